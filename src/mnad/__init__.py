@@ -1,0 +1,44 @@
+"""Memory-guided video anomaly detection (MNAD, CVPR 2020, arXiv 2003.13228).
+
+Example:
+    >>> import mnad
+    >>> mnad.train("ped2:data/ped2", out="models/ped2", width=0.25)
+    >>> detector = mnad.Detector.load("models/ped2")
+    >>> scores = detector.score(frames)  # (T, H, W, 3) uint8
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mnad.errors import MnadError, UsageError
+
+if TYPE_CHECKING:
+    from mnad.api import detect, evaluate, import_checkpoint, info, train
+    from mnad.detector import Detector
+
+__version__ = "0.1.0"
+__all__ = [
+    "Detector",
+    "MnadError",
+    "UsageError",
+    "__version__",
+    "detect",
+    "evaluate",
+    "import_checkpoint",
+    "info",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # torch takes seconds to import; whoever only asks for the version or the help shall not wait.
+    if name == "Detector":
+        from mnad.detector import Detector
+
+        return Detector
+    if name in __all__:
+        from mnad import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'mnad' has no attribute {name!r}")

@@ -1,0 +1,240 @@
+"""What a model is, how it is trained, how it scores: frozen dataclasses, nothing heavy imported.
+
+Every choice in which the paper (Park, Noh, Ham, CVPR 2020, arXiv 2003.13228) and its public code
+differ in a way that changes a number is a field of `MethodConfig`; the presets are two points in
+that space.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, TypeVar
+
+from mnad.errors import UsageError
+
+Task = Literal["prediction", "reconstruction"]
+Preset = Literal["official", "paper"]
+Policy = Literal["carried", "reset", "frozen"]
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+T = TypeVar("T")
+
+
+def _require(condition: bool, sentence: str) -> None:
+    if not condition:
+        raise UsageError(sentence)
+
+
+def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    _require(
+        value in allowed, f"{name} is {value!r}; choose one of {', '.join(map(repr, allowed))}."
+    )
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The dimensions of a network: enough, with the weights, to build it again.
+
+    Args:
+        task: ``prediction`` (frames in, the one after them out, U-Net skips) or
+            ``reconstruction`` (no skips, the wider decoder of the public code).
+        frames_in: length of the input window: 4 for prediction, 1 for reconstruction, 16 for
+            reconstruction with motion cues (the 9th frame is the target).
+        channels: 1 (grey) or 3 (RGB).
+        width: factor on the paper's channel counts 64, 128, 256, 512.
+        memory: without it the decoder gets the L2-normalised query alone ("w/o Mem.").
+        items: number of memory items, M in the paper.
+        height: rows of the frame as the network sees it, a multiple of 8.
+        image_width: columns of that frame, a multiple of 8.
+
+    Raises:
+        UsageError: a value outside its range.
+    """
+
+    task: Task = "prediction"
+    frames_in: int = 4
+    channels: Literal[1, 3] = 3
+    width: float = 1.0
+    memory: bool = True
+    items: int = 10
+    height: int = 256
+    image_width: int = 256
+
+    def __post_init__(self) -> None:
+        _one_of("task", self.task, ("prediction", "reconstruction"))
+        _one_of("channels", self.channels, (1, 3))
+        _require(self.frames_in >= 1, f"frames_in is {self.frames_in}; it must be 1 or more.")
+        _require(
+            0.03 <= self.width <= 4, f"width is {self.width}; it must lie between 0.03 and 4."
+        )
+        _require(self.items >= 1, f"items is {self.items}; it must be 1 or more.")
+        for name, size in (("height", self.height), ("image_width", self.image_width)):
+            _require(
+                size >= 16 and size % 8 == 0, f"{name} is {size}; use a multiple of 8 from 16 up."
+            )
+
+    @property
+    def window(self) -> int:
+        """Frames that a sample spans, input and target together."""
+        return self.frames_in + 1 if self.task == "prediction" else self.frames_in
+
+    @property
+    def target(self) -> int:
+        """Index in the window of the frame that the network puts out."""
+        return self.frames_in if self.task == "prediction" else self.frames_in // 2
+
+    @property
+    def skips(self) -> bool:
+        """Whether encoder maps reach the decoder (section 3.1 of the paper: prediction only)."""
+        return self.task == "prediction"
+
+    @property
+    def stages(self) -> tuple[int, int, int, int]:
+        """Channels of the four encoder stages."""
+        a, b, c, d = (max(2, round(n * self.width)) for n in (64, 128, 256, 512))
+        return a, b, c, d
+
+    @property
+    def feature_size(self) -> tuple[int, int]:
+        """Rows and columns of the query map."""
+        return self.height // 8, self.image_width // 8
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """How the equations of the paper are read.
+
+    Args:
+        reconstruction_loss: eq. 9: ``mse`` (mean squared error over the batch, public code) or
+            ``norm`` (sum over frames of the L2 norm of the error image, as printed).
+        memory_loss: eq. 10, 12, 14: ``official`` (compactness and distance are the mean squared
+            difference, divided by C too; separateness is a mean over queries) or ``paper``
+            (un-squared norms; both losses sum over all queries, the distance is their mean).
+        detach_read: eq. 1-2: stop the gradient at the matching probabilities (public code).
+        update_scope: eq. 5: the maximum is taken over all queries of the ``batch`` (public code)
+            or over those ``assigned`` to the item in that frame (paper).
+        psnr_peak: eq. 15: ``one`` (public code) or ``prediction`` (the maximum of the network's
+            output on the 0..1 scale).
+        regular_error: eq. 6-7: ``squared`` (per element, images in 0..1, public code) or ``norm``
+            (per pixel, un-squared L2 over the channels, images in 0..1).
+        gamma: largest regular score of a frame that may update the memory at test time; it
+            belongs to the definition chosen by `regular_error`.
+        margin: alpha in eq. 12.
+        lambda_compact: weight of eq. 10 in eq. 8.
+        lambda_separate: weight of eq. 12 in eq. 8.
+        lambda_score: weight of the PSNR part in eq. 16, 0..1; 1 means PSNR alone.
+    """
+
+    reconstruction_loss: Literal["mse", "norm"] = "mse"
+    memory_loss: Literal["official", "paper"] = "official"
+    detach_read: bool = True
+    update_scope: Literal["batch", "assigned"] = "batch"
+    psnr_peak: Literal["one", "prediction"] = "one"
+    regular_error: Literal["squared", "norm"] = "squared"
+    gamma: float = 0.01
+    margin: float = 1.0
+    lambda_compact: float = 0.1
+    lambda_separate: float = 0.1
+    lambda_score: float = 0.6
+
+    def __post_init__(self) -> None:
+        _one_of("reconstruction_loss", self.reconstruction_loss, ("mse", "norm"))
+        _one_of("memory_loss", self.memory_loss, ("official", "paper"))
+        _one_of("update_scope", self.update_scope, ("batch", "assigned"))
+        _one_of("psnr_peak", self.psnr_peak, ("one", "prediction"))
+        _one_of("regular_error", self.regular_error, ("squared", "norm"))
+        _require(
+            0 <= self.lambda_score <= 1,
+            f"lambda_score is {self.lambda_score}; it is a weight from 0 to 1.",
+        )
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a model is trained: Adam with betas (0.9, 0.999) and cosine annealing to zero.
+
+    Args:
+        epochs: passes over all windows of all training clips.
+        batch_size: windows per step.
+        learning_rate: at the start.
+        seed: of the initial weights, the initial items and the order of the windows.
+        precision: ``fp32``, ``bf16`` (autocast; weights, memory and losses stay fp32), or
+            ``auto``: bf16 on CUDA, fp32 elsewhere.
+    """
+
+    epochs: int = 60
+    batch_size: int = 4
+    learning_rate: float = 2e-4
+    seed: int = 0
+    precision: Precision = "auto"
+
+    def __post_init__(self) -> None:
+        _require(self.epochs >= 1, f"epochs is {self.epochs}; it must be 1 or more.")
+        _require(self.batch_size >= 1, f"batch_size is {self.batch_size}; it must be 1 or more.")
+        _require(
+            self.learning_rate > 0, f"learning_rate is {self.learning_rate}; it must be above 0."
+        )
+        _one_of("precision", self.precision, ("auto", "fp32", "bf16"))
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything about a model but its weights; `config.json` of a model folder."""
+
+    network: NetworkConfig = NetworkConfig()
+    method: MethodConfig = MethodConfig()
+    preset: Preset | None = None
+
+
+_PRESETS: dict[tuple[str, str], tuple[MethodConfig, float]] = {
+    ("official", "prediction"): (MethodConfig(), 2e-4),
+    # The public README trains the reconstruction without --lr, so at the default 2e-4.
+    ("official", "reconstruction"): (
+        MethodConfig(gamma=0.015, lambda_compact=0.01, lambda_separate=0.01, lambda_score=0.7),
+        2e-4,
+    ),
+}
+_AS_PRINTED: dict[str, Any] = {
+    "reconstruction_loss": "norm",
+    "memory_loss": "paper",
+    "detach_read": False,
+    "update_scope": "assigned",
+    "psnr_peak": "prediction",
+    "regular_error": "norm",
+}
+_PRESETS["paper", "prediction"] = (
+    replace(_PRESETS["official", "prediction"][0], **_AS_PRINTED),
+    2e-4,
+)
+_PRESETS["paper", "reconstruction"] = (
+    replace(_PRESETS["official", "reconstruction"][0], **_AS_PRINTED),
+    2e-5,
+)
+
+
+def preset_of(name: str, task: str) -> tuple[MethodConfig, float]:
+    """The reading of the equations and the learning rate that `name` stands for.
+
+    Raises:
+        UsageError: no such preset or task.
+    """
+    _one_of("preset", name, ("official", "paper"))
+    _one_of("task", task, ("prediction", "reconstruction"))
+    return _PRESETS[name, task]
+
+
+def from_dict(kind: type[T], values: dict[str, Any], where: str) -> T:
+    """Build a configuration dataclass from JSON, naming what does not belong.
+
+    Raises:
+        UsageError: unknown or missing keys, or values out of range.
+    """
+    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    _require(
+        not unknown,
+        f"{where} has the unknown key {', '.join(unknown)}; "
+        "it was probably written by a newer version of mnad: update mnad.",
+    )
+    return kind(**values)

@@ -1,0 +1,1 @@
+"""Metrics of anomaly detection as pure functions on arrays."""

@@ -1,0 +1,1 @@
+"""Model folders on disk and the import of foreign checkpoints."""

@@ -1,0 +1,92 @@
+"""The training losses (eq. 8-13), each in both readings that `MethodConfig` names."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mnad.config import MethodConfig
+from mnad.network.memory import pick
+from mnad.network.mnad import Output
+
+
+class Losses(NamedTuple):
+    """The weighted sum (eq. 8) and its unweighted parts, scalars."""
+
+    total: Tensor
+    reconstruction: Tensor
+    compactness: Tensor
+    separateness: Tensor
+
+
+def reconstruction(frame: Tensor, target: Tensor, kind: Literal["mse", "norm"]) -> Tensor:
+    """Eq. 9 for frames (B, c, H, W) in -1..1.
+
+    ``mse`` is the mean over everything, ``norm`` the sum over the batch of the L2 norms of the
+    error images.
+    """
+    if kind == "mse":
+        return F.mse_loss(frame, target)
+    return torch.linalg.vector_norm((frame - target).flatten(1), dim=1).sum()
+
+
+def compactness(query: Tensor, nearest: Tensor, kind: Literal["official", "paper"]) -> Tensor:
+    """Eq. 10: queries (B, K, C) are drawn to their nearest items (B, K, C).
+
+    ``official`` is the mean squared difference (over the channels too), ``paper`` the sum of the
+    un-squared distances.
+    """
+    if kind == "official":
+        return F.mse_loss(query, nearest)
+    return torch.linalg.vector_norm(query - nearest, dim=-1).sum()
+
+
+def separateness(
+    query: Tensor,
+    nearest: Tensor,
+    second: Tensor,
+    margin: float,
+    kind: Literal["official", "paper"],
+) -> Tensor:
+    """Eq. 12: a query shall be closer to its nearest item than to the second by `margin`.
+
+    ``official`` is a mean over the queries, ``paper`` a sum.
+    """
+    if kind == "official":
+        # The public code's layer adds 1e-6 to the differences; so do we, to be equal to it.
+        anchor, near, far = (t.flatten(0, 1) for t in (query, nearest, second))
+        return F.triplet_margin_loss(anchor, near, far, margin=margin)
+    near = torch.linalg.vector_norm(query - nearest, dim=-1)  # (B, K)
+    far = torch.linalg.vector_norm(query - second, dim=-1)
+    return (near - far + margin).clamp_min(0).sum()
+
+
+def training_losses(
+    out: Output, target: Tensor, items: Tensor | None, method: MethodConfig
+) -> Losses:
+    """Eq. 8 on the memory as it was before this step's update.
+
+    Args:
+        out: the network's output for B windows.
+        target: (B, c, H, W) in -1..1.
+        items: (M, C), or None without memory. They get no gradient: both memory losses move the
+            encoder only.
+        method: the reading of the equations.
+    """
+    recon = reconstruction(out.frame, target, method.reconstruction_loss)
+    compact = separate = recon.new_zeros(())
+    if items is not None:
+        fixed = items.detach().unsqueeze(0)  # (1, M, C)
+        two = out.similarity.topk(min(2, items.shape[0]), dim=-1).indices  # (B, K, 2)
+        nearest = pick(fixed, two[..., 0])
+        compact = compactness(out.query, nearest, method.memory_loss)
+        if items.shape[0] > 1:  # with a single item there is no second nearest
+            second = pick(fixed, two[..., 1])
+            separate = separateness(
+                out.query, nearest, second, method.margin, method.memory_loss
+            )
+    total = recon + method.lambda_compact * compact + method.lambda_separate * separate
+    return Losses(total, recon, compact, separate)

@@ -1,0 +1,142 @@
+"""The memory of prototypical normal patterns (section 3.1.2 of the paper), for any encoder-decoder.
+
+The memory is data: `read` and `update` are pure functions of queries and items, and whoever owns
+the items (the training loop, the state of a stream) is visible at the call. `Memory` is the layer
+that holds them as a persistent buffer, so that they travel with the weights.
+
+Shapes: S streams, each with its own items (one in training, where the batch shares them),
+F frames, K = H*W queries per frame, M items, C channels.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class MemoryRead(NamedTuple):
+    """What one pass through the memory gives.
+
+    Attributes:
+        feature: (B, 2C, H, W) queries and aggregated items, queries first: the decoder's input.
+        query: (B, K, C) queries with unit L2 norm, row-major over H then W.
+        similarity: (B, K, M) cosines of queries and items, in -1..1.
+    """
+
+    feature: Tensor
+    query: Tensor
+    similarity: Tensor
+
+
+def to_queries(feature: Tensor) -> Tensor:
+    """Unit-norm queries (B, K, C) of a feature map (B, C, H, W)."""
+    return F.normalize(feature, dim=1).flatten(2).transpose(1, 2)
+
+
+def similarity(query: Tensor, items: Tensor) -> Tensor:
+    """Cosines (..., K, M) of unit queries (..., K, C) and unit items (..., M, C)."""
+    return query @ items.transpose(-1, -2)
+
+
+def read(query: Tensor, items: Tensor, detach: bool = True) -> tuple[Tensor, Tensor]:
+    """Aggregate the items for every query (eq. 1-2).
+
+    Args:
+        query: (B, K, C), unit norm.
+        items: (B, M, C) or (1, M, C), unit norm.
+        detach: stop the gradient at the matching probabilities, as the public code does.
+
+    Returns:
+        The aggregates (B, K, C) and the cosines (B, K, M).
+    """
+    cosine = similarity(query, items)
+    weights = cosine.softmax(dim=-1)  # (B, K, M): over the items
+    if detach:
+        weights = weights.detach()
+    return weights @ items, cosine
+
+
+def pick(items: Tensor, index: Tensor) -> Tensor:
+    """The items (B, K, C) at `index` (B, K) out of (B, M, C) or (1, M, C)."""
+    batch, _, channels = index.shape[0], *items.shape[1:]
+    items = items.expand(batch, -1, -1)
+    return items.gather(1, index.unsqueeze(-1).expand(-1, -1, channels))
+
+
+def update(
+    query: Tensor, items: Tensor, scope: Literal["batch", "assigned"] = "batch"
+) -> Tensor:
+    """Move every item towards the queries nearest to it (eq. 3-5).
+
+    The softmax over queries (eq. 4) is divided by one of its own values (eq. 5), so its
+    denominator cancels and v' = exp(cosine - largest cosine): computed so, it cannot underflow.
+
+    Args:
+        query: (S, F, K, C), unit norm; the F frames update the items together.
+        items: (S, M, C), unit norm.
+        scope: whose largest cosine eq. 5 divides by: that of all queries of the F frames
+            (``batch``, public code), or of the queries assigned to the item in the same frame
+            (``assigned``, paper).
+
+    Returns:
+        New items (S, M, C), unit norm, detached; an item that no query chose stays as it is.
+    """
+    query, items = query.detach(), items.detach()
+    cosine = similarity(query, items.unsqueeze(1))  # (S, F, K, M)
+    slots = torch.arange(items.shape[1], device=items.device)
+    assigned = cosine.argmax(dim=-1, keepdim=True) == slots  # (S, F, K, M)
+    if scope == "batch":
+        largest = cosine.amax(dim=(1, 2), keepdim=True)  # (S, 1, 1, M)
+    else:
+        largest = cosine.where(assigned, -torch.inf).amax(dim=2, keepdim=True)  # (S, F, 1, M)
+    weight = (cosine - largest).exp().where(assigned, 0.0)
+    step = torch.einsum("sfkm,sfkc->smc", weight, query)
+    moved = F.normalize(items + step, dim=-1)
+    # Items nobody chose are normalised already; doing it again would let them creep.
+    chosen = assigned.flatten(1, 2).any(dim=1).unsqueeze(-1)  # (S, M, 1)
+    return torch.where(chosen, moved, items)
+
+
+class Memory(nn.Module):
+    """M items in a persistent buffer, read for every query of a feature map.
+
+    Example:
+        >>> memory = Memory(items=10, channels=64)
+        >>> out = memory(torch.randn(2, 64, 8, 8))
+        >>> out.feature.shape
+        torch.Size([2, 128, 8, 8])
+        >>> memory.items = update(out.query.unsqueeze(0), memory.items[None])[0]
+
+    Args:
+        items: M, at least 1.
+        channels: C of the feature map.
+        detach: see `read`.
+    """
+
+    items: Tensor
+
+    def __init__(self, items: int, channels: int, detach: bool = True) -> None:
+        super().__init__()
+        self.detach = detach
+        # Uniform in [0, 1), then unit norm, like the public code: all-positive items.
+        self.register_buffer("items", F.normalize(torch.rand(items, channels), dim=1))
+
+    def forward(self, feature: Tensor, items: Tensor | None = None) -> MemoryRead:
+        """Read the memory for a feature map (B, C, H, W).
+
+        Args:
+            feature: the encoder's output, not normalised.
+            items: (B, M, C), one memory per stream, instead of the buffer.
+        """
+        # Cosines near 1 need fp32: half precision cannot tell neighbouring queries apart.
+        with torch.autocast(feature.device.type, enabled=False):
+            query = to_queries(feature.float())
+            aggregate, cosine = read(
+                query, self.items.unsqueeze(0) if items is None else items, self.detach
+            )
+            both = torch.cat([query, aggregate], dim=-1)  # (B, K, 2C)
+            both = both.transpose(1, 2).unflatten(2, feature.shape[-2:])  # (B, 2C, H, W)
+        return MemoryRead(both, query, cosine)

@@ -1,0 +1,68 @@
+"""The whole network: encoder, memory, decoder."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from mnad.config import NetworkConfig
+from mnad.network.memory import Memory, similarity, to_queries
+from mnad.network.unet import Decoder, Encoder
+
+
+class Output(NamedTuple):
+    """What the network gives for a batch of windows.
+
+    Attributes:
+        frame: (B, c, H, W) predicted or reconstructed frame, in -1..1.
+        query: (B, K, C) unit-norm queries, K = H/8 * W/8.
+        similarity: (B, K, M) cosines of queries and items; M = 0 without memory.
+    """
+
+    frame: Tensor
+    query: Tensor
+    similarity: Tensor
+
+
+class MNAD(nn.Module):
+    """Memory-guided prediction or reconstruction of a frame.
+
+    Args:
+        config: the dimensions.
+        detach_read: stop the gradient at the matching probabilities (public code).
+
+    Example:
+        >>> net = MNAD(NetworkConfig(width=0.25, channels=1, height=64, image_width=64))
+        >>> net(torch.zeros(2, 4, 64, 64)).frame.shape
+        torch.Size([2, 1, 64, 64])
+    """
+
+    def __init__(self, config: NetworkConfig, detach_read: bool = True) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.stages[-1]
+        self.encoder = Encoder(config.frames_in * config.channels, config.stages)
+        self.memory = Memory(config.items, channels, detach_read) if config.memory else None
+        self.decoder = Decoder(
+            2 * channels if config.memory else channels,
+            config.stages,
+            config.channels,
+            config.skips,
+        )
+
+    def forward(self, frames: Tensor, items: Tensor | None = None) -> Output:
+        """Put out the target frame.
+
+        Args:
+            frames: (B, frames_in * c, H, W) in -1..1, oldest frame first.
+            items: (B, M, C), one memory per stream, instead of the trained one.
+        """
+        feature, maps = self.encoder(frames)  # (B, C, H/8, W/8)
+        if self.memory is None:
+            query = to_queries(feature.float())
+            feature = query.transpose(1, 2).unflatten(2, feature.shape[-2:])
+            cosine = similarity(query, query[:, :0])  # (B, K, 0)
+        else:
+            feature, query, cosine = self.memory(feature, items)
+        return Output(self.decoder(feature, maps).float(), query, cosine)

@@ -1,0 +1,93 @@
+"""Encoder and decoder of MNAD (section 3.1.1 of the paper; layer table of the public code).
+
+Every convolution is 3x3 with bias. The last one of the encoder is bare: batch normalisation and
+ReLU would cut the negative values off and narrow the features that the memory compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def _conv(inputs: int, outputs: int) -> list[nn.Module]:
+    return [
+        nn.Conv2d(inputs, outputs, 3, padding=1),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    ]
+
+
+def _double(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(*_conv(inputs, outputs), *_conv(outputs, outputs))
+
+
+def _up(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class Encoder(nn.Module):
+    """Frames to a query map at an eighth of their size.
+
+    Args:
+        inputs: channels of the stacked input frames.
+        stages: channels at 1, 1/2, 1/4 and 1/8 of the input size.
+    """
+
+    def __init__(self, inputs: int, stages: Sequence[int]) -> None:
+        super().__init__()
+        a, b, c, d = stages
+        self.stage1 = _double(inputs, a)
+        self.stage2 = _double(a, b)
+        self.stage3 = _double(b, c)
+        self.stage4 = nn.Sequential(*_conv(c, d), nn.Conv2d(d, d, 3, padding=1))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+        """Map (B, inputs, H, W) to (B, d, H/8, W/8) and the maps of the first three stages."""
+        x1 = self.stage1(x)  # (B, a, H, W)
+        x2 = self.stage2(F.max_pool2d(x1, 2))  # (B, b, H/2, W/2)
+        x3 = self.stage3(F.max_pool2d(x2, 2))  # (B, c, H/4, W/4)
+        return self.stage4(F.max_pool2d(x3, 2)), (x1, x2, x3)
+
+
+class Decoder(nn.Module):
+    """A feature map back to a frame in -1..1.
+
+    Args:
+        inputs: channels of the feature map (2d with memory, d without).
+        stages: the encoder's channels (a, b, c, d).
+        outputs: channels of the frame.
+        skips: concatenate the encoder's maps (skip first). Without them the up-convolutions keep
+            their channels, so that all other layers are the same.
+    """
+
+    def __init__(self, inputs: int, stages: Sequence[int], outputs: int, skips: bool) -> None:
+        super().__init__()
+        a, b, c, d = stages
+        self.skips = skips
+        self.stage4 = _double(inputs, d)
+        self.up4 = _up(d, c if skips else 2 * c)
+        self.stage3 = _double(2 * c, c)
+        self.up3 = _up(c, b if skips else 2 * b)
+        self.stage2 = _double(2 * b, b)
+        self.up2 = _up(b, a if skips else 2 * a)
+        self.out = nn.Sequential(_double(2 * a, a), nn.Conv2d(a, outputs, 3, padding=1), nn.Tanh())
+
+    def forward(self, x: Tensor, maps: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """Map (B, inputs, H/8, W/8) and the encoder's maps to (B, outputs, H, W)."""
+        x1, x2, x3 = maps
+        x = self._join(x3, self.up4(self.stage4(x)))  # (B, 2c, H/4, W/4)
+        x = self._join(x2, self.up3(self.stage3(x)))  # (B, 2b, H/2, W/2)
+        x = self._join(x1, self.up2(self.stage2(x)))  # (B, 2a, H, W)
+        frame: Tensor = self.out(x)
+        return frame
+
+    def _join(self, skip: Tensor, x: Tensor) -> Tensor:
+        return torch.cat([skip, x], dim=1) if self.skips else x

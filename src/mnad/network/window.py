@@ -1,0 +1,27 @@
+"""From a window of frames to the network's input and target."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mnad.config import NetworkConfig
+
+
+def split_window(windows: Tensor, config: NetworkConfig) -> tuple[Tensor, Tensor]:
+    """Scale windows to -1..1 and split them.
+
+    Args:
+        windows: (B, T, H, W, c) uint8, T = `config.window`.
+        config: which of the T frames are input and which one is the target.
+
+    Returns:
+        Input (B, frames_in * c, H, W), frame by frame, and target (B, c, H, W), both channels-last
+        in memory, which is how convolutions are fastest.
+    """
+    batch, _, height, width, _ = windows.shape
+    frames = windows.permute(0, 1, 4, 2, 3).float() / 127.5 - 1  # (B, T, c, H, W)
+    inputs = frames[:, : config.frames_in].reshape(batch, -1, height, width)
+    target = frames[:, config.target]
+    layout = torch.channels_last
+    return inputs.contiguous(memory_format=layout), target.contiguous(memory_format=layout)

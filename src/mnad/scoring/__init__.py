@@ -1,0 +1,1 @@
+"""From a network's output to the scores of frames."""

@@ -1,0 +1,90 @@
+"""The parts of a frame's score (eq. 6-7, 14-15), in the readings that `MethodConfig` names."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from mnad.config import MethodConfig
+from mnad.network.memory import pick
+from mnad.network.mnad import Output
+
+PSNR_CAP = 100.0
+"""dB; a frame put out without any error has no finite PSNR."""
+
+
+class Parts(NamedTuple):
+    """What one frame of each of B streams gives.
+
+    Attributes:
+        psnr: (B,) dB, eq. 15; low = abnormal.
+        distance: (B,) eq. 14; high = abnormal; NaN without memory.
+        regular: (B,) eq. 6; the test-time update is gated by it.
+        error: (B, H, W) squared error of the frame in 0..1, mean over the channels.
+    """
+
+    psnr: Tensor
+    distance: Tensor
+    regular: Tensor
+    error: Tensor
+
+
+def psnr(frame: Tensor, target: Tensor, peak: Literal["one", "prediction"]) -> Tensor:
+    """Eq. 15 for images (B, c, H, W) in 0..1, in dB, at most `PSNR_CAP`."""
+    mse = (frame - target).square().flatten(1).mean(1)
+    top = torch.ones_like(mse)
+    if peak == "prediction":  # a wholly black one has no finite PSNR by this reading
+        top = frame.flatten(1).amax(1).clamp_min(1e-6)
+    return (10 * torch.log10(top / mse)).clamp_max(PSNR_CAP)
+
+
+def distance(query: Tensor, items: Tensor, kind: Literal["official", "paper"]) -> Tensor:
+    """Eq. 14: how far the queries (B, K, C) lie from their nearest items out of (B, M, C).
+
+    ``official`` is the mean squared difference (over the channels too), ``paper`` the mean norm.
+    """
+    nearest = pick(items, (query @ items.transpose(-1, -2)).argmax(dim=-1))
+    difference = query - nearest  # (B, K, C)
+    if kind == "official":
+        return difference.square().flatten(1).mean(1)
+    return torch.linalg.vector_norm(difference, dim=-1).mean(1)
+
+
+def regular_score(frame: Tensor, target: Tensor, kind: Literal["squared", "norm"]) -> Tensor:
+    """Eq. 6-7 for images (B, c, H, W) in 0..1: the error weighted towards where it is large.
+
+    ``squared`` weighs and sums squared errors element by element, ``norm`` the un-squared L2 norms
+    over the channels pixel by pixel.
+    """
+    if kind == "squared":
+        error = (frame - target).square().flatten(1)
+    else:
+        error = torch.linalg.vector_norm(frame - target, dim=1).flatten(1)
+    weight = -torch.expm1(-error)
+    total = weight.sum(1)
+    # A frame put out without any error weighs nothing; its score is 0, not 0/0.
+    return (weight * error).sum(1) / total.clamp_min(torch.finfo(total.dtype).tiny)
+
+
+def frame_parts(
+    out: Output, target: Tensor, items: Tensor | None, method: MethodConfig
+) -> Parts:
+    """All parts of B frames.
+
+    Args:
+        out: the network's output for B windows.
+        target: (B, c, H, W) in -1..1.
+        items: (B, M, C) as they were read, or None without memory.
+        method: the reading of the equations.
+    """
+    frame, seen = (out.frame + 1) / 2, (target + 1) / 2
+    return Parts(
+        psnr=psnr(frame, seen, method.psnr_peak),
+        distance=torch.full_like(frame[:, 0, 0, 0], torch.nan)
+        if items is None
+        else distance(out.query, items, method.memory_loss),
+        regular=regular_score(frame, seen, method.regular_error),
+        error=(frame - seen).square().mean(1),
+    )

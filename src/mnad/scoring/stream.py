@@ -1,0 +1,123 @@
+"""Frames pushed one at a time, of one stream or of several in lockstep."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mnad.config import MethodConfig, Policy
+from mnad.network.mnad import MNAD
+from mnad.scoring.scorer import score_and_update, score_windows
+
+
+@dataclass
+class Stream:
+    """All that scoring the next frame of a stream depends on.
+
+    Attributes:
+        window: the latest frames (H, W, c) uint8, as many as the network's window spans.
+        items: (M, C), this stream's memory; None without memory or if it is frozen.
+        pushed: frames seen so far.
+    """
+
+    window: deque[NDArray[np.uint8]]
+    items: Tensor | None
+    pushed: int = 0
+
+
+@dataclass(frozen=True)
+class FrameParts:
+    """The parts of one scored frame.
+
+    Attributes:
+        index: number of the frame in its stream, from 0.
+        psnr: dB, low = abnormal.
+        distance: to the memory, high = abnormal; NaN without memory.
+        regular: the score that gates the update of the memory.
+        updated: whether the frame moved the memory.
+        error: (H, W) squared error in 0..1, on the network's device.
+    """
+
+    index: int
+    psnr: float
+    distance: float
+    regular: float
+    updated: bool
+    error: Tensor
+
+
+class Scorer:
+    """Scores streams of frames with one network.
+
+    Args:
+        network: in evaluation mode.
+        method: the reading of the equations.
+        policy: ``frozen`` keeps the trained items; ``reset`` and ``carried`` update them by
+            regular frames, and differ in what `open` is given at the next clip.
+    """
+
+    def __init__(self, network: MNAD, method: MethodConfig, policy: Policy) -> None:
+        self.network, self.method, self.policy = network, method, policy
+        self.device = next(network.parameters()).device
+
+    def open(self, after: Stream | None = None) -> Stream:
+        """A new stream; under ``carried`` it goes on with the memory of the stream `after`."""
+        items = None
+        if self.network.memory is not None and self.policy != "frozen":
+            items = self.network.memory.items
+            if self.policy == "carried" and after is not None and after.items is not None:
+                items = after.items
+        return Stream(deque(maxlen=self.network.config.window), items)
+
+    def push(
+        self, streams: Sequence[Stream], frames: Sequence[NDArray[np.uint8]]
+    ) -> list[FrameParts | None]:
+        """Give every stream its next frame and score those whose window is full.
+
+        Args:
+            streams: S streams that move on together.
+            frames: S arrays (H, W, c) uint8 at the network's size.
+
+        Returns:
+            For every stream the parts of the frame that its window now scores, or None while the
+            window fills. Prediction scores the newest frame, reconstruction with motion cues the
+            middle one.
+        """
+        for stream, frame in zip(streams, frames, strict=True):
+            stream.window.append(frame)
+            stream.pushed += 1
+        length = self.network.config.window
+        full = [i for i, stream in enumerate(streams) if len(stream.window) == length]
+        scored: list[FrameParts | None] = [None] * len(streams)
+        if not full:
+            return scored
+        batch = torch.from_numpy(np.stack([np.stack(streams[i].window) for i in full]))
+        batch = batch.to(self.device)
+        memories = [streams[i].items for i in full]
+        if memories[0] is None:
+            parts = score_windows(self.network, self.method, batch)
+            gate = torch.zeros_like(parts.psnr)
+        else:
+            items = torch.stack([m for m in memories if m is not None])
+            parts, gate, items = score_and_update(self.network, self.method, batch, items)
+            for row, i in enumerate(full):
+                streams[i].items = items[row]
+        back = length - 1 - self.network.config.target
+        numbers = torch.stack([parts.psnr, parts.distance, parts.regular, gate]).T.tolist()
+        for row, i in enumerate(full):
+            psnr, distance, regular, updated = numbers[row]
+            scored[i] = FrameParts(
+                index=streams[i].pushed - 1 - back,
+                psnr=psnr,
+                distance=distance,
+                regular=regular,
+                updated=bool(updated),
+                error=parts.error[row],
+            )
+        return scored

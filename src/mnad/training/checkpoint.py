@@ -1,0 +1,67 @@
+"""The state of an unfinished training, such that resuming it is exact."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mnad.errors import MnadError, UsageError
+
+FILE = "state.pt"
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that the next step depends on.
+
+    Attributes:
+        recipe: what is trained how, as JSON text; resuming something else is refused.
+        step: steps done, over all epochs.
+        seconds: spent so far.
+        network: state dict, memory items included.
+        optimizer: state dict.
+        sums: running sums of the current epoch's losses.
+    """
+
+    recipe: str
+    step: int
+    seconds: float
+    network: dict[str, Any]
+    optimizer: dict[str, Any]
+    sums: torch.Tensor
+
+
+def save_state(folder: Path, state: State) -> None:
+    """Write beside and rename: a kill at any moment leaves the last whole state."""
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = folder / (FILE + ".part")
+    torch.save(vars(state), beside)
+    os.replace(beside, folder / FILE)
+
+
+def load_state(folder: Path, recipe: str) -> State | None:
+    """The last state, or None if there is none yet.
+
+    Raises:
+        UsageError: it belongs to another recipe.
+        MnadError: it is damaged.
+    """
+    file = folder / FILE
+    if not file.exists():
+        return None
+    try:
+        # weights_only: tensors and plain containers, no code of the file is ever run.
+        state = State(**torch.load(file, map_location="cpu", weights_only=True))
+    except (RuntimeError, TypeError, EOFError, OSError, pickle.UnpicklingError):
+        raise MnadError(f"{file} is damaged; remove {folder} and train again.") from None
+    if state.recipe != recipe:
+        raise UsageError(
+            f"{folder} holds a training with other settings or other data; resume it with the "
+            "command that began it, or give another --out."
+        )
+    return state

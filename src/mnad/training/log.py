@@ -1,0 +1,70 @@
+"""What a training leaves behind for people: a line of JSON per epoch, TensorBoard if wanted."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from torch import Tensor
+
+from mnad.errors import UsageError
+
+
+class Log:
+    """Appends to `out`/train.jsonl; an epoch that is trained again replaces its old line.
+
+    Args:
+        out: the model folder.
+        tensorboard: write scalars and a sample to `out`/tensorboard too.
+
+    Raises:
+        UsageError: TensorBoard is wanted but not installed.
+    """
+
+    def __init__(self, out: Path, tensorboard: bool) -> None:
+        self.file = out / "train.jsonl"
+        self.last: dict[str, Any] = {}
+        self._board: Any = None
+        out.mkdir(parents=True, exist_ok=True)
+        if tensorboard:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                raise UsageError(
+                    "TensorBoard is not installed; pip install 'mnad[tensorboard]'."
+                ) from None
+            self._board = SummaryWriter(str(out / "tensorboard"))  # type: ignore[no-untyped-call]
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._board is not None:
+            self._board.close()
+
+    def epoch(self, row: dict[str, Any], frames: Tensor) -> None:
+        """Record an epoch's facts and a sample (H, W, c) in 0..1."""
+        self.last = row
+        rows = self.file.read_text().splitlines() if self.file.exists() else []
+        earlier = [line for line in rows if json.loads(line)["epoch"] < row["epoch"]]
+        beside = self.file.with_suffix(".part")
+        beside.write_text("\n".join([*earlier, json.dumps(row)]) + "\n")
+        os.replace(beside, self.file)
+        if self._board is None:
+            return
+        for name, value in row.items():
+            if isinstance(value, list):
+                self._board.add_scalars(
+                    name, {str(i): v for i, v in enumerate(value)}, row["epoch"]
+                )
+            elif name != "epoch":
+                self._board.add_scalar(name, value, row["epoch"])
+        self._board.add_image("target and output", frames, row["epoch"], dataformats="HWC")

@@ -1,0 +1,299 @@
+"""Training: setup -> main -> fit -> validate, resumable to the bit on a CPU."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from mnad.config import ModelConfig, TrainConfig
+from mnad.errors import MnadError, UsageError
+from mnad.models.folder import Model, build_network, save_model
+from mnad.network.losses import training_losses
+from mnad.network.memory import update
+from mnad.network.mnad import MNAD, Output
+from mnad.network.window import split_window
+from mnad.scoring.reference import Reference
+from mnad.scoring.scorer import score_windows
+from mnad.training.checkpoint import State, load_state, save_state
+from mnad.training.log import Log
+from mnad.training.windows import Windows, epoch_order
+
+CHECKPOINT_SECONDS = 120.0
+REFERENCE_WINDOWS = 1000
+LOSSES = ("loss", "reconstruction", "compactness", "separateness")
+
+
+@dataclass(frozen=True)
+class Footage:
+    """Decoded normal clips: names and arrays (T, H, W, c) uint8."""
+
+    name: str
+    names: tuple[str, ...]
+    clips: Sequence[NDArray[np.uint8]]
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What was trained on: counts, and a hash of names, shapes and three frames a clip."""
+        digest = hashlib.sha256()
+        for name, clip in zip(self.names, self.clips, strict=True):
+            digest.update(f"{name} {clip.shape}".encode())
+            for index in (0, len(clip) // 2, len(clip) - 1):
+                digest.update(np.ascontiguousarray(clip[index]).tobytes())
+        return {
+            "name": self.name,
+            "clips": len(self.clips),
+            "frames": sum(map(len, self.clips)),
+            "sha256": digest.hexdigest(),
+        }
+
+
+def main(
+    footage: Footage,
+    out: Path,
+    config: ModelConfig,
+    train: TrainConfig,
+    device: torch.device,
+    *,
+    resume: bool = False,
+    tensorboard: bool = False,
+    progress: bool = True,
+) -> Model:
+    """Train a model on normal footage and write its folder.
+
+    Args:
+        footage: decoded clips at the network's size.
+        out: the model folder; `out`/training holds the state until the end.
+        config: what to train.
+        train: how.
+        device: where.
+        resume: go on with what `out` holds; without it a folder in use is refused.
+        tensorboard: write event files to `out`/tensorboard (extra ``mnad[tensorboard]``).
+        progress: show a progress bar.
+
+    Raises:
+        UsageError: `out` is in use, or holds another training.
+        MnadError: a clip is shorter than a window, or the losses stop being numbers.
+    """
+    windows = Windows(footage.clips, footage.names, config.network.window)
+    data = footage.fingerprint()
+    record: dict[str, Any] = {**asdict(train), "data": data, "device": device.type}
+    recipe = json.dumps({"model": asdict(config), "training": record}, sort_keys=True)
+    state = _previous(out, resume, recipe)
+
+    torch.manual_seed(train.seed)
+    network = build_network(config).to(device)
+    optimizer = torch.optim.Adam(network.parameters(), lr=train.learning_rate, fused=True)
+    if state is not None:
+        network.load_state_dict(state.network)
+        optimizer.load_state_dict(state.optimizer)
+    fitter = Fitter(windows, out, config, train, device, network, optimizer, recipe)
+    with ExitStack() as stack:
+        log = stack.enter_context(Log(out, tensorboard))
+        seconds = fitter.fit(state, log, progress)
+    network.eval().requires_grad_(False)
+    record |= {
+        "windows": len(windows),
+        "steps": fitter.steps,
+        "seconds": round(seconds, 1),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "machine": torch.cuda.get_device_name() if device.type == "cuda" else platform.machine(),
+        "last_epoch": log.last,
+    }
+    model = Model(config, network, reference_of(network, config, windows, device), record)
+    save_model(out, model)
+    shutil.rmtree(out / "training")
+    return model
+
+
+def _previous(out: Path, resume: bool, recipe: str) -> State | None:
+    used = (out / "config.json").exists() or (out / "training").exists()
+    if used and not resume:
+        raise UsageError(
+            f"{out} already holds a model or an unfinished training; go on with it by --resume, "
+            "or give another --out."
+        )
+    if (out / "config.json").exists():
+        raise UsageError(f"{out} holds a finished model; there is nothing to resume.")
+    return load_state(out / "training", recipe)
+
+
+def reference_of(
+    network: MNAD, config: ModelConfig, windows: Windows, device: torch.device
+) -> Reference:
+    """Parts of at most `REFERENCE_WINDOWS` training windows, evenly spread, memory frozen."""
+    count = min(len(windows), REFERENCE_WINDOWS)
+    chosen = np.linspace(0, len(windows) - 1, count).round().astype(int).tolist()
+    batches = windows.batches([chosen[i : i + 4] for i in range(0, count, 4)], device)
+    parts = [score_windows(network, config.method, batch) for batch in batches]
+    # Of each frame the error that one pixel in 1,000 exceeds, and of those the largest.
+    peaks = [torch.quantile(p.error.flatten(1), 0.999, dim=1).max() for p in parts]
+    return Reference(
+        psnr=np.sort(torch.cat([p.psnr for p in parts]).double().cpu().numpy()),
+        distance=np.sort(torch.cat([p.distance for p in parts]).double().cpu().numpy()),
+        error_peak=float(torch.stack(peaks).max()),
+    )
+
+
+class _Sink(Protocol):
+    def epoch(self, row: dict[str, Any], frames: Tensor) -> None: ...
+
+
+class Fitter:
+    """The loop over epochs and steps and the state that it saves."""
+
+    def __init__(
+        self,
+        windows: Windows,
+        out: Path,
+        config: ModelConfig,
+        train: TrainConfig,
+        device: torch.device,
+        network: MNAD,
+        optimizer: torch.optim.Optimizer,
+        recipe: str,
+    ) -> None:
+        self.windows, self.out, self.config, self.train = windows, out, config, train
+        self.device, self.network, self.optimizer = device, network, optimizer
+        self.recipe = recipe
+        bf16 = train.precision == "bf16" or (train.precision == "auto" and device.type == "cuda")
+        self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+        size = min(train.batch_size, len(windows))
+        self.per_epoch = len(windows) // size
+        self.steps = self.per_epoch * train.epochs
+
+    def fit(self, state: State | None, log: _Sink, progress: bool) -> float:
+        """Run all remaining steps; returns the seconds spent, earlier runs included."""
+        done = state.step if state else 0
+        before = state.seconds if state else 0.0
+        sums = state.sums.to(self.device) if state else torch.zeros(4, device=self.device)
+        began = saved = time.monotonic()
+        bar = tqdm(
+            total=self.steps, initial=done, unit="step", disable=None if progress else True
+        )
+        self.network.train()
+        with bar:
+            for epoch in range(done // self.per_epoch, self.train.epochs):
+                self._set_learning_rate(epoch)
+                order = epoch_order(
+                    len(self.windows), self.train.batch_size, self.train.seed, epoch
+                )[done % self.per_epoch :]
+                for batch in self.windows.batches(order, self.device):
+                    out, losses = self.step(batch)
+                    sums += losses
+                    done += 1
+                    bar.update()
+                    if done % 20 == 0:
+                        self._show(bar, epoch, done, sums)
+                    now = time.monotonic()
+                    if now - saved > CHECKPOINT_SECONDS and done % self.per_epoch:
+                        self._save(done, before + now - began, sums)
+                        saved = time.monotonic()
+                row = self._row(epoch, sums, out, before + time.monotonic() - began)
+                log.epoch(row, _sample(batch, out, self.config.network.target))
+                sums.zero_()
+                self._save(done, before + time.monotonic() - began, sums)
+                saved = time.monotonic()
+        return before + time.monotonic() - began
+
+    def step(self, batch: Tensor) -> tuple[Output, Tensor]:
+        """One update of the weights, then of the items.
+
+        Args:
+            batch: (B, T, H, W, c) uint8.
+
+        Returns:
+            The output, and the four losses (4,) detached; nothing here waits for the device.
+        """
+        inputs, target = split_window(batch, self.config.network)
+        memory = self.network.memory
+        with self.autocast:
+            out: Output = self.network(inputs)
+        losses = training_losses(
+            out, target, None if memory is None else memory.items, self.config.method
+        )
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        if memory is not None:
+            moved = update(
+                out.query.unsqueeze(0), memory.items.unsqueeze(0), self.config.method.update_scope
+            )
+            memory.items.copy_(moved[0])
+        return out, torch.stack(losses).detach()
+
+    def _set_learning_rate(self, epoch: int) -> None:
+        # Cosine annealing to zero, stepped per epoch, as a function of the epoch alone.
+        factor = 0.5 * (1 + math.cos(math.pi * epoch / self.train.epochs))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.train.learning_rate * factor
+
+    def _save(self, step: int, seconds: float, sums: Tensor) -> None:
+        save_state(
+            self.out / "training",
+            State(
+                recipe=self.recipe,
+                step=step,
+                seconds=seconds,
+                network=self.network.state_dict(),
+                optimizer=self.optimizer.state_dict(),
+                sums=sums.cpu(),
+            ),
+        )
+
+    def _show(self, bar: Any, epoch: int, done: int, sums: Tensor) -> None:
+        mean = (sums / (done % self.per_epoch or self.per_epoch)).tolist()
+        speed = bar.format_dict["rate"] or 0.0
+        bar.set_description(f"epoch {epoch + 1}/{self.train.epochs}", refresh=False)
+        bar.set_postfix_str(
+            " ".join(f"{n[:7]} {v:.4g}" for n, v in zip(LOSSES, mean, strict=True))
+            + f" {speed * min(self.train.batch_size, len(self.windows)):.1f} frames/s"
+        )
+
+    def _row(self, epoch: int, sums: Tensor, out: Output, seconds: float) -> dict[str, Any]:
+        mean = (sums / self.per_epoch).tolist()
+        if not all(map(math.isfinite, mean)):
+            raise MnadError(
+                f"the losses of epoch {epoch + 1} are no numbers any more ({mean}); train with a "
+                "lower --learning_rate or with --precision fp32."
+            )
+        row = {"epoch": epoch + 1, "seconds": round(seconds, 1)}
+        row |= {name: float(f"{v:.6g}") for name, v in zip(LOSSES, mean, strict=True)}
+        return row | memory_facts(out, self.network)
+
+
+def memory_facts(out: Output, network: MNAD) -> dict[str, Any]:
+    """Mean cosine between items, share of queries per item, mean largest read weight."""
+    if network.memory is None:
+        return {}
+    items, cosine = network.memory.items, out.similarity.detach()
+    count = items.shape[0]
+    pairs = count * (count - 1)
+    usage = torch.bincount(cosine.argmax(-1).flatten(), minlength=count) / cosine[..., 0].numel()
+    between = ((items @ items.T).sum() - count) / pairs if pairs else torch.ones(())
+    return {
+        "item_similarity": round(float(between), 4),
+        "item_usage": [round(u, 4) for u in usage.tolist()],
+        "read_sharpness": round(float(cosine.softmax(-1).amax(-1).mean()), 4),
+    }
+
+
+def _sample(batch: Tensor, out: Output, target: int) -> Tensor:
+    """The first window's target beside what came out: (H, 2W, c) in 0..1."""
+    shown = batch[0, target].float() / 255
+    made = (out.frame[0].detach().permute(1, 2, 0) + 1) / 2
+    return torch.cat([shown, made], dim=1).clamp(0, 1).cpu()

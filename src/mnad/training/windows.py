@@ -1,0 +1,79 @@
+"""Windows of clips that were decoded once: the loader never starves the training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mnad.errors import MnadError
+
+
+class Windows:
+    """All windows of consecutive frames of some clips.
+
+    Args:
+        clips: arrays (T, H, W, c) uint8, in memory or memory-mapped.
+        names: for the error message.
+        length: frames of a window.
+
+    Raises:
+        MnadError: a clip is shorter than a window.
+    """
+
+    def __init__(
+        self, clips: Sequence[NDArray[np.uint8]], names: Sequence[str], length: int
+    ) -> None:
+        for clip, name in zip(clips, names, strict=True):
+            if len(clip) < length:
+                raise MnadError(
+                    f"clip {name} has {len(clip)} frame(s), fewer than the {length} that a window "
+                    "spans; remove it or join it to another."
+                )
+        self.clips = clips
+        self.length = length
+        self.starts = [
+            (clip, first)
+            for clip, frames in enumerate(clips)
+            for first in range(len(frames) - length + 1)
+        ]
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def batch(self, indices: Sequence[int]) -> Tensor:
+        """Windows (B, T, H, W, c) uint8."""
+        chosen = (self.starts[i] for i in indices)
+        return torch.from_numpy(
+            np.stack([self.clips[clip][first : first + self.length] for clip, first in chosen])
+        )
+
+    def batches(self, order: Sequence[Sequence[int]], device: torch.device) -> Iterator[Tensor]:
+        """The batches named by `order` on `device`, the next one gathered in the background."""
+
+        def gather(indices: Sequence[int]) -> Tensor:
+            batch = self.batch(indices)
+            return batch.pin_memory() if device.type == "cuda" else batch
+
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(gather, order[0]) if order else None
+            for following in [*order[1:], None]:
+                assert ahead is not None
+                ready = ahead.result()
+                ahead = pool.submit(gather, following) if following is not None else None
+                yield ready.to(device, non_blocking=True)
+
+
+def epoch_order(windows: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """The shuffled batches of an epoch, a function of seed and epoch alone, so resuming is exact.
+
+    An incomplete last batch is dropped, as in the public code, unless it is the only one.
+    """
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    order: list[int] = torch.randperm(windows, generator=generator).tolist()
+    size = min(batch_size, windows)
+    return [order[i : i + size] for i in range(0, windows - size + 1, size)]

@@ -1,0 +1,92 @@
+"""Both readings of eq. 8-13 against the loops of tests/reference.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import reference
+import torch
+
+from mnad.config import MethodConfig, preset_of
+from mnad.network.losses import reconstruction, training_losses
+from mnad.network.memory import similarity, to_queries
+from mnad.network.mnad import Output
+
+
+def example(items: int, dtype: torch.dtype = torch.float64) -> tuple[Output, torch.Tensor, torch.Tensor]:
+    g = torch.Generator().manual_seed(items)
+    frame = torch.rand(3, 2, 4, 5, dtype=dtype, generator=g) * 2 - 1
+    target = torch.rand(3, 2, 4, 5, dtype=dtype, generator=g) * 2 - 1
+    query = to_queries(torch.randn(3, 6, 2, 4, dtype=dtype, generator=g))
+    memory = torch.nn.functional.normalize(torch.randn(items, 6, dtype=dtype, generator=g), dim=1)
+    return Output(frame, query, similarity(query, memory)), target, memory
+
+
+@pytest.mark.parametrize("kind", ["mse", "norm"])
+def test_reconstruction_is_equation_9(kind: str) -> None:
+    out, target, _ = example(3)
+    fast = reconstruction(out.frame, target, kind)  # type: ignore[arg-type]
+    slow = reference.reconstruction_loss(out.frame.numpy(), target.numpy(), kind)
+    np.testing.assert_allclose(float(fast), slow, atol=1e-9)
+
+
+@pytest.mark.parametrize("reading", ["official", "paper"])
+@pytest.mark.parametrize("items", [2, 5, 10])
+def test_memory_losses_are_equation_8_to_13(reading: str, items: int) -> None:
+    out, target, memory = example(items)
+    method = replace(
+        preset_of(reading, "prediction")[0], lambda_compact=0.3, lambda_separate=0.7, margin=1.0
+    )
+    fast = training_losses(out, target, memory, method)
+    frames = [q.numpy() for q in out.query]
+    compact = reference.compactness(frames, memory.numpy(), reading)
+    separate = reference.separateness(frames, memory.numpy(), 1.0, reading)
+    recon = reference.reconstruction_loss(
+        out.frame.numpy(), target.numpy(), method.reconstruction_loss
+    )
+    np.testing.assert_allclose(float(fast.compactness), compact, atol=1e-6)
+    np.testing.assert_allclose(float(fast.separateness), separate, atol=1e-6)
+    total = reference.total_loss(recon, compact, separate, 0.3, 0.7)
+    np.testing.assert_allclose(float(fast.total), total, atol=1e-6)
+
+
+def test_the_margin_is_alpha() -> None:
+    out, target, memory = example(5)
+    frames = [q.numpy() for q in out.query]
+    for margin in (0.1, 0.5, 2.0):
+        method = MethodConfig(memory_loss="paper", margin=margin)
+        fast = training_losses(out, target, memory, method).separateness
+        slow = reference.separateness(frames, memory.numpy(), margin, "paper")
+        np.testing.assert_allclose(float(fast), slow, atol=1e-9)
+
+
+def test_a_single_item_has_nothing_to_be_separate_from() -> None:
+    out, target, memory = example(1)
+    losses = training_losses(out, target, memory, MethodConfig())
+    assert float(losses.separateness) == 0
+    assert float(losses.compactness) > 0
+
+
+def test_without_memory_only_the_reconstruction_counts() -> None:
+    out, target, _ = example(3)
+    losses = training_losses(out, target, None, MethodConfig())
+    assert float(losses.total) == float(losses.reconstruction)
+
+
+def test_the_memory_losses_move_queries_but_not_items() -> None:
+    out, target, memory = example(4)
+    query = out.query.clone().requires_grad_()
+    memory.requires_grad_()
+    method = MethodConfig(lambda_compact=1, lambda_separate=1)
+    losses = training_losses(Output(out.frame, query, similarity(query, memory)), target, memory, method)
+    (losses.compactness + losses.separateness).backward()
+    assert memory.grad is None
+    assert query.grad is not None and float(query.grad.abs().max()) > 0
+
+
+def test_the_norm_has_a_gradient_where_the_error_is_zero() -> None:
+    frame = torch.zeros(2, 1, 3, 3, requires_grad=True)
+    reconstruction(frame, torch.zeros(2, 1, 3, 3), "norm").backward()
+    assert frame.grad is not None and torch.isfinite(frame.grad).all()

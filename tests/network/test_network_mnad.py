@@ -1,0 +1,129 @@
+"""Size, cost and shape of the network; the figures are those of the public code's layer table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from mnad.config import NetworkConfig, preset_of
+from mnad.errors import UsageError
+from mnad.network.losses import training_losses
+from mnad.network.mnad import MNAD
+from mnad.network.window import split_window
+
+P = NetworkConfig()
+R = NetworkConfig(task="reconstruction", frames_in=1)
+
+
+@pytest.mark.parametrize(
+    ("config", "parameters", "gmac"),
+    [
+        (P, 15_650_819, 46.479),
+        (replace(P, memory=False), 13_291_523, 44.053),
+        (R, 17_195_267, 49.763),
+        (replace(R, memory=False), 14_835_971, 47.337),
+        (replace(R, frames_in=16), 17_221_187, 51.462),
+        (replace(R, frames_in=16, channels=1), 17_201_601, 50.179),
+    ],
+    ids=["P", "P w/o Mem.", "R", "R w/o Mem.", "R 16 RGB", "R 16 grey"],
+)
+def test_parameters_and_cost_are_the_papers(
+    config: NetworkConfig, parameters: int, gmac: float
+) -> None:
+    net = MNAD(config).eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        net(torch.zeros(1, config.frames_in * config.channels, 64, 64))
+    assert sum(p.numel() for p in net.parameters()) == parameters
+    # The public table rounds to 1 MMAC, and says 50.179 where the sum is 50.1786.
+    # Every layer's cost is proportional to the area, and 256 x 256 is 16 times 64 x 64.
+    assert 16 * counter.get_total_flops() / 2e9 == pytest.approx(gmac, abs=6e-4)
+
+
+@pytest.mark.parametrize("width", [0.5, 0.25])
+@pytest.mark.parametrize("task", ["prediction", "reconstruction"])
+@pytest.mark.parametrize("memory", [True, False])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_variant_puts_out_a_frame_of_the_input_size(
+    width: float, task: str, memory: bool, channels: int
+) -> None:
+    config = NetworkConfig(
+        task=task,  # type: ignore[arg-type]
+        frames_in=4 if task == "prediction" else 16,
+        width=width,
+        memory=memory,
+        channels=channels,  # type: ignore[arg-type]
+        height=24,
+        image_width=40,
+    )
+    windows = torch.zeros(2, config.window, 24, 40, channels, dtype=torch.uint8)
+    inputs, target = split_window(windows, config)
+    out = MNAD(config).eval()(inputs)
+    assert out.frame.shape == target.shape == (2, channels, 24, 40)
+    assert out.query.shape == (2, 3 * 5, round(512 * width))
+    assert out.similarity.shape == (2, 15, 10 if memory else 0)
+    assert float(out.frame.abs().max()) <= 1
+    torch.testing.assert_close(out.query.norm(dim=-1), torch.ones(2, 15))
+
+
+def test_a_window_is_split_at_the_target() -> None:
+    frames = torch.arange(16, dtype=torch.uint8).reshape(1, 16, 1, 1, 1).expand(1, 16, 16, 16, 3)
+    inputs, target = split_window(frames[:, :5], NetworkConfig(height=16, image_width=16))
+    assert inputs.shape == (1, 12, 16, 16)
+    back = ((inputs[0, :, 0, 0] + 1) * 127.5).round()
+    assert back.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert float(((target + 1) * 127.5).mean()) == pytest.approx(4)
+    cues = NetworkConfig(task="reconstruction", frames_in=16, height=16, image_width=16)
+    _, target = split_window(frames, cues)
+    assert float(((target + 1) * 127.5).mean()) == pytest.approx(8)  # the 9th of 16
+
+
+def test_the_range_is_minus_one_to_one() -> None:
+    frames = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 1, 2, 1).expand(1, 1, 16, 2, 1)
+    config = NetworkConfig(task="reconstruction", frames_in=1, channels=1, height=16)
+    inputs, _ = split_window(frames, config)
+    assert inputs[0, 0, 0].tolist() == [-1, 1]
+
+
+def test_without_skips_the_encoders_maps_do_not_reach_the_decoder() -> None:
+    net = MNAD(NetworkConfig(task="reconstruction", frames_in=1, width=0.05, channels=1, height=16, image_width=16)).eval()
+    feature, maps = net.encoder(torch.rand(1, 1, 16, 16))
+    both = net.memory(feature).feature  # type: ignore[misc]
+    other = tuple(torch.rand_like(m) for m in maps)
+    assert torch.equal(net.decoder(both, maps), net.decoder(both, other))
+
+
+def test_items_are_a_persistent_buffer_and_not_trained_by_gradient() -> None:
+    net = MNAD(NetworkConfig(width=0.05, height=16, image_width=16))
+    assert "memory.items" in net.state_dict()
+    assert "memory.items" not in dict(net.named_parameters())
+
+
+def test_gradient_of_the_paper_preset_passes_the_read() -> None:
+    torch.manual_seed(0)
+    grads = {}
+    for name in ("official", "paper"):
+        method, _ = preset_of(name, "prediction")
+        torch.manual_seed(1)
+        net = MNAD(NetworkConfig(width=0.05, height=16, image_width=16), method.detach_read)
+        x = torch.rand(2, 12, 16, 16)
+        loss = training_losses(net(x), x[:, :3], None, method).reconstruction
+        grads[name] = torch.autograd.grad(loss / loss.detach(), net.encoder.stage4[3].weight)[0]
+    assert (grads["official"] - grads["paper"]).abs().max() > 1e-7
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"height": 250}, "multiple of 8"),
+        ({"channels": 2}, "choose one of 1, 3"),
+        ({"width": 0.0}, "between"),
+        ({"items": 0}, "1 or more"),
+        ({"task": "predict"}, "'prediction'"),
+    ],
+)
+def test_dimensions_out_of_range_are_refused(change: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        replace(P, **change)  # type: ignore[arg-type]
