@@ -3,7 +3,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+# Set before torch is imported: tiny networks gain nothing from threads, and a machine that also
+# does something else loses a lot by them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +20,37 @@ def data() -> Path:
     path = Path(where)
     assert path.is_dir(), f"MNAD_DATA={where} is not a folder"
     return path
+
+
+def moving_square(frames: int, seed: int, size: int = 32) -> np.ndarray:
+    """A grey square on its way through noise: (T, size, size, 1) uint8."""
+    rng = np.random.default_rng(seed)
+    clip = rng.integers(90, 110, (frames, size, size, 1), dtype=np.uint8)
+    for t in range(frames):
+        x = (3 * seed + 2 * t) % (size - 8)
+        clip[t, 10:18, x : x + 8] = 220
+    return clip
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path) -> Path:
+    """A small data set of one's own: 2 training clips, 2 labelled test clips, all PNG folders."""
+    import cv2
+
+    root = tmp_path / "own"
+    for number, part in enumerate(("training/a", "training/b", "testing/c", "testing/d")):
+        folder = root / part
+        folder.mkdir(parents=True)
+        clip = moving_square(14, seed=number)
+        if part.startswith("testing"):
+            clip[8:, 20:30, 4:14] = 0  # something black appears
+            folder.with_suffix(".csv").write_text("first,last\n8,13\n")
+        for t, frame in enumerate(clip):
+            cv2.imwrite(str(folder / f"{t}.png"), frame)
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny() -> dict[str, object]:
+    """Options of a network that trains in a second."""
+    return {"channels": 1, "width": 0.05, "height": 32, "image_width": 32, "epochs": 2}

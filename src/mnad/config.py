@@ -65,9 +65,7 @@ class NetworkConfig:
         _one_of("task", self.task, ("prediction", "reconstruction"))
         _one_of("channels", self.channels, (1, 3))
         _require(self.frames_in >= 1, f"frames_in is {self.frames_in}; it must be 1 or more.")
-        _require(
-            0.03 <= self.width <= 4, f"width is {self.width}; it must lie between 0.03 and 4."
-        )
+        _require(0.03 <= self.width <= 4, f"width is {self.width}; it must lie between 0.03 and 4.")
         _require(self.items >= 1, f"items is {self.items}; it must be 1 or more.")
         for name, size in (("height", self.height), ("image_width", self.image_width)):
             _require(

@@ -15,7 +15,9 @@ from mnad.network.memory import similarity, to_queries
 from mnad.network.mnad import Output
 
 
-def example(items: int, dtype: torch.dtype = torch.float64) -> tuple[Output, torch.Tensor, torch.Tensor]:
+def example(
+    items: int, dtype: torch.dtype = torch.float64
+) -> tuple[Output, torch.Tensor, torch.Tensor]:
     g = torch.Generator().manual_seed(items)
     frame = torch.rand(3, 2, 4, 5, dtype=dtype, generator=g) * 2 - 1
     target = torch.rand(3, 2, 4, 5, dtype=dtype, generator=g) * 2 - 1
@@ -80,7 +82,9 @@ def test_the_memory_losses_move_queries_but_not_items() -> None:
     query = out.query.clone().requires_grad_()
     memory.requires_grad_()
     method = MethodConfig(lambda_compact=1, lambda_separate=1)
-    losses = training_losses(Output(out.frame, query, similarity(query, memory)), target, memory, method)
+    losses = training_losses(
+        Output(out.frame, query, similarity(query, memory)), target, memory, method
+    )
     (losses.compactness + losses.separateness).backward()
     assert memory.grad is None
     assert query.grad is not None and float(query.grad.abs().max()) > 0

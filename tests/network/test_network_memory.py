@@ -47,9 +47,7 @@ def test_update_is_equation_3_to_5(scope: str, frames: int, items: int) -> None:
     query, memory = unit(2, frames, 9, 6, seed=3), unit(2, items, 6, seed=4)
     moved = update(query, memory, scope)  # type: ignore[arg-type]
     for s in range(2):
-        expected = reference.update(
-            [frame.numpy() for frame in query[s]], memory[s].numpy(), scope
-        )
+        expected = reference.update([frame.numpy() for frame in query[s]], memory[s].numpy(), scope)
         np.testing.assert_allclose(moved[s], expected, atol=1e-9)
 
 
@@ -95,7 +93,9 @@ class PlainAutoEncoder(nn.Module):
         super().__init__()
         self.encoder = nn.Sequential(nn.Conv2d(1, 8, 4, 4), nn.GELU(), nn.Conv2d(8, 16, 2, 2))
         self.memory = Memory(items=4, channels=16)
-        self.decoder = nn.Sequential(nn.ConvTranspose2d(32, 8, 2, 2), nn.ConvTranspose2d(8, 1, 4, 4))
+        self.decoder = nn.Sequential(
+            nn.ConvTranspose2d(32, 8, 2, 2), nn.ConvTranspose2d(8, 1, 4, 4)
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = self.memory(self.encoder(x))

@@ -88,7 +88,11 @@ def test_the_range_is_minus_one_to_one() -> None:
 
 
 def test_without_skips_the_encoders_maps_do_not_reach_the_decoder() -> None:
-    net = MNAD(NetworkConfig(task="reconstruction", frames_in=1, width=0.05, channels=1, height=16, image_width=16)).eval()
+    net = MNAD(
+        NetworkConfig(
+            task="reconstruction", frames_in=1, width=0.05, channels=1, height=16, image_width=16
+        )
+    ).eval()
     feature, maps = net.encoder(torch.rand(1, 1, 16, 16))
     both = net.memory(feature).feature  # type: ignore[misc]
     other = tuple(torch.rand_like(m) for m in maps)

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -54,7 +54,9 @@ class Model:
 
 def build_network(config: ModelConfig) -> MNAD:
     """An untrained network; its weights and items come from torch's global generator."""
-    return MNAD(config.network, config.method.detach_read).to(memory_format=torch.channels_last)
+    network = MNAD(config.network, config.method.detach_read)
+    # Untyped in torch's stubs: the layout in which convolutions are fastest.
+    return cast(MNAD, cast(Any, network).to(memory_format=torch.channels_last))
 
 
 def save_model(path: Path, model: Model) -> None:

@@ -30,7 +30,7 @@ def reconstruction(frame: Tensor, target: Tensor, kind: Literal["mse", "norm"]) 
     """
     if kind == "mse":
         return F.mse_loss(frame, target)
-    return torch.linalg.vector_norm((frame - target).flatten(1), dim=1).sum()
+    return _norm((frame - target).flatten(1)).sum()
 
 
 def compactness(query: Tensor, nearest: Tensor, kind: Literal["official", "paper"]) -> Tensor:
@@ -41,7 +41,7 @@ def compactness(query: Tensor, nearest: Tensor, kind: Literal["official", "paper
     """
     if kind == "official":
         return F.mse_loss(query, nearest)
-    return torch.linalg.vector_norm(query - nearest, dim=-1).sum()
+    return _norm(query - nearest).sum()
 
 
 def separateness(
@@ -59,9 +59,14 @@ def separateness(
         # The public code's layer adds 1e-6 to the differences; so do we, to be equal to it.
         anchor, near, far = (t.flatten(0, 1) for t in (query, nearest, second))
         return F.triplet_margin_loss(anchor, near, far, margin=margin)
-    near = torch.linalg.vector_norm(query - nearest, dim=-1)  # (B, K)
-    far = torch.linalg.vector_norm(query - second, dim=-1)
-    return (near - far + margin).clamp_min(0).sum()
+    gap = _norm(query - nearest) - _norm(query - second)  # (B, K)
+    return (gap + margin).clamp_min(0).sum()
+
+
+def _norm(x: Tensor) -> Tensor:
+    """L2 norms over the last dimension; their gradient at 0 is 0."""
+    norm: Tensor = torch.linalg.vector_norm(x, dim=-1)
+    return norm
 
 
 def training_losses(
@@ -85,8 +90,6 @@ def training_losses(
         compact = compactness(out.query, nearest, method.memory_loss)
         if items.shape[0] > 1:  # with a single item there is no second nearest
             second = pick(fixed, two[..., 1])
-            separate = separateness(
-                out.query, nearest, second, method.margin, method.memory_loss
-            )
+            separate = separateness(out.query, nearest, second, method.margin, method.memory_loss)
     total = recon + method.lambda_compact * compact + method.lambda_separate * separate
     return Losses(total, recon, compact, separate)

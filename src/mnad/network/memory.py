@@ -66,9 +66,7 @@ def pick(items: Tensor, index: Tensor) -> Tensor:
     return items.gather(1, index.unsqueeze(-1).expand(-1, -1, channels))
 
 
-def update(
-    query: Tensor, items: Tensor, scope: Literal["batch", "assigned"] = "batch"
-) -> Tensor:
+def update(query: Tensor, items: Tensor, scope: Literal["batch", "assigned"] = "batch") -> Tensor:
     """Move every item towards the queries nearest to it (eq. 3-5).
 
     The softmax over queries (eq. 4) is divided by one of its own values (eq. 5), so its
@@ -138,5 +136,5 @@ class Memory(nn.Module):
                 query, self.items.unsqueeze(0) if items is None else items, self.detach
             )
             both = torch.cat([query, aggregate], dim=-1)  # (B, K, 2C)
-            both = both.transpose(1, 2).unflatten(2, feature.shape[-2:])  # (B, 2C, H, W)
+            both = both.transpose(1, 2).reshape(len(both), -1, *feature.shape[-2:])  # (B, 2C, H, W)
         return MemoryRead(both, query, cosine)

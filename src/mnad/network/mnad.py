@@ -61,7 +61,7 @@ class MNAD(nn.Module):
         feature, maps = self.encoder(frames)  # (B, C, H/8, W/8)
         if self.memory is None:
             query = to_queries(feature.float())
-            feature = query.transpose(1, 2).unflatten(2, feature.shape[-2:])
+            feature = query.transpose(1, 2).reshape(feature.shape)
             cosine = similarity(query, query[:, :0])  # (B, K, 0)
         else:
             feature, query, cosine = self.memory(feature, items)

@@ -49,7 +49,8 @@ def distance(query: Tensor, items: Tensor, kind: Literal["official", "paper"]) -
     difference = query - nearest  # (B, K, C)
     if kind == "official":
         return difference.square().flatten(1).mean(1)
-    return torch.linalg.vector_norm(difference, dim=-1).mean(1)
+    norm: Tensor = torch.linalg.vector_norm(difference, dim=-1)  # (B, K)
+    return norm.mean(1)
 
 
 def regular_score(frame: Tensor, target: Tensor, kind: Literal["squared", "norm"]) -> Tensor:
@@ -68,9 +69,7 @@ def regular_score(frame: Tensor, target: Tensor, kind: Literal["squared", "norm"
     return (weight * error).sum(1) / total.clamp_min(torch.finfo(total.dtype).tiny)
 
 
-def frame_parts(
-    out: Output, target: Tensor, items: Tensor | None, method: MethodConfig
-) -> Parts:
+def frame_parts(out: Output, target: Tensor, items: Tensor | None, method: MethodConfig) -> Parts:
     """All parts of B frames.
 
     Args:

@@ -36,7 +36,7 @@ class Log:
                 raise UsageError(
                     "TensorBoard is not installed; pip install 'mnad[tensorboard]'."
                 ) from None
-            self._board = SummaryWriter(str(out / "tensorboard"))  # type: ignore[no-untyped-call]
+            self._board = SummaryWriter(str(out / "tensorboard"))
 
     def __enter__(self) -> Log:
         return self

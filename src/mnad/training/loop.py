@@ -182,9 +182,7 @@ class Fitter:
         before = state.seconds if state else 0.0
         sums = state.sums.to(self.device) if state else torch.zeros(4, device=self.device)
         began = saved = time.monotonic()
-        bar = tqdm(
-            total=self.steps, initial=done, unit="step", disable=None if progress else True
-        )
+        bar = tqdm(total=self.steps, initial=done, unit="step", disable=None if progress else True)
         self.network.train()
         with bar:
             for epoch in range(done // self.per_epoch, self.train.epochs):

@@ -1,0 +1,5 @@
+"""``python -m mnad``."""
+
+from mnad.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,151 @@
+"""The command line: the functions of `mnad.api`, and how their results read on a terminal."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from docstring_parser import parse
+from jsonargparse import ActionYesNo, ArgumentParser
+
+from mnad import __version__, api
+from mnad.demo import demo
+from mnad.errors import MnadError
+from mnad.evaluation.text import report_text
+
+if TYPE_CHECKING:
+    from mnad.detection import Detection
+    from mnad.models.folder import Model
+
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "train": api.train,
+    "evaluate": api.evaluate,
+    "detect": api.detect,
+    "info": api.info,
+    "import": api.import_checkpoint,
+    "demo": demo,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 fine, 1 some input failed, 2 wrong usage."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser(words[0] if words else "")
+    try:
+        parsed = parser.instantiate(parser.parse_args(words))
+        values = parsed[parsed.command].as_dict()
+        values.pop("config", None)
+        result = COMMANDS[parsed.command](**values)
+    except MnadError as error:
+        print(f"mnad: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("mnad: stopped.", file=sys.stderr)
+        return 130
+    return int(_SHOW[parsed.command](result, values))
+
+
+def _parser(wanted: str) -> ArgumentParser:
+    """The whole parser; of the commands only `wanted` with its options, which take time."""
+    parser = ArgumentParser(
+        prog="mnad",
+        description="Memory-guided video anomaly detection: train on normal footage, score every "
+        "frame, see where and when.",
+        version=__version__,
+    )
+    commands = parser.add_subcommands(dest="command")
+    for name, function in COMMANDS.items():
+        command = _command_parser(function) if name == wanted else ArgumentParser()
+        commands.add_subcommand(name, command, help=_summary(function))
+    return parser
+
+
+def _summary(function: Callable[..., Any]) -> str:
+    return parse(function.__doc__ or "").short_description or ""
+
+
+def _command_parser(function: Callable[..., Any]) -> ArgumentParser:
+    """A parser that is the signature; lists and switches get the form a shell user expects."""
+    parser = ArgumentParser(description=_summary(function))
+    if function is api.train:
+        parser.add_argument(
+            "--config", action="config", help="YAML recipe; options given after it override it."
+        )
+    help_of = {p.arg_name: p.description for p in parse(function.__doc__ or "").params}
+    parameters = inspect.signature(function).parameters
+    for name, parameter in parameters.items():
+        if parameter.annotation == list[str]:
+            parser.add_argument(name, nargs="+", type=str, help=help_of[name])
+        elif parameter.annotation is bool:
+            parser.add_argument(
+                f"--{name}",
+                action=ActionYesNo(no_prefix="no_"),
+                default=parameter.default,
+                help=help_of[name],
+            )
+        else:
+            parser.add_function_arguments(
+                function, as_group=False, as_positional=True, skip=set(parameters) - {name}
+            )
+    return parser
+
+
+def _show_train(model: Model, given: dict[str, Any]) -> int:
+    record = model.training
+    print(
+        f"{given['out']}: {record['windows']} windows, {record['steps']} steps in "
+        f"{record['seconds']:.0f} s, last loss {record['last_epoch'].get('loss', '?')}"
+    )
+    return 0
+
+
+def _show_evaluate(result: dict[str, Any], given: dict[str, Any]) -> int:
+    for warning in result["protocol"]["warnings"]:
+        print(f"mnad: warning: {warning}", file=sys.stderr)
+    print(report_text(result))
+    for sentence in result["failed"].values():
+        print(f"mnad: {sentence}", file=sys.stderr)
+    return 1 if result["failed"] else 0
+
+
+def _show_detect(found: list[Detection], given: dict[str, Any]) -> int:
+    for one in found:
+        if one.frames:
+            print(
+                f"{one.source}: {one.frames} frames, highest score {one.highest:.3f} at "
+                f"{one.at_seconds:.2f} s -> {one.out}"
+            )
+        if one.error:
+            print(f"mnad: {one.error}", file=sys.stderr)
+    return 1 if any(one.error for one in found) else 0
+
+
+def _show_info(facts: dict[str, Any], given: dict[str, Any]) -> int:
+    print(json.dumps(facts, indent=2))
+    return 0
+
+
+def _show_import(model: Model, given: dict[str, Any]) -> int:
+    network = model.config.network
+    print(
+        f"{given['out']}: official {network.task}, width {network.width:g}, {network.items} items"
+    )
+    return 0
+
+
+def _show_demo(text: str, given: dict[str, Any]) -> int:
+    print(text)
+    return 0
+
+
+_SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
+    "train": _show_train,
+    "evaluate": _show_evaluate,
+    "detect": _show_detect,
+    "info": _show_info,
+    "import": _show_import,
+    "demo": _show_demo,
+}

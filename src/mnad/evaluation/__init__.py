@@ -1,0 +1,1 @@
+"""A model against a data set: every protocol, every control, every fact beside the number."""

@@ -1,0 +1,69 @@
+"""An evaluation as text for a terminal. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+COLUMNS = {
+    "per_clip_minmax_micro": "per clip",
+    "whole_set_minmax_micro": "whole set",
+    "causal_micro": "causal",
+    "macro": "macro",
+}
+
+
+def report_text(result: dict[str, Any]) -> str:
+    """The numbers, then what they mean; the argument is what `evaluate` returns."""
+    protocol, memory = result["protocol"], result["protocol"]["memory"]
+    weight = protocol["lambda"]
+    rows = [(f"combined, lambda {weight:g}", result["auc"])]
+    rows += [(f"{name} alone", values) for name, values in result["parts"].items()]
+    rows += [("  EER, combined", result["eer"]), ("  AP, combined", result["ap"])]
+    rows += [
+        (f"control: {name.replace('_', ' ')}", values)
+        for name, values in result["controls"].items()
+    ]
+    lines = [
+        f"{result['dataset']}: {result['clips']} clips, {result['scored_frames']} of "
+        f"{result['frames']} frames scored, {result['abnormal_frames']} of them abnormal",
+        "",
+        f"{'frame AUC':<36}" + "".join(f"{title:>11}" for title in COLUMNS.values()),
+    ]
+    for name, values in rows:
+        lines.append(f"{name:<36}" + "".join(f"{_number(values[c]):>11}" for c in COLUMNS))
+    lines.append("")
+    for name, interval in result["auc_interval_95"].items():
+        if interval:
+            lines.append(
+                f"95 % interval by clip, {COLUMNS[name]}: {interval[0]:.4f} to {interval[1]:.4f}"
+            )
+    lines += [
+        "per clip = parts min-max scaled within each finished clip (the paper's protocol); "
+        "whole set =",
+        "over all clips; causal = no look-ahead, by ranks among training frames; macro = mean of "
+        "the",
+        "clips' AUC. EER is interpolated. No smoothing.",
+        f"memory: {memory['policy']}, {100 * memory['share_of_frames_that_updated']:.1f} % of the "
+        f"frames passed the gate (regular score < {memory['gamma']:g})",
+    ]
+    macro = result["macro"]
+    if macro["one_class_clips"]:
+        lines.append(
+            f"macro leaves out {len(macro['one_class_clips'])} clip(s) of one class: "
+            f"{', '.join(macro['one_class_clips'])}; padded macro {_number(macro['padded_auc'])}"
+        )
+    lines.append(
+        "clips: "
+        + "  ".join(
+            f"{name} {_number(c['auc'])} ({c['normal']}+{c['abnormal']})"
+            for name, c in macro["clips"].items()
+        )
+    )
+    published = protocol["published"]["auc"]
+    if published is not None:
+        lines.append(f"published, per clip: {published:.3f} (paper, Table 1)")
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -1,0 +1,1 @@
+"""A procedurally rendered fixed-camera scene with exact ground truth."""

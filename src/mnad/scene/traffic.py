@@ -1,0 +1,146 @@
+"""Who is in the scene at what time: a pure function of seed and time, so any moment can be drawn.
+
+Time is cut into blocks with a random generator of their own; what happens in a block depends on
+the seed and the block's number alone.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnad.scene.actors import WALKER
+from mnad.scene.camera import Floats
+from mnad.scene.weather import Drift
+
+Kind = Literal["bicycle", "fast_bicycle", "cart", "runner", "thrown", "off_path"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+BLOCK = 8.0  # seconds of arrivals
+SLOT = 20.0  # seconds with one anomaly each
+SLOWEST = 0.9  # metres per second
+# Share of the normal people on each route of a place: most of them walk far away.
+_ROUTES = np.repeat([0.24, 0.40, 0.09, 0.09, 0.09, 0.09], 2) / 2
+_PAST = 1000  # blocks before time 0 that people may come from, so that block numbers stay positive
+
+SPEEDS: dict[Kind, tuple[float, float]] = {
+    "bicycle": (1.2, 1.5),
+    "fast_bicycle": (3.6, 4.4),
+    "cart": (1.2, 1.5),
+    "runner": (2.9, 3.4),
+    "thrown": (1.1, 1.3),
+    "off_path": (1.1, 1.4),
+}
+_WHERE: dict[Kind, tuple[int, ...]] = {
+    "bicycle": (0, 1),
+    "fast_bicycle": (0, 1, 4, 5, 6, 7, 8, 9, 10, 11),
+    "cart": (0, 1),
+    "runner": (0, 1),
+    "thrown": (0, 1),
+    "off_path": (12, 13, 14, 15),
+}
+
+
+class Anomaly(NamedTuple):
+    """One abnormal track: who (a record of `WALKER`) does what, and a colour."""
+
+    kind: Kind
+    person: Floats
+    paint: Floats
+
+
+class Traffic:
+    """Everybody who comes and goes.
+
+    Args:
+        seed: of the clip.
+        lengths: (R,) metres of the place's routes.
+        density: factor on the number of normal people.
+        kinds: the anomalies, one in every `SLOT` in this order, over and over; may be empty.
+    """
+
+    def __init__(self, seed: int, lengths: Floats, density: float, kinds: tuple[Kind, ...]) -> None:
+        self.seed, self.lengths, self.density, self.kinds = seed, lengths, density, kinds
+        self.rate = Drift(self._rng(0, 0), (37.0, 83.0, 190.0), (0.5, 0.6, 0.4))
+        self.longest = float(lengths.max()) / SLOWEST
+        self._blocks: dict[int, NDArray[np.void]] = {}
+
+    def _rng(self, purpose: int, block: int) -> np.random.Generator:
+        return np.random.default_rng([0x7AFF1C, self.seed, purpose, block + _PAST])
+
+    def people(self, seconds: float) -> NDArray[np.void]:
+        """Records (`WALKER`) of the normal people on their way at a time."""
+        first = int((seconds - self.longest) // BLOCK)
+        last = int(seconds // BLOCK)
+        for block in [b for b in self._blocks if not first <= b <= last]:
+            del self._blocks[block]
+        for block in range(first, last + 1):
+            if block not in self._blocks:
+                self._blocks[block] = self._arrivals(block)
+        crowd = np.concatenate([self._blocks[b] for b in range(first, last + 1)])
+        return crowd[(crowd["start"] <= seconds) & (seconds < crowd["end"])]
+
+    def _arrivals(self, block: int) -> NDArray[np.void]:
+        rng = self._rng(1, block)
+        rate = 0.34 * self.density * np.exp(self.rate((block + 0.5) * BLOCK))
+        people: list[NDArray[np.void]] = []
+        for _ in range(int(rng.poisson(rate * BLOCK / 1.5))):
+            size = int(rng.choice([1, 2, 3], p=[0.62, 0.28, 0.10]))
+            group = people_of(rng, size)
+            group["start"] = (block + rng.uniform()) * BLOCK + rng.uniform(0, 0.5, size)
+            group["route"] = rng.choice(len(_ROUTES), p=_ROUTES)
+            group["speed"] = np.clip(rng.normal(1.25, 0.12), SLOWEST, 1.6)
+            apart = 0.75 * (np.arange(size) - 0.5 * (size - 1))
+            group["offset"] = rng.uniform(-1.0, 1.0) * (1.15 - 0.3 * size) + apart
+            people.append(group)
+        everyone = np.concatenate(people) if people else np.zeros(0, WALKER)
+        everyone["end"] = everyone["start"] + self.lengths[everyone["route"]] / everyone["speed"]
+        return everyone
+
+    def anomalies(self, seconds: float) -> list[Anomaly]:
+        """The abnormal tracks at a time."""
+        if not self.kinds:
+            return []
+        slot = int(seconds // SLOT)
+        drawn = (self._anomaly(s) for s in (slot - 1, slot) if s >= 0)
+        return [a for a in drawn if a.person["start"] <= seconds < a.person["end"]]
+
+    def kind_of(self, track: int) -> Kind:
+        """The kind of an abnormal track; tracks are numbered from 1, one per slot."""
+        return self.kinds[(track - 1) % len(self.kinds)]
+
+    def _anomaly(self, slot: int) -> Anomaly:
+        rng = self._rng(2, slot)
+        kind = self.kind_of(slot + 1)
+        person = people_of(rng, 1)[0]
+        person["route"] = rng.choice(_WHERE[kind])
+        person["speed"] = rng.uniform(*SPEEDS[kind])
+        person["offset"] = rng.uniform(-0.4, 0.4)
+        if kind == "runner":
+            person["swing"], person["elbow"], person["lean"] = 0.75, 1.7, 0.2
+        stay = self.lengths[person["route"]] / person["speed"]
+        person["start"] = slot * SLOT + rng.uniform(1.0, max(1.0, SLOT - stay - 1.0))
+        person["end"] = person["start"] + stay
+        person["track"] = slot + 1
+        pale = kind in ("cart", "thrown")
+        paint = np.array([228.0, 228, 220]) if pale else rng.uniform(20, 200, 3)
+        return Anomaly(kind, person, paint)
+
+
+def people_of(rng: np.random.Generator, count: int) -> NDArray[np.void]:
+    """Draw `count` people (records of `WALKER`) with size, gait and clothes."""
+    crowd = np.zeros(count, WALKER)
+    crowd["height"] = rng.normal(1.72, 0.09, count)
+    crowd["swing"] = rng.uniform(0.38, 0.48, count)
+    crowd["elbow"] = rng.uniform(0.15, 0.4, count)
+    crowd["lean"] = rng.uniform(0.02, 0.08, count)
+    crowd["bag"] = np.where(rng.uniform(size=count) < 0.3, 0.11, 0.0)
+    grey = rng.uniform(70, 180, (count, 1))
+    crowd["shirt"] = np.clip(grey + rng.normal(0, 18, (count, 3)), 20, 225)
+    crowd["trousers"] = np.clip(rng.uniform(50, 120, (count, 1)) + np.array([-6, 0, 10]), 15, 200)
+    tone = rng.uniform(0.45, 1.0, (count, 1))
+    crowd["skin"] = tone * np.array([226, 180, 150])
+    crowd["hair"] = rng.uniform(0.2, 1.0, (count, 1)) * np.array([110, 84, 60])
+    return crowd

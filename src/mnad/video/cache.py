@@ -1,0 +1,114 @@
+"""Whole clips at the size of the network, decoded once; on disk where memory does not suffice."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mnad.errors import MnadError
+from mnad.video.source import Source, open_source
+
+
+def resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Bilinear resize on uint8, as the public code does before it scales to -1..1.
+
+    Args:
+        pixels: (H, W, C).
+        height: rows of the result.
+        width: columns of the result.
+
+    Returns:
+        uint8 (height, width, C).
+    """
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    resized = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(resized, np.uint8).reshape(height, width, pixels.shape[2])
+
+
+def load_clip(path: str | Path, height: int, width: int, channels: int) -> NDArray[np.uint8]:
+    """Decode a source into memory, frame by frame.
+
+    Returns:
+        uint8 (T, height, width, channels).
+
+    Raises:
+        MnadError: see `open_source`.
+    """
+    with open_source(path, channels) as source:
+        return _load(source, height, width, channels)
+
+
+def load_clips(
+    paths: Sequence[str | Path],
+    height: int,
+    width: int,
+    channels: int,
+    limit_bytes: int = 4 << 30,
+    cache_dir: str | Path | None = None,
+) -> list[NDArray[np.uint8]]:
+    """Decode clips once: into memory up to a limit, the rest into memory-mapped files.
+
+    The files have no name (or are deleted when closed), so nothing is left behind even by a
+    process that is killed. A clip that does not declare its length goes to disk.
+
+    Args:
+        paths: sources, see `open_source`.
+        height: rows of the frames returned.
+        width: columns of the frames returned.
+        channels: 1 (grey) or 3 (RGB).
+        limit_bytes: how much to hold in memory at most, over all clips.
+        cache_dir: folder for the files; the system's temporary folder without it.
+
+    Returns:
+        One uint8 array (T, height, width, channels) for each path.
+
+    Raises:
+        MnadError: see `open_source`; or no room on disk.
+    """
+    clips: list[NDArray[np.uint8]] = []
+    for path in paths:
+        with open_source(path, channels) as source:
+            size = height * width * channels
+            if source.length is not None and source.length * size <= limit_bytes:
+                clips.append(_load(source, height, width, channels))
+                limit_bytes -= clips[-1].nbytes
+            else:
+                clips.append(_map(source, height, width, channels, cache_dir))
+    return clips
+
+
+def _load(source: Source, height: int, width: int, channels: int) -> NDArray[np.uint8]:
+    # A damaged header may declare any length: start small enough and double.
+    clip = np.empty((min(source.length or 64, 4096), height, width, channels), np.uint8)
+    count = 0
+    for frame in source:
+        if count == len(clip):
+            clip = np.concatenate([clip, np.empty_like(clip)])
+        clip[count] = resize(frame.pixels, height, width)
+        count += 1
+    return clip[:count]
+
+
+def _map(
+    source: Source, height: int, width: int, channels: int, cache_dir: str | Path | None
+) -> NDArray[np.uint8]:
+    try:
+        with tempfile.TemporaryFile(dir=cache_dir) as file:
+            count = 0
+            for frame in source:
+                file.write(resize(frame.pixels, height, width).tobytes())
+                count += 1
+            file.flush()
+            return np.memmap(file, np.uint8, "r", shape=(count, height, width, channels))
+    except OSError as error:
+        where = cache_dir or tempfile.gettempdir()
+        raise MnadError(
+            f"{where} cannot take the decoded frames of {source.path} ({error.strerror}): "
+            "name a folder with more room for them."
+        ) from error

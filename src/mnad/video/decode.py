@@ -1,0 +1,152 @@
+"""Decoding video files with FFmpeg: exact time, orientation, full-range pixels, clear ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from mnad.errors import MnadError
+from mnad.video.find import IMAGES
+
+# SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT for FFmpeg's scaler: without the last two it
+# truncates, and colour frames come out half a grey level too dark.
+EXACT = 0x2 | 0x40000 | 0x2000
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """A video file and its first video stream.
+
+    Raises:
+        MnadError: nothing there, a single image, not a video, or it cannot be read on.
+    """
+    if not path.exists():
+        raise MnadError(f"{path} does not exist: check the path.")
+    if path.suffix.lower() in IMAGES:
+        raise MnadError(f"{path} is a single image: give the folder that holds the frames.")
+    try:
+        # Absolute, as FFmpeg takes what precedes a colon in a relative name for a protocol.
+        with av.open(os.path.abspath(path)) as container:
+            if not container.streams.video:
+                raise MnadError(f"{path} holds no video stream: give a video file.")
+            yield container, container.streams.video[0]
+    except av.FFmpegError as error:
+        raise MnadError(
+            f"{path} cannot be read as a video ({error.strerror}): it is no video, or it was cut "
+            "short before its index was written; copy or record it again."
+        ) from error
+
+
+class Decoded(NamedTuple):
+    """A frame as displayed: pixels (H, W, C) uint8, time since the start, colour if C is 1."""
+
+    pixels: NDArray[np.uint8]
+    seconds: Fraction
+    colour: Callable[[], NDArray[np.uint8]] | None
+
+
+def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
+    """Frames of a video as displayed, each with its exact time since the start.
+
+    Args:
+        path: video file.
+        channels: 1 (luma on the full range 0..255) or 3 (RGB).
+
+    Yields:
+        The frames; of a grey one, `colour` gives uint8 (H, W, 3) RGB when it is called.
+
+    Raises:
+        MnadError: not a video, no frames, a frame of another size, or the video breaks off.
+    """
+    with opened(path) as (container, stream):
+        stream.thread_type = "AUTO"
+        # One for each layout, as they keep the tables of the last one.
+        scaler, painter = VideoReformatter(), VideoReformatter()
+        step = 1 / (stream.average_rate or Fraction(25))
+        origin = stream.start_time or 0
+        count, first, seconds = 0, None, -step
+        try:
+            for frame in _frames(container, stream):
+                pixels = _pixels(scaler, frame, channels)
+                first = first or pixels.shape
+                if pixels.shape != first:
+                    raise MnadError(
+                        f"{path}: frame {count} is {pixels.shape[1]}x{pixels.shape[0]} pixels but "
+                        f"frame 0 is {first[1]}x{first[0]}: convert the video to one size."
+                    )
+                if frame.pts is None or frame.time_base is None:
+                    seconds += step
+                else:
+                    seconds = (frame.pts - origin) * frame.time_base
+                colour = None if channels == 3 else partial(_pixels, painter, frame, 3)
+                yield Decoded(pixels, seconds, colour)
+                count += 1
+        except (av.FFmpegError, EOFError) as error:
+            if count:
+                raise MnadError(
+                    f"{path} breaks at frame {count}: the {count} before it are good; copy the "
+                    "file again or cut it there."
+                ) from error
+        if not count:
+            raise MnadError(f"{path} holds no frame that can be decoded: copy or record it again.")
+
+
+def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """Decoded frames; EOFError after the last good one if the file ends inside a frame."""
+    torn: Packet[VideoStream] | None = None
+    for packet in container.demux(stream):
+        # Damage in the middle is left to the decoder, which conceals it. At the end the file was
+        # cut, which some decoders do not notice.
+        if torn is not None and packet.size:
+            yield from torn.decode()
+            torn = None
+        if packet.is_corrupt:
+            torn = packet
+        elif torn is None:
+            yield from packet.decode()
+        else:
+            # The flush. Frames at or after the decoding time of what is missing may have gaps
+            # between them.
+            yield from (f for f in packet.decode() if (f.pts or 0) < (torn.dts or 0))
+    if torn is not None:
+        raise EOFError
+
+
+def _pixels(scaler: VideoReformatter, frame: VideoFrame, channels: int) -> NDArray[np.uint8]:
+    layout = "gray" if channels == 1 else "rgb24"
+    image = scaler.reformat(frame, format=layout, interpolation=EXACT)
+    pixels = np.asarray(image.to_ndarray(), np.uint8).reshape(image.height, image.width, channels)
+    side_data: Any = frame.side_data  # its stub knows motion vectors only
+    matrix = side_data.get("DISPLAYMATRIX")
+    return pixels if matrix is None else _oriented(pixels, np.frombuffer(matrix, np.int32))
+
+
+def _oriented(pixels: NDArray[np.uint8], matrix: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Apply FFmpeg's display matrix (a b u, c d v, x y w) by quarter turns.
+
+    A pixel at (x, y) is displayed at (ax + cy, bx + dy).
+    """
+    a, b, _, c, d = (int(n) for n in matrix[:5])
+    mirror_x, mirror_y = a < 0, d < 0
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        pixels = pixels.swapaxes(0, 1)
+        mirror_x, mirror_y = c < 0, b < 0
+    if mirror_x:
+        pixels = pixels[:, ::-1]
+    if mirror_y:
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)

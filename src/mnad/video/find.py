@@ -1,0 +1,93 @@
+"""Finding sources: which files are frames or videos, in natural order."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from glob import glob
+from pathlib import Path
+
+from mnad.errors import MnadError
+
+IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
+VIDEOS = frozenset(
+    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"}
+    | {".wmv", ".asf", ".flv", ".3gp", ".ogv", ".mxf", ".h264", ".264", ".h265", ".hevc"}
+)
+
+
+def natural(path: Path) -> list[list[str | int]]:
+    """Sort key under which 2 comes before 10, in every part of the path."""
+    return [
+        [int(piece) if piece.isdecimal() else piece for piece in re.split(r"(\d+)", part)]
+        for part in path.parts
+    ]
+
+
+def name_of(path: Path) -> str:
+    """Name of a source: of the file without its suffix, or of the folder."""
+    return Path(os.path.abspath(path)).name if path.is_dir() else path.stem
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Image files directly in `folder`, natural order, hidden files (``._x.jpg``) left out."""
+    return sorted((p for p in _entries(folder) if _is_file_of(p, IMAGES)), key=natural)
+
+
+def find_sources(paths: Sequence[str | Path]) -> list[Path]:
+    """Expand what a user names into single sources that `open_source` can open.
+
+    A path may be a video file, a folder of images (one source), a folder of videos and of folders
+    of images (each a source; loose images beside videos are ignored), or a glob pattern.
+
+    Returns:
+        The sources without repetition, in natural order.
+
+    Raises:
+        MnadError: a path that does not exist or under which there is nothing to open.
+    """
+    found: dict[Path, None] = {}
+    for path in map(Path, paths):
+        found.update(dict.fromkeys(_expand(path)))
+    return sorted(found, key=natural)
+
+
+def _expand(path: Path) -> list[Path]:
+    if path.is_dir():
+        sources = _sources_in(path)
+        if not sources:
+            raise MnadError(
+                f"{path} holds no videos, no images and no folders of images: "
+                "check the path or the names of the files."
+            )
+        return sources
+    if path.exists():
+        return [path]
+    if not any(sign in str(path) for sign in "*?["):
+        raise MnadError(f"{path} does not exist: check the path.")
+    matches = [Path(match) for match in glob(str(path), recursive=True)]
+    sources = [p for p in matches if _is_file_of(p, VIDEOS)]
+    sources += [source for p in matches if p.is_dir() for source in _sources_in(p)]
+    if not sources:
+        raise MnadError(
+            f"{path} matches no video and no folder of images: check the pattern, and for images "
+            "give their folder."
+        )
+    return sources
+
+
+def _sources_in(folder: Path) -> list[Path]:
+    entries = _entries(folder)
+    sources = [p for p in entries if _is_file_of(p, VIDEOS)]
+    if not sources and images_in(folder):
+        return [folder]
+    return sources + [p for p in entries if p.is_dir() and images_in(p)]
+
+
+def _entries(folder: Path) -> list[Path]:
+    return [p for p in folder.iterdir() if not p.name.startswith(".")]
+
+
+def _is_file_of(path: Path, suffixes: frozenset[str]) -> bool:
+    return path.suffix.lower() in suffixes and not path.is_dir()

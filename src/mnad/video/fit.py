@@ -1,0 +1,41 @@
+"""A frame of any size and colour as the network takes it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mnad.errors import MnadError
+from mnad.video.cache import resize
+
+
+def fit(pixels: NDArray[np.uint8], height: int, width: int, channels: int) -> NDArray[np.uint8]:
+    """Resize a frame and turn it to grey or RGB.
+
+    Args:
+        pixels: uint8 (H, W), (H, W, 1) grey or (H, W, 3) RGB.
+        height: rows of the result.
+        width: columns of the result.
+        channels: 1 or 3.
+
+    Returns:
+        uint8 (height, width, channels).
+
+    Raises:
+        MnadError: no such array.
+    """
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or not pixels.size:
+        raise MnadError(
+            f"a frame is {pixels.dtype} of the shape {pixels.shape}; "
+            "give uint8 arrays (height, width, 3) in RGB order, or (height, width) for grey."
+        )
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    if pixels.shape[2] not in (1, 3):
+        raise MnadError(f"a frame has {pixels.shape[2]} channels; give 1 (grey) or 3 (RGB).")
+    if pixels.shape[2] > channels:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None]
+    elif pixels.shape[2] < channels:
+        pixels = np.repeat(pixels, channels, axis=2)
+    return resize(pixels, height, width)

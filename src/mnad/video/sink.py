@@ -1,0 +1,180 @@
+"""Writers that leave either a whole file or none: H.264 video for browsers, CSV tables."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from mnad.errors import MnadError
+from mnad.video.decode import EXACT
+
+# Code points of ITU-T H.273 for the header: a player that has to guess shifts brightness and hue.
+_BT601, _LIMITED, _BT709 = 6, 1, 1
+
+
+class _Beside:
+    """A file written under a temporary name beside its own and renamed when it is whole."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._part = self.path.with_name(f".{self.path.stem}.part{self.path.suffix}")
+        try:
+            self._part.touch()
+        except OSError as error:
+            raise MnadError(_cannot(self.path, error)) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._finish(whole=kind is None)
+            if kind is None:
+                os.replace(self._part, self.path)
+        finally:
+            self._part.unlink(missing_ok=True)
+
+    def _finish(self, whole: bool) -> None:
+        raise NotImplementedError
+
+
+class VideoSink(_Beside):
+    """An H.264 MP4 that plays in a browser: yuv420p, limited range, index at the front.
+
+    Use it in a ``with`` block; if the block fails, no file is left.
+
+    Args:
+        path: the file, ``.mp4``.
+        rate: frames per second.
+        size: rows and columns of the frames; an odd last row or column is repeated once, as
+            the format holds even sizes only.
+
+    Raises:
+        MnadError: the file cannot be written.
+    """
+
+    def __init__(self, path: str | Path, rate: Fraction, size: tuple[int, int]) -> None:
+        super().__init__(path)
+        self.size = size
+        self._rate = Fraction(rate)
+        # Exact for a constant rate, and fine enough for any other times.
+        self._tick = Fraction(1, self._rate.numerator * -(-90000 // self._rate.numerator))
+        self._scaler = VideoReformatter()
+        self._last = -1
+        self._count = 0
+        self._container = av.open(
+            os.path.abspath(self._part), "w", format="mp4", options={"movflags": "+faststart"}
+        )
+        self._stream: VideoStream = self._container.add_stream(
+            "libx264", rate=self._rate, options={"crf": "20", "preset": "veryfast"}
+        )
+        context = self._stream.codec_context
+        self._stream.height, self._stream.width = (n + n % 2 for n in size)
+        self._stream.pix_fmt = "yuv420p"
+        context.time_base = self._tick
+        context.color_range, context.colorspace = _LIMITED, _BT601
+        context.color_primaries = context.color_trc = _BT709
+
+    def write(self, rgb: NDArray[np.uint8], seconds: Fraction | float | None = None) -> None:
+        """Append a frame.
+
+        Args:
+            rgb: uint8 (H, W, 3) of the size given at the start.
+            seconds: when it is shown; at the constant rate without it. A time that is not after
+                that of the frame before is moved to just after it.
+
+        Raises:
+            MnadError: the file cannot be written, such as when the disk is full.
+            ValueError: another shape.
+        """
+        if rgb.shape != (*self.size, 3):
+            raise ValueError(f"a frame of shape {rgb.shape} for a video of {(*self.size, 3)}")
+        height, width = self.size
+        even = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
+        frame = self._scaler.reformat(
+            VideoFrame.from_ndarray(even, "rgb24"),
+            format="yuv420p",
+            interpolation=EXACT,
+            dst_colorspace=Colorspace.ITU601,
+            dst_color_range=ColorRange.MPEG,
+        )
+        when = self._count / self._rate if seconds is None else seconds
+        self._last = max(self._last + 1, round(when / self._tick))
+        frame.pts, frame.time_base = self._last, self._tick
+        self._count += 1
+        self._encode(frame)
+
+    def _encode(self, frame: VideoFrame | None) -> None:
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except av.FFmpegError as error:
+            raise MnadError(_cannot(self.path, error)) from error
+
+    def _finish(self, whole: bool) -> None:
+        try:
+            if whole:
+                self._encode(None)
+            self._container.close()
+        except av.FFmpegError as error:
+            if whole:
+                raise MnadError(_cannot(self.path, error)) from error
+
+
+class CsvSink(_Beside):
+    """A CSV table whose rows are flushed as they come.
+
+    Use it in a ``with`` block; if the block fails, no file is left.
+
+    Args:
+        path: the file.
+        fieldnames: the columns, in order.
+
+    Raises:
+        MnadError: the file cannot be written.
+    """
+
+    def __init__(self, path: str | Path, fieldnames: Sequence[str]) -> None:
+        super().__init__(path)
+        self._file = self._part.open("w", newline="", encoding="utf-8")
+        self._rows = csv.DictWriter(self._file, fieldnames, lineterminator="\n")
+        self._rows.writeheader()
+
+    def write(self, row: Mapping[str, object]) -> None:
+        """Append a row.
+
+        Raises:
+            MnadError: the file cannot be written, such as when the disk is full.
+            ValueError: a key that is no column.
+        """
+        try:
+            self._rows.writerow(row)
+            self._file.flush()
+        except OSError as error:
+            raise MnadError(_cannot(self.path, error)) from error
+
+    def _finish(self, whole: bool) -> None:
+        self._file.close()
+
+
+def _cannot(path: Path, error: OSError | av.FFmpegError) -> str:
+    return (
+        f"{path} cannot be written ({error.strerror}): check that its folder exists, may be "
+        "written to and has room."
+    )

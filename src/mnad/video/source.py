@@ -1,0 +1,195 @@
+"""Frames with exact time from anything that holds them: a video file or a folder of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mnad.errors import MnadError, UsageError
+from mnad.video.decode import decode, opened
+from mnad.video.find import images_in, name_of
+
+FOLDER_RATE = Fraction(25)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One decoded frame.
+
+    Args:
+        pixels: uint8 (H, W, C), C = 1 grey (full range 0..255) or 3 in RGB order.
+        index: 0 for the first frame of the source.
+        seconds: exact time since the start of the source.
+        colour: gives the RGB pixels of a frame that was asked for in grey.
+    """
+
+    pixels: NDArray[np.uint8]
+    index: int
+    seconds: Fraction
+    colour: Callable[[], NDArray[np.uint8]] | None = None
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]:
+        """The frame in colour, for the eye: uint8 (H, W, 3); converted when it is asked for."""
+        return self.pixels if self.colour is None else self.colour()
+
+
+class Source:
+    """An iterable of `Frame` that decodes as it goes, so memory does not grow with length.
+
+    Use it in a ``with`` block. Every ``for`` over it starts again at the first frame; one pass at
+    a time. The errors listed at `open_source` may also come from iterating.
+
+    Args:
+        name: file name without suffix, or name of the folder.
+        path: the file or folder.
+        rate: mean frames per second; a description, not a clock. None where it is unknown.
+        size: rows and columns of every frame, as displayed.
+        length: number of frames as declared by the file (it may be wrong) or counted in the
+            folder; None where nothing is declared.
+        frames: starts a pass.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        rate: Fraction | None,
+        size: tuple[int, int],
+        length: int | None,
+        frames: Callable[[], Generator[Frame, None, None]],
+    ) -> None:
+        self.name = name
+        self.path = path
+        self.rate = rate
+        self.size = size
+        self.length = length
+        self._start = frames
+        self._pass: Generator[Frame, None, None] | None = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.close()
+        self._pass = self._start()
+        return self._pass
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the pass under way and release its file."""
+        if self._pass is not None:
+            self._pass.close()
+            self._pass = None
+
+
+def open_source(path: str | Path, channels: int = 3, rate: Fraction | None = None) -> Source:
+    """Open a video file, whatever FFmpeg reads, or a folder of images in natural order.
+
+    Grey from a video is its luma on the full range 0..255; grey from an image is what OpenCV's
+    ``IMREAD_GRAYSCALE`` gives. Rotation metadata is honoured.
+
+    Args:
+        path: video file or folder of jpg, jpeg, png, bmp, tif or tiff files.
+        channels: 1 (grey) or 3 (RGB).
+        rate: frames per second of a folder of images, which has no clock of its own; 25 without
+            it. A video keeps its own time.
+
+    Raises:
+        UsageError: `channels` is neither 1 nor 3, or `rate` is not positive.
+        MnadError: nothing there, no frames in it, not a video; and while iterating: an image that
+            cannot be read, a frame of another size, a video that breaks off.
+    """
+    path = Path(path)
+    if channels not in (1, 3):
+        raise UsageError(f"channels is {channels}; use 1 (grey) or 3 (RGB).")
+    if rate is not None and rate <= 0:
+        raise UsageError(f"rate is {rate} frames per second; it must be above 0.")
+    if path.is_dir():
+        return _open_folder(path, channels, rate or FOLDER_RATE)
+    return _open_video(path, channels)
+
+
+def count_frames(path: Path) -> int:
+    """Number of frames without decoding them: files of a folder, or as a video declares it.
+
+    A video that declares none is read through (not decoded) and its packets are counted.
+
+    Raises:
+        MnadError: nothing there, or not a video.
+    """
+    if path.is_dir():
+        return len(images_in(path))
+    with opened(path) as (container, stream):
+        return stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
+
+
+def _open_folder(folder: Path, channels: int, rate: Fraction) -> Source:
+    files = images_in(folder)
+    if not files:
+        raise MnadError(
+            f"{folder} holds no frames: it needs images named .jpg, .jpeg, .png, .bmp, .tif or "
+            ".tiff."
+        )
+    height, width = _read_image(files[0], channels).shape[:2]
+
+    def frames() -> Generator[Frame, None, None]:
+        for index, file in enumerate(files):
+            pixels = _read_image(file, channels)
+            if pixels.shape[:2] != (height, width):
+                raise MnadError(
+                    f"{file} is {pixels.shape[1]}x{pixels.shape[0]} pixels but {files[0].name} is "
+                    f"{width}x{height}: make all frames of the folder the same size."
+                )
+            colour = None if channels == 3 else partial(_read_image, file, 3)
+            yield Frame(pixels, index, index / rate, colour)
+
+    return Source(name_of(folder), folder, rate, (height, width), len(files), frames)
+
+
+def _read_image(file: Path, channels: int) -> NDArray[np.uint8]:
+    flag = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
+    try:
+        content = file.read_bytes()
+        # Not cv2.imread: it fails on non-ASCII paths on Windows.
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
+    except (cv2.error, OSError):
+        pixels = None
+    # OpenCV 4 fills up a JPEG that was cut off: its last scan lacks the end-of-image marker.
+    jpeg = file.suffix.lower() in (".jpg", ".jpeg")
+    if pixels is None or (jpeg and content.rfind(b"\xff\xd9") < content.rfind(b"\xff\xda")):
+        raise MnadError(f"{file} cannot be read as an image: replace or remove the file.")
+    return np.asarray(
+        pixels[..., None] if channels == 1 else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8
+    )
+
+
+def _open_video(path: Path, channels: int) -> Source:
+    # Only a decoded frame tells the size as displayed, and that there is one at all.
+    with closing(decode(path, channels)) as first:
+        height, width = next(first).pixels.shape[:2]
+    with opened(path) as (_, stream):
+        rate, length = stream.average_rate, stream.frames or None
+
+    def frames() -> Generator[Frame, None, None]:
+        with closing(decode(path, channels)) as decoded:
+            for index, frame in enumerate(decoded):
+                yield Frame(frame.pixels, index, frame.seconds, frame.colour)
+
+    return Source(name_of(path), path, rate, (height, width), length, frames)

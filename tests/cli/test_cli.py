@@ -1,0 +1,301 @@
+"""The commands as a user meets them: help, detection, and one sentence for every bad input."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from conftest import moving_square
+
+import mnad
+from mnad.cli import COMMANDS, main
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("cli")
+    folder = root / "clip"
+    folder.mkdir()
+    for t, frame in enumerate(moving_square(20, 0, size=48)):
+        cv2.imwrite(str(folder / f"{t}.jpg"), frame)
+    mnad.train(
+        str(folder), out=root / "model", channels=1, width=0.05, height=32, image_width=32, epochs=1
+    )
+    return root / "model"
+
+
+def frames_in(folder: Path, count: int, size: tuple[int, int] = (40, 60)) -> Path:
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for t in range(count):
+        cv2.imwrite(str(folder / f"f{t}.png"), rng.integers(0, 255, (*size, 3), dtype=np.uint8))
+    return folder
+
+
+def video(path: Path, count: int = 12, size: tuple[int, int] = (41, 63)) -> Path:
+    from fractions import Fraction
+
+    from mnad.video.sink import VideoSink
+
+    rng = np.random.default_rng(1)
+    with VideoSink(path, Fraction(30000, 1001), size) as sink:
+        for _ in range(count):
+            sink.write(rng.integers(0, 255, (*size, 3), dtype=np.uint8))
+    return path
+
+
+def test_help_is_quick_because_torch_is_not_imported() -> None:
+    code = (
+        "import sys, mnad.cli\n"
+        "try: mnad.cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'cv2', 'av', 'matplotlib', 'sklearn', 'scipy'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_of_every_command_is_explained(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    import inspect
+
+    said = " ".join(capsys.readouterr().out.split())
+    for name, parameter in inspect.signature(COMMANDS[command]).parameters.items():
+        assert name in said, name
+        assert f"{name} ({parameter.name}" not in said
+
+
+def test_detect_writes_a_table_a_video_and_a_plot(model: Path, tmp_path: Path) -> None:
+    sources = [str(video(tmp_path / "in" / "one.mp4"))] if (tmp_path / "in").mkdir() is None else []
+    sources.append(str(frames_in(tmp_path / "in" / "two", 9)))
+    assert main(["detect", str(model), *sources, "--out", str(tmp_path / "out")]) == 0
+    with (tmp_path / "out" / "one" / "scores.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert [int(r["frame"]) for r in rows] == list(range(4, 12))
+    assert float(rows[0]["seconds"]) == pytest.approx(4 * 1001 / 30000, abs=1e-6)
+    assert all(0 <= float(r["score"]) <= 1 for r in rows)
+    with av.open(str(tmp_path / "out" / "one" / "overlay.mp4")) as made:
+        stream = made.streams.video[0]
+        assert stream.codec_context.name == "h264" and stream.pix_fmt == "yuv420p"
+        assert stream.average_rate is not None
+        assert float(stream.average_rate) == pytest.approx(30000 / 1001)
+        shown = [f.to_ndarray(format="rgb24") for f in made.decode(stream)]
+    assert len(shown) == 12 and shown[0].shape[0] > 41 and shown[0].shape[1] == 64
+    assert (tmp_path / "out" / "two" / "scores.png").exists()
+    assert not list((tmp_path / "out").rglob("*.part*"))
+
+
+def test_a_grey_model_draws_on_the_frame_in_colour(model: Path, tmp_path: Path) -> None:
+    from fractions import Fraction
+
+    from mnad.video.sink import VideoSink
+
+    red = np.zeros((48, 64, 3), np.uint8)
+    red[..., 0] = 200
+    with VideoSink(tmp_path / "red.mp4", Fraction(25), (48, 64)) as sink:
+        for _ in range(8):
+            sink.write(red)
+    mnad.detect(model, [str(tmp_path / "red.mp4")], out=tmp_path / "out")
+    with av.open(str(tmp_path / "out" / "red" / "overlay.mp4")) as made:
+        first = next(made.decode(video=0)).to_ndarray(format="rgb24")
+    r, g, b = first[:48].reshape(-1, 3).mean(0)
+    assert r > 150 and g < 60 and b < 60
+
+
+def test_two_sources_of_one_name_do_not_overwrite_each_other(model: Path, tmp_path: Path) -> None:
+    a, b = frames_in(tmp_path / "x" / "cam", 6), frames_in(tmp_path / "y" / "cam", 7)
+    found = mnad.detect(model, [str(a), str(b)], out=tmp_path / "out", overlay=False)
+    assert [f.out.name for f in found] == ["cam", "cam-2"]
+    assert [f.frames for f in found] == [2, 3]
+
+
+def test_scores_do_not_depend_on_the_overlay(model: Path, tmp_path: Path) -> None:
+    clip = str(video(tmp_path / "v.mp4"))
+    mnad.detect(model, [clip], out=tmp_path / "with")
+    mnad.detect(model, [clip], out=tmp_path / "without", overlay=False)
+    tables = [(tmp_path / d / "v" / "scores.csv").read_text() for d in ("with", "without")]
+    assert tables[0] == tables[1]
+
+
+def broken_sources(folder: Path) -> dict[str, tuple[Path, str]]:
+    """Each kind of bad source, and a word that its sentence must hold."""
+    folder.mkdir()
+    (folder / "empty").mkdir()
+    text = folder / "text.mp4"
+    text.write_text("This is no video.")
+    whole = video(folder / "whole.mp4", 40).read_bytes()
+    # The index lies at the front, so a cut file still opens.
+    (folder / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    (folder / "whole.mp4").unlink()
+    (frames_in(folder / "hole", 12) / "f7.png").write_bytes(b"not an image")
+    cv2.imwrite(str(frames_in(folder / "sizes", 12) / "f6.png"), np.zeros((20, 20, 3), np.uint8))
+    return {
+        "missing": (folder / "nowhere.mp4", "does not exist"),
+        "empty": (folder / "empty", "holds no"),
+        "one frame": (frames_in(folder / "one", 1), "window spans"),
+        "short": (frames_in(folder / "short", 4), "window spans"),
+        "unreadable image": (folder / "hole", "f7.png"),
+        "sizes": (folder / "sizes", "f6.png"),
+        "text": (text, "video"),
+        "cut": (folder / "cut.mp4", "breaks at frame"),
+    }
+
+
+def test_every_bad_source_gets_its_sentence_and_the_good_one_its_results(
+    model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bad = broken_sources(tmp_path / "bad")
+    good = frames_in(tmp_path / "good", 8)
+    sources = [str(path) for path, _ in bad.values()]
+    sources.insert(3, str(good))
+    assert main(["detect", str(model), *sources, "--out", str(tmp_path / "out")]) == 1
+    said = capfd.readouterr()
+    sentences = [line for line in said.err.splitlines() if line.startswith("mnad: ")]
+    assert len(sentences) == len(bad) and "Traceback" not in said.err
+    for (path, word), sentence in zip(bad.values(), sentences, strict=True):
+        assert path.name in sentence and word in sentence, sentence
+    assert (tmp_path / "out" / "good" / "overlay.mp4").exists()
+    # What could be read before the break is not lost, and nothing is half-written.
+    assert len((tmp_path / "out" / "hole" / "scores.csv").read_text().splitlines()) == 1 + 3
+    assert not list((tmp_path / "out").rglob("*.part*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["info", "nowhere"], 2, "does not exist"),
+        (["train", "nowhere", "--out", "OUT"], 1, "does not exist"),
+        (["train", "ped9:nowhere", "--out", "OUT"], 2, "not a known data set"),
+        (["train", "CLIP", "--out", "OUT", "--height", "250"], 2, "multiple of 8"),
+        (["train", "CLIP", "--out", "OUT", "--device", "cuda"], 2, "CUDA"),
+        (["evaluate", "MODEL", "CLIP"], 1, "no labels"),
+        (["evaluate", "MODEL", "CLIP", "--streams", "0"], 2, "streams"),
+    ],
+)
+def test_bad_usage_and_data_end_with_a_sentence_and_a_code(
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    code: int,
+    sentence: str,
+) -> None:
+    import torch
+
+    if "cuda" in words and torch.cuda.is_available():
+        pytest.skip("there is a CUDA GPU")
+    clip = frames_in(tmp_path / "clip", 8)
+    names = {"OUT": str(tmp_path / "out"), "CLIP": str(clip), "MODEL": str(model)}
+    assert main([names.get(word, word) for word in words]) == code
+    said = capsys.readouterr().err
+    assert said.startswith("mnad: ") and sentence in said and said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "x", "--out", "y", "--preset", "mine"],
+        ["train", "x"],
+        ["detect", "m", "s"],
+        ["fly"],
+        [],
+    ],
+)
+def test_unusable_arguments_end_with_code_2(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2 and "Traceback" not in capsys.readouterr().err
+
+
+def test_labels_longer_than_the_clip_are_refused(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames_in(tmp_path / "data" / "testing" / "a", 9)
+    (tmp_path / "data" / "testing" / "a.csv").write_text("first,last\n5,9\n")
+    assert main(["evaluate", str(model), str(tmp_path / "data")]) == 1
+    assert "a.csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("damage", "code", "word"),
+    [
+        ("no weights", 1, "model.safetensors is missing"),
+        ("no config", 2, "config.json"),
+        ("newer", 1, "update mnad"),
+        ("unknown key", 2, "newer version"),
+        ("torn weights", 1, "damaged"),
+        ("other weights", 1, "does not fit"),
+        ("torn config", 1, "damaged"),
+    ],
+)
+def test_a_broken_model_folder_says_what_is_wrong(
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    damage: str,
+    code: int,
+    word: str,
+) -> None:
+    import shutil
+
+    broken = tmp_path / "m"
+    shutil.copytree(model, broken)
+    config, weights = broken / "config.json", broken / "model.safetensors"
+    said = json.loads(config.read_text())
+    if damage == "no weights":
+        weights.unlink()
+    elif damage == "no config":
+        config.unlink()
+    elif damage == "newer":
+        config.write_text(json.dumps({**said, "format": 99}))
+    elif damage == "unknown key":
+        said["network"]["heads"] = 8
+        config.write_text(json.dumps(said))
+    elif damage == "torn weights":
+        weights.write_bytes(weights.read_bytes()[:100])
+    elif damage == "other weights":
+        said["network"]["width"] = 0.1
+        config.write_text(json.dumps(said))
+    else:
+        config.write_text(config.read_text()[:50])
+    assert main(["info", str(broken)]) == code
+    sentence = capsys.readouterr().err
+    assert word in sentence and sentence.count("\n") == 1
+
+
+def test_an_array_of_the_wrong_shape_is_refused(model: Path) -> None:
+    detector = mnad.Detector.load(model)
+    with pytest.raises(mnad.MnadError, match="uint8 arrays"):
+        detector.score(np.zeros((8, 40, 40, 3), np.float32))  # type: ignore[arg-type]
+    with pytest.raises(mnad.MnadError, match="2 channels"):
+        detector.score(np.zeros((8, 40, 40, 2), np.uint8))
+    with pytest.raises(mnad.MnadError, match="window spans"):
+        detector.score(np.zeros((4, 40, 40, 3), np.uint8))
+
+
+def test_arrays_and_files_score_alike(model: Path, tmp_path: Path) -> None:
+    folder = frames_in(tmp_path / "clip", 9)
+    found = mnad.detect(model, [str(folder)], out=tmp_path / "out", overlay=False)
+    with (found[0].out / "scores.csv").open() as lines:
+        psnr = [float(row["psnr"]) for row in csv.DictReader(lines)]
+    grey = [cv2.imread(str(folder / f"f{t}.png"), cv2.IMREAD_GRAYSCALE) for t in range(9)]
+    scores = mnad.Detector.load(model).score(np.stack(grey))
+    np.testing.assert_allclose(scores.psnr, psnr, atol=1e-3)
+    assert scores.index.tolist() == list(range(4, 9))

@@ -1,0 +1,158 @@
+"""`mnad evaluate` on labelled clips: the fixed JSON keys, and numbers found a second way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+import mnad
+from mnad.cli import main
+
+FOUR = {"per_clip_minmax_micro", "whole_set_minmax_micro", "causal_micro", "macro"}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A model and the folder it was trained on."""
+    import cv2
+    from conftest import moving_square
+
+    root = tmp_path_factory.mktemp("evaluation")
+    for number, part in enumerate(("training/a", "testing/c", "testing/d", "testing/e")):
+        folder = root / "data" / part
+        folder.mkdir(parents=True)
+        clip = moving_square(16, seed=number)
+        if number in (1, 2):
+            clip[9:, 20:30, 4:14] = 0
+            np.save(folder.with_suffix(".npy"), (np.arange(16) >= 9).astype(np.uint8))
+        elif number == 3:
+            folder.with_suffix(".csv").write_text("first,last\n")
+        for t, frame in enumerate(clip):
+            cv2.imwrite(str(folder / f"{t}.png"), frame)
+    mnad.train(
+        str(root / "data"),
+        out=root / "model",
+        channels=1,
+        width=0.1,
+        height=32,
+        image_width=32,
+        epochs=20,
+    )
+    return root / "model", root / "data"
+
+
+def test_the_numbers_follow_from_the_frames(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    model, data = trained
+    file = tmp_path / "out.json"
+    result = mnad.evaluate(model, str(data), json=file, plot=tmp_path / "curves.png")
+    assert json.loads(file.read_text()) == result
+    assert (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    assert {"dataset", "clips", "frames", "scored_frames", "abnormal_frames"} <= set(result)
+    assert set(result["auc"]) == set(result["eer"]) == set(result["ap"]) == FOUR
+    assert set(result["parts"]) == {"psnr", "distance"}
+    assert all(set(values) == FOUR for values in result["parts"].values())
+    assert (result["clips"], result["frames"], result["scored_frames"]) == (3, 48, 36)
+    assert result["abnormal_frames"] == 14
+
+    detail = result["frames_detail"]
+    assert set(detail) == {"c", "d", "e"}
+    one = detail["c"]
+    assert one["index"] == list(range(4, 16)) and one["label"] == [0] * 5 + [1] * 7
+    label = np.concatenate([d["label"] for d in detail.values()])
+    causal = np.concatenate([d["score"] for d in detail.values()])
+    assert result["auc"]["causal_micro"] == pytest.approx(roc_auc_score(label, causal))
+    psnr = np.concatenate([d["psnr"] for d in detail.values()])
+    assert result["parts"]["psnr"]["causal_micro"] == pytest.approx(roc_auc_score(label, -psnr))
+
+    def scaled(values: list[float]) -> np.ndarray:
+        x = np.asarray(values)
+        return (x - x.min()) / (x.max() - x.min())
+
+    per_clip = np.concatenate(
+        [0.6 * (1 - scaled(d["psnr"])) + 0.4 * scaled(d["distance"]) for d in detail.values()]
+    )
+    assert result["auc"]["per_clip_minmax_micro"] == pytest.approx(roc_auc_score(label, per_clip))
+    assert result["macro"]["one_class_clips"] == ["e"]
+    assert result["protocol"]["memory"]["share_of_frames_that_updated"] == pytest.approx(
+        np.mean([u for d in detail.values() for u in d["updated"]])
+    )
+    index = np.concatenate([d["index"] for d in detail.values()])
+    assert result["controls"]["frame_index"]["causal_micro"] == pytest.approx(
+        roc_auc_score(label, index)
+    )
+
+
+def test_lockstep_and_alone_agree(trained: tuple[Path, Path]) -> None:
+    model, data = trained
+    alone = mnad.evaluate(model, str(data), policy="reset")
+    together = mnad.evaluate(model, str(data), policy="reset", streams=3)
+    for name, clip in alone["frames_detail"].items():
+        np.testing.assert_allclose(together["frames_detail"][name]["psnr"], clip["psnr"], rtol=1e-4)
+        np.testing.assert_allclose(
+            together["frames_detail"][name]["distance"], clip["distance"], rtol=1e-4
+        )
+
+
+def test_the_causal_score_does_not_look_ahead(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    """Frames scored one by one, with nothing after them known, get the very same scores."""
+    import cv2
+
+    model, data = trained
+    result = mnad.evaluate(model, str(data), policy="frozen")
+    stream = mnad.Detector.load(model).stream()
+    live = []
+    for t in range(10):
+        image = cv2.imread(str(data / "testing" / "c" / f"{t}.png"), cv2.IMREAD_GRAYSCALE)
+        scored = stream.push(image)
+        live += [scored.score] if scored else []
+    np.testing.assert_allclose(live, result["frames_detail"]["c"]["score"][:6], rtol=1e-4)
+
+
+def test_a_clip_that_cannot_be_scored_is_named_and_the_others_go_on(
+    trained: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import shutil
+
+    model, data = trained
+    broken = tmp_path / "data"
+    shutil.copytree(data, broken)
+    (broken / "testing" / "d" / "7.png").write_bytes(b"no image")
+    assert main(["evaluate", str(model), str(broken), "--json", str(tmp_path / "o.json")]) == 1
+    result = json.loads((tmp_path / "o.json").read_text())
+    assert set(result["frames_detail"]) == {"c", "e"} and "7.png" in result["failed"]["d"]
+    said = capsys.readouterr()
+    assert "7.png" in said.err and "frame AUC" in said.out and "Traceback" not in said.err
+
+
+def test_without_labels_it_says_how_to_give_them(
+    trained: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, data = trained
+    assert main(["evaluate", str(model), str(data / "training")]) == 1
+    assert "first,last" in capsys.readouterr().err
+
+
+def test_real_ped2_is_evaluated_whole(data: Path, tmp_path: Path) -> None:
+    """An untrained network is enough: counts, labels and controls do not depend on it."""
+    mnad.train(
+        f"ped2:{data / 'ped2'}",
+        out=tmp_path / "m",
+        channels=1,
+        width=0.05,
+        height=32,
+        image_width=32,
+        epochs=1,
+        batch_size=64,
+    )
+    result = mnad.evaluate(tmp_path / "m", f"ped2:{data / 'ped2'}")
+    assert (result["clips"], result["frames"], result["scored_frames"]) == (12, 2010, 1962)
+    assert result["abnormal_frames"] == 1620
+    assert result["macro"]["one_class_clips"] == ["08", "09", "10", "11"]
+    assert result["protocol"]["warnings"] == []
+    assert result["protocol"]["published"]["auc"] == 0.97
+    assert 0.7 < result["controls"]["squared_difference"]["causal_micro"] < 0.9
+    assert sum(c["normal"] for c in result["macro"]["clips"].values()) == 342

@@ -1,0 +1,117 @@
+"""Streams in lockstep give the numbers of streams alone; gate and policies of the memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import reference
+import torch
+from conftest import moving_square
+
+from mnad.config import MethodConfig, ModelConfig, NetworkConfig
+from mnad.models.folder import build_network
+from mnad.network.mnad import MNAD
+from mnad.network.window import split_window
+from mnad.scoring.stream import FrameParts, Scorer
+
+SMALL = NetworkConfig(channels=1, width=0.1, height=32, image_width=32)
+
+
+def network(config: NetworkConfig = SMALL, seed: int = 0) -> MNAD:
+    torch.manual_seed(seed)
+    net = build_network(ModelConfig(config))
+    net.train()  # running statistics of batch norm that fit the clips
+    clip = torch.from_numpy(np.stack([moving_square(config.window, s) for s in range(8)]))
+    for _ in range(30):
+        net(split_window(clip, config)[0])
+    return net.eval().requires_grad_(False)
+
+
+def alone(scorer: Scorer, clip: np.ndarray) -> list[FrameParts]:
+    stream = scorer.open()
+    return [p for frame in clip if (p := scorer.push([stream], [frame])[0]) is not None]
+
+
+def numbers(parts: list[FrameParts]) -> np.ndarray:
+    return np.array([[p.psnr, p.distance, p.regular] for p in parts])
+
+
+@pytest.mark.parametrize("policy", ["reset", "frozen"])
+def test_lockstep_equals_alone(policy: str) -> None:
+    method = MethodConfig(gamma=10.0)
+    scorer = Scorer(network(), method, policy)  # type: ignore[arg-type]
+    clips = [moving_square(12, seed) for seed in range(5)]
+    streams = [scorer.open() for _ in clips]
+    together: list[list[FrameParts]] = [[] for _ in clips]
+    for frames in zip(*clips, strict=True):
+        for found, parts in zip(together, scorer.push(streams, frames), strict=True):
+            if parts is not None:
+                found.append(parts)
+    updates = 0
+    for found, clip in zip(together, clips, strict=True):
+        expected = alone(scorer, clip)
+        np.testing.assert_allclose(numbers(found), numbers(expected), rtol=1e-4)
+        assert [p.index for p in found] == [p.index for p in expected] == list(range(4, 12))
+        assert [p.updated for p in found] == [p.updated for p in expected]
+        updates += sum(p.updated for p in found)
+    assert (updates > 0) is (policy == "reset")
+
+
+def test_the_gate_lets_regular_frames_through_and_only_them() -> None:
+    net = network()
+    clip = moving_square(12, 1)
+    open_gate = alone(Scorer(net, MethodConfig(gamma=10.0), "reset"), clip)
+    shut_gate = alone(Scorer(net, MethodConfig(gamma=0.0), "reset"), clip)
+    frozen = alone(Scorer(net, MethodConfig(gamma=10.0), "frozen"), clip)
+    assert all(p.updated for p in open_gate) and not any(p.updated for p in shut_gate)
+    np.testing.assert_array_equal(numbers(shut_gate), numbers(frozen))
+    # A frame is scored before it updates: the first one is the same, the second is not.
+    assert open_gate[0].distance == frozen[0].distance
+    assert open_gate[1].distance != frozen[1].distance
+    middle = float(np.median([p.regular for p in frozen]))
+    some = alone(Scorer(net, MethodConfig(gamma=middle), "reset"), clip)
+    assert {p.updated for p in some} == {True, False}
+    assert all(p.updated == (p.regular < middle) for p in some)
+
+
+def test_a_gated_update_is_equation_3_to_5_of_that_frame() -> None:
+    net = network()
+    scorer = Scorer(net, MethodConfig(gamma=10.0), "reset")
+    stream = scorer.open()
+    clip = moving_square(5, 2)
+    for frame in clip:
+        scorer.push([stream], [frame])
+    out = net(split_window(torch.from_numpy(clip)[None], SMALL)[0])
+    assert net.memory is not None and stream.items is not None
+    expected = reference.update(
+        [out.query[0].double().numpy()], net.memory.items.double().numpy(), "batch"
+    )
+    np.testing.assert_allclose(stream.items, expected, atol=1e-5)
+
+
+def test_carried_hands_the_memory_on_and_reset_does_not() -> None:
+    net = network()
+    method = MethodConfig(gamma=10.0)
+    for policy, same in (("carried", False), ("reset", True)):
+        scorer = Scorer(net, method, policy)  # type: ignore[arg-type]
+        first = scorer.open()
+        for frame in moving_square(8, 3):
+            scorer.push([first], [frame])
+        assert net.memory is not None
+        second = scorer.open(first)
+        assert second.items is not None
+        assert torch.equal(second.items, net.memory.items) is same
+
+
+def test_motion_cues_score_the_ninth_of_sixteen_frames() -> None:
+    config = replace(SMALL, task="reconstruction", frames_in=16)
+    parts = alone(Scorer(network(config), MethodConfig(), "frozen"), moving_square(18, 0))
+    assert [p.index for p in parts] == [8, 9, 10]
+
+
+def test_without_memory_there_is_no_distance() -> None:
+    scorer = Scorer(network(replace(SMALL, memory=False)), MethodConfig(gamma=10.0), "reset")
+    parts = alone(scorer, moving_square(6, 0))
+    assert all(np.isnan(p.distance) and not p.updated for p in parts)

@@ -1,0 +1,232 @@
+"""Training: deterministic, exact after a kill, label-free; refuses to overwrite."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reference
+import torch
+from conftest import moving_square
+from safetensors.torch import load_file
+
+import mnad
+from mnad.config import ModelConfig, NetworkConfig, TrainConfig, preset_of
+from mnad.models.folder import build_network
+from mnad.network.window import split_window
+from mnad.training.loop import Fitter
+from mnad.training.windows import Windows, epoch_order
+
+SMALL = NetworkConfig(channels=1, width=0.1, height=32, image_width=32, items=3)
+
+
+def weights(model: Path) -> dict[str, torch.Tensor]:
+    return load_file(model / "model.safetensors")
+
+
+def same(a: Path, b: Path) -> bool:
+    x, y = weights(a), weights(b)
+    return x.keys() == y.keys() and all(torch.equal(x[name], y[name]) for name in x)
+
+
+def test_an_epoch_takes_every_window_once_and_drops_an_incomplete_batch() -> None:
+    order = epoch_order(10, 4, seed=1, epoch=0)
+    assert [len(batch) for batch in order] == [4, 4]
+    assert len({i for batch in order for i in batch}) == 8
+    assert order == epoch_order(10, 4, seed=1, epoch=0)
+    assert order != epoch_order(10, 4, seed=1, epoch=1) != epoch_order(10, 4, seed=2, epoch=1)
+    assert [len(batch) for batch in epoch_order(3, 4, seed=1, epoch=0)] == [3]
+
+
+def test_windows_never_span_two_clips() -> None:
+    clips = [np.full((6, 2, 2, 1), n, np.uint8) for n in (1, 2)]
+    windows = Windows(clips, ["a", "b"], 5)
+    assert len(windows) == 4
+    batch = windows.batch(range(4))
+    assert batch.shape == (4, 5, 2, 2, 1)
+    assert [sorted(set(w.flatten().tolist())) for w in batch] == [[1], [1], [2], [2]]
+    with pytest.raises(mnad.MnadError, match="clip b has 6 frame"):
+        Windows(clips, ["a", "b"][::-1], 7)
+
+
+@pytest.mark.parametrize("name", ["official", "paper"])
+def test_a_step_moves_the_items_as_the_reference_does(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = ModelConfig(SMALL, preset_of(name, "prediction")[0])
+    network = build_network(config).train()
+    clip = moving_square(12, 0)
+    windows = Windows([clip], ["a"], 5)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    device = torch.device("cpu")
+    fitter = Fitter(
+        windows, tmp_path, config, TrainConfig(epochs=1), device, network, optimizer, ""
+    )
+    assert network.memory is not None
+    before = network.memory.items.clone()
+    batch = windows.batch([0, 2, 4, 6])
+    query = network(split_window(batch, SMALL)[0]).query.detach()
+    for module in network.modules():  # that look at the batch must not count
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.reset_running_stats()
+    fitter.step(batch)
+    expected = reference.update(
+        [q.double().numpy() for q in query], before.double().numpy(), config.method.update_scope
+    )
+    np.testing.assert_allclose(network.memory.items, expected, atol=1e-5)
+
+
+def test_the_learning_rate_follows_half_a_cosine_per_epoch(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = build_network(ModelConfig(SMALL))
+    optimizer = torch.optim.Adam(network.parameters(), lr=1.0)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=7)
+    expected = []
+    for _ in range(7):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    train = TrainConfig(epochs=7, learning_rate=1.0)
+    fitter = Fitter(
+        Windows([moving_square(5, 0)], ["a"], 5),
+        tmp_path,
+        ModelConfig(SMALL),
+        train,
+        torch.device("cpu"),
+        network,
+        optimizer,
+        "",
+    )
+    for epoch, rate in enumerate(expected):
+        fitter._set_learning_rate(epoch)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(rate, abs=1e-9)
+
+
+def test_the_same_command_gives_the_same_weights(
+    own_folder: Path, tmp_path: Path, tiny: dict[str, object]
+) -> None:
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        mnad.train(str(own_folder), out=tmp_path / name, seed=seed, **tiny)  # type: ignore[arg-type]
+    assert same(tmp_path / "a", tmp_path / "b")
+    assert not same(tmp_path / "a", tmp_path / "c")
+
+
+def test_training_reads_no_label(own_folder: Path, tmp_path: Path, tiny: dict[str, object]) -> None:
+    for file in own_folder.glob("testing/*.csv"):
+        file.write_text("this is no label file")
+    mnad.train(str(own_folder), out=tmp_path / "m", **tiny)  # type: ignore[arg-type]
+    assert (tmp_path / "m" / "config.json").exists()
+
+
+def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bits(
+    own_folder: Path, tmp_path: Path, tiny: dict[str, object]
+) -> None:
+    mnad.train(str(own_folder), out=tmp_path / "whole", **{**tiny, "epochs": 12})  # type: ignore[arg-type]
+    killed = tmp_path / "killed"
+    options = {**tiny, "epochs": 12}
+    command = (
+        "import mnad, mnad.training.loop as loop, time\n"
+        "loop.CHECKPOINT_SECONDS = 0\n"  # in the middle of epochs too
+        "step = loop.Fitter.step\n"
+        "loop.Fitter.step = lambda *a: (time.sleep(0.05), step(*a))[1]\n"
+        f"mnad.train({str(own_folder)!r}, out={str(killed)!r}, resume=RESUME, **{options!r})\n"
+    )
+    kills = 0
+    for number in range(20):
+        process = subprocess.Popen(
+            [sys.executable, "-c", command.replace("RESUME", str(number > 0))],
+            env=os.environ,
+            stderr=subprocess.DEVNULL,
+        )
+        state = killed / "training" / "state.pt"
+        before = state.stat().st_mtime_ns if state.exists() else 0
+        # Let it get a little further than the last time, whatever the machine's speed, then kill.
+        while process.poll() is None and kills < 3:
+            if state.exists() and state.stat().st_mtime_ns != before:
+                time.sleep(0.13 * (kills + 1))
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.01)
+        if process.wait() == 0:
+            break
+        kills += 1
+    assert kills == 3 and (killed / "config.json").exists()
+    assert same(tmp_path / "whole", killed)
+    epochs = [json.loads(line)["epoch"] for line in (killed / "train.jsonl").open()]
+    assert epochs == list(range(1, 13))
+
+
+def test_resuming_something_else_or_nothing_is_refused(
+    own_folder: Path, tmp_path: Path, tiny: dict[str, object]
+) -> None:
+    out = tmp_path / "m"
+    mnad.train(str(own_folder), out=out, **tiny)  # type: ignore[arg-type]
+    with pytest.raises(mnad.UsageError, match="already holds"):
+        mnad.train(str(own_folder), out=out, **tiny)  # type: ignore[arg-type]
+    with pytest.raises(mnad.UsageError, match="finished model"):
+        mnad.train(str(own_folder), out=out, resume=True, **tiny)  # type: ignore[arg-type]
+
+
+def test_the_record_says_what_was_done(
+    own_folder: Path, tmp_path: Path, tiny: dict[str, object]
+) -> None:
+    model = mnad.train(str(own_folder), out=tmp_path / "m", seed=5, **tiny)  # type: ignore[arg-type]
+    facts = mnad.info(tmp_path / "m")
+    assert facts["training"]["seed"] == 5
+    assert facts["training"]["data"]["clips"] == 2 and facts["training"]["data"]["frames"] == 28
+    assert facts["training"]["windows"] == 20 and facts["training"]["steps"] == 10
+    assert facts["reference_frames"] == 20
+    assert facts["training"]["last_epoch"]["epoch"] == 2
+    usage = facts["training"]["last_epoch"]["item_usage"]
+    assert sum(usage) == pytest.approx(1, abs=1e-3) and len(usage) == 10
+    assert model.reference is not None and np.isfinite(model.reference.psnr).all()
+
+
+def test_without_memory_and_with_motion_cues(
+    own_folder: Path, tmp_path: Path, tiny: dict[str, object]
+) -> None:
+    model = mnad.train(str(own_folder), out=tmp_path / "a", memory=False, **tiny)  # type: ignore[arg-type]
+    assert model.network.memory is None
+    options = {**tiny, "task": "reconstruction", "frames_in": 12}
+    mnad.train(str(own_folder), out=tmp_path / "b", **options)  # type: ignore[arg-type]
+    assert mnad.info(tmp_path / "b")["network"]["frames_in"] == 12
+
+
+def test_tensorboard_gets_losses_and_a_sample(
+    own_folder: Path, tmp_path: Path, tiny: dict[str, object]
+) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    mnad.train(str(own_folder), out=tmp_path / "m", tensorboard=True, **tiny)  # type: ignore[arg-type]
+    events = EventAccumulator(str(tmp_path / "m" / "tensorboard")).Reload()
+    assert {"loss", "separateness", "item_similarity", "read_sharpness"} <= set(
+        events.Tags()["scalars"]
+    )
+    assert len(events.Scalars("loss")) == 2 and events.Tags()["images"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_cuda_starts_from_the_weights_of_the_cpu(
+    own_folder: Path, tmp_path: Path, tiny: dict[str, object]
+) -> None:
+    options = {**tiny, "learning_rate": 1e-12, "precision": "fp32"}
+    for device in ("cpu", "cuda"):
+        mnad.train(str(own_folder), out=tmp_path / device, device=device, **options)  # type: ignore[arg-type]
+    a, b = weights(tmp_path / "cpu"), weights(tmp_path / "cuda")
+    name = "encoder.stage1.0.weight"
+    torch.testing.assert_close(a[name], b[name], atol=1e-6, rtol=0)
+
+
+def test_the_window_must_fit(own_folder: Path, tmp_path: Path, tiny: dict[str, object]) -> None:
+    options = {**tiny, "frames_in": 40}
+    with pytest.raises(mnad.MnadError, match="clip a has 14 frame"):
+        mnad.train(str(own_folder), out=tmp_path / "m", **options)  # type: ignore[arg-type]
+    assert replace(SMALL, frames_in=40).window == 41

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from mnad.errors import MnadError
+from mnad.video.cache import load_clip, load_clips, resize
+
+
+@pytest.fixture
+def clips(tmp_path, noise):
+    """Three folders of 2, 3 and 4 frames, and what each is at 16 x 24 in RGB."""
+    paths, expected = [], []
+    for count in (2, 3, 4):
+        folder = tmp_path / f"clip{count}"
+        folder.mkdir()
+        images = noise(count)
+        for index, image in enumerate(images):
+            cv2.imwrite(str(folder / f"{index}.png"), image[..., ::-1])
+        paths.append(folder)
+        expected.append(np.stack([cv2.resize(image, (24, 16)) for image in images]))
+    return paths, expected
+
+
+def test_resize_keeps_the_channel_of_grey_frames(noise):
+    grey = noise(1)[0][..., :1]
+    small = resize(grey, 16, 24)
+    assert small.shape == (16, 24, 1)
+    assert small.dtype == np.uint8
+    np.testing.assert_array_equal(small[..., 0], cv2.resize(grey[..., 0], (24, 16)))
+    assert resize(grey, 48, 64) is grey
+
+
+def test_bilinear_by_hand():
+    # Halving by the half-pixel rule averages 2 x 2 blocks.
+    image = np.array([[0, 4, 8, 8], [8, 4, 8, 8]], np.uint8)[..., None]
+    assert resize(image, 1, 2).ravel().tolist() == [4, 8]
+
+
+def test_a_clip_is_resized_frame_by_frame(clips):
+    for path, expected in zip(*clips, strict=True):
+        clip = load_clip(path, 16, 24, 3)
+        assert clip.dtype == np.uint8
+        np.testing.assert_array_equal(clip, expected)
+
+
+def test_a_clip_of_undeclared_length_is_loaded_whole(tmp_path, write_video, noise):
+    images = noise(150, 16, 16)
+    clip = load_clip(write_video(tmp_path / "a.mkv", images), 16, 16, 3)
+    np.testing.assert_array_equal(clip, images)
+
+
+def test_beyond_the_limit_clips_lie_on_disk(clips, tmp_path):
+    paths, expected = clips
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    limit = 5 * 16 * 24 * 3  # the 2 and the 3 frames fit
+    loaded = load_clips(paths, 16, 24, 3, limit_bytes=limit, cache_dir=cache)
+    assert [isinstance(clip, np.memmap) for clip in loaded] == [False, False, True]
+    for clip, same in zip(loaded, expected, strict=True):
+        np.testing.assert_array_equal(clip, same)
+    assert not list(cache.iterdir())
+
+
+def test_undeclared_length_goes_to_disk(tmp_path, write_video, noise):
+    images = noise(3, 16, 16)
+    (clip,) = load_clips([write_video(tmp_path / "a.mkv", images)], 16, 16, 3)
+    assert isinstance(clip, np.memmap)
+    np.testing.assert_array_equal(clip, images)
+
+
+def test_no_folder_for_the_files(clips, tmp_path):
+    with pytest.raises(MnadError, match=r"gone cannot take the decoded frames of .*clip2"):
+        load_clips(clips[0], 16, 24, 3, limit_bytes=0, cache_dir=tmp_path / "gone")
+
+
+def test_an_error_in_a_clip_comes_through(clips):
+    paths, _ = clips
+    (paths[1] / "1.png").write_bytes(b"no image")
+    for limit in (0, 1 << 30):
+        with pytest.raises(MnadError, match=r"1\.png cannot be read as an image"):
+            load_clips(paths, 16, 24, 3, limit_bytes=limit)
+
+
+def test_ped2_as_the_public_code_reads_it(data):
+    folder = data / "ped2" / "testing" / "frames" / "09"
+    clip = load_clip(folder, 256, 256, 3)
+    assert clip.shape == (120, 256, 256, 3)
+    image = cv2.resize(cv2.imread(str(folder / "077.jpg")), (256, 256))
+    np.testing.assert_array_equal(clip[77], image[..., ::-1])

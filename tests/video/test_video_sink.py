@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from mnad.errors import MnadError
+from mnad.video.sink import CsvSink, VideoSink
+from mnad.video.source import open_source
+
+GREYS = np.arange(0, 256, 15)
+COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (30, 60, 90), (200, 180, 160)]
+
+
+def flat(colour, size):
+    return np.full((*size, 3), colour, np.uint8)
+
+
+def write(path, images, rate=Fraction(25), seconds=None):
+    with VideoSink(path, rate, images[0].shape[:2]) as sink:
+        for index, image in enumerate(images):
+            sink.write(image, seconds[index] if seconds else None)
+
+
+def read(path):
+    with open_source(path) as source:
+        return source, list(source)
+
+
+def test_grey_levels_survive(tmp_path):
+    write(tmp_path / "a.mp4", [flat(grey, (64, 64)) for grey in GREYS])
+    _, frames = read(tmp_path / "a.mp4")
+    for frame, grey in zip(frames, GREYS, strict=True):
+        assert np.abs(frame.pixels.astype(float) - grey).max() <= 1
+
+
+def test_colours_survive_in_rgb_order(tmp_path):
+    write(tmp_path / "a.mp4", [flat(colour, (64, 64)) for colour in COLOURS])
+    _, frames = read(tmp_path / "a.mp4")
+    for frame, colour in zip(frames, COLOURS, strict=True):
+        assert np.abs(frame.pixels.astype(float) - colour).max() <= 2
+
+
+def test_what_a_browser_needs(tmp_path):
+    write(tmp_path / "a.mp4", [flat(9, (48, 64))] * 3)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.name, context.pix_fmt) == ("h264", "yuv420p")
+        # H.273: limited range, BT.601 matrix
+        assert (context.color_range, context.colorspace) == (1, 6)
+    content = (tmp_path / "a.mp4").read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")
+
+
+@pytest.mark.parametrize("size", [(63, 81), (63, 80), (64, 81)])
+def test_odd_sizes_are_padded_by_their_edge(tmp_path, size):
+    write(tmp_path / "a.mp4", [flat(200, size)] * 2)
+    source, frames = read(tmp_path / "a.mp4")
+    assert source.size == (64, size[1] + size[1] % 2)
+    assert np.abs(frames[1].pixels.astype(int) - 200).max() <= 1
+
+
+@pytest.mark.parametrize("rate", [Fraction(25), Fraction(30000, 1001), Fraction(179, 6)])
+def test_constant_rate_is_exact(tmp_path, rate):
+    write(tmp_path / "a.mp4", [flat(9, (48, 64))] * 30, rate)
+    source, frames = read(tmp_path / "a.mp4")
+    assert source.rate == rate
+    assert [frame.seconds for frame in frames] == [k / rate for k in range(30)]
+
+
+def test_variable_times_are_kept_and_made_to_rise(tmp_path):
+    seconds = [Fraction(0), Fraction(1, 3), Fraction(1, 2), Fraction(1, 2), Fraction(3)]
+    write(tmp_path / "a.mp4", [flat(9, (48, 64))] * 5, seconds=seconds)
+    _, frames = read(tmp_path / "a.mp4")
+    found = [frame.seconds for frame in frames]
+    assert found == sorted(set(found))
+    assert max(abs(a - b) for a, b in zip(found, seconds, strict=True)) <= Fraction(1, 90000)
+
+
+def test_only_whole_files_appear(tmp_path):
+    path = tmp_path / "a.mp4"
+    with VideoSink(path, Fraction(25), (48, 64)) as sink:
+        sink.write(flat(9, (48, 64)))
+        assert not path.exists()
+    assert path.exists()
+    before = path.read_bytes()
+    with pytest.raises(RuntimeError), VideoSink(path, Fraction(25), (48, 64)) as sink:
+        sink.write(flat(9, (48, 64)))
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == before
+
+
+def test_a_failure_before_the_first_frame_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError), VideoSink(tmp_path / "a.mp4", Fraction(25), (48, 64)):
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+
+
+def test_folder_missing(tmp_path):
+    with pytest.raises(MnadError, match=r"a\.mp4 cannot be written \(No such file"):
+        VideoSink(tmp_path / "gone" / "a.mp4", Fraction(25), (48, 64))
+    with pytest.raises(MnadError, match=r"a\.csv cannot be written \(No such file"):
+        CsvSink(tmp_path / "gone" / "a.csv", ["frame"])
+
+
+def test_another_shape_is_a_bug_of_the_caller(tmp_path):
+    with (
+        pytest.raises(ValueError, match="shape"),
+        VideoSink(tmp_path / "a.mp4", Fraction(25), (48, 64)) as sink,
+    ):
+        sink.write(flat(9, (64, 48)))
+
+
+def test_csv_rows_are_flushed_and_the_file_appears_whole(tmp_path):
+    path = tmp_path / "a.csv"
+    with CsvSink(path, ["frame", "score"]) as sink:
+        sink.write({"frame": 0, "score": 0.5})
+        (part,) = tmp_path.iterdir()
+        assert part != path
+        assert part.read_text() == "frame,score\n0,0.5\n"
+        sink.write({"frame": 1, "score": None})
+    assert path.read_bytes() == b"frame,score\n0,0.5\n1,\n"
+    with pytest.raises(ValueError, match="fields not in"), CsvSink(path, ["frame"]) as sink:
+        sink.write({"other": 0})
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text().endswith("1,\n")
