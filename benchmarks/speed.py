@@ -71,7 +71,7 @@ def score_speed(network: MNAD, config: ModelConfig, streams: int, repeats: int) 
     rng = np.random.default_rng(0)
     size = (config.network.height, config.network.image_width, config.network.channels)
     frames = [rng.integers(0, 256, size, dtype=np.uint8) for _ in range(streams)]
-    scorers = {policy: Scorer(network, config.method, policy) for policy in ("frozen", "reset")}  # type: ignore[arg-type]
+    scorers = {policy: Scorer(network, config.method, policy) for policy in ("frozen", "reset")}
     opened = {p: [scorer.open() for _ in range(streams)] for p, scorer in scorers.items()}
     times: dict[str, list[float]] = {policy: [] for policy in scorers}
     for number in range(repeats + config.network.window + 2):

@@ -3,8 +3,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
+from footage import moving_square
 
 # Set before torch is imported: tiny networks gain nothing from threads, and a machine that also
 # does something else loses a lot by them.
@@ -20,16 +20,6 @@ def data() -> Path:
     path = Path(where)
     assert path.is_dir(), f"MNAD_DATA={where} is not a folder"
     return path
-
-
-def moving_square(frames: int, seed: int, size: int = 32) -> np.ndarray:
-    """A grey square on its way through noise: (T, size, size, 1) uint8."""
-    rng = np.random.default_rng(seed)
-    clip = rng.integers(90, 110, (frames, size, size, 1), dtype=np.uint8)
-    for t in range(frames):
-        x = (3 * seed + 2 * t) % (size - 8)
-        clip[t, 10:18, x : x + 8] = 220
-    return clip
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from conftest import moving_square
+from footage import moving_square
 
 import mnad
 from mnad.cli import COMMANDS, main
@@ -299,3 +299,29 @@ def test_arrays_and_files_score_alike(model: Path, tmp_path: Path) -> None:
     scores = mnad.Detector.load(model).score(np.stack(grey))
     np.testing.assert_allclose(scores.psnr, psnr, atol=1e-3)
     assert scores.index.tolist() == list(range(4, 9))
+
+
+class Evil:
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        import os
+
+        return os.system, (f"touch {self.file}",)
+
+
+def test_import_runs_nothing_of_a_malicious_pickle(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    torch.save({"weights": Evil(tmp_path / "harm")}, tmp_path / "model.pth")
+    torch.save(torch.eye(10, 512), tmp_path / "keys.pt")
+    files = [str(tmp_path / "model.pth"), str(tmp_path / "keys.pt")]
+    assert main(["import", *files, "--out", str(tmp_path / "m")]) == 1
+    said = capsys.readouterr().err
+    assert "model.pth" in said and "system" in said and said.count("\n") == 1
+    assert not (tmp_path / "harm").exists() and not (tmp_path / "m").exists()
+    torch.load(tmp_path / "model.pth", weights_only=False)  # the file does do harm elsewhere
+    assert (tmp_path / "harm").exists()

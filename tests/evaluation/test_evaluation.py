@@ -19,7 +19,7 @@ FOUR = {"per_clip_minmax_micro", "whole_set_minmax_micro", "causal_micro", "macr
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A model and the folder it was trained on."""
     import cv2
-    from conftest import moving_square
+    from footage import moving_square
 
     root = tmp_path_factory.mktemp("evaluation")
     for number, part in enumerate(("training/a", "testing/c", "testing/d", "testing/e")):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import reference
 import torch
-from conftest import moving_square
+from footage import moving_square
 
 from mnad.config import MethodConfig, ModelConfig, NetworkConfig
 from mnad.models.folder import build_network

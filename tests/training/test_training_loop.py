@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import reference
 import torch
-from conftest import moving_square
+from footage import moving_square
 from safetensors.torch import load_file
 
 import mnad

@@ -9,8 +9,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mnad.scene.camera import Floats
+
+People = NDArray[np.void]  # records of WALKER
 
 # What makes one walker differ from the next. Colours are RGB 0..255.
 WALKER = np.dtype(
@@ -51,8 +54,8 @@ class Faces(NamedTuple):
     colour: Floats
 
 
-def walkers(crowd: Floats, place: Floats, heading: Floats, way: Floats) -> Limbs:
-    """Pose N walking or running people (K = 17).
+def walkers(crowd: People, place: Floats, heading: Floats, way: Floats) -> Limbs:
+    """Pose N walking or running people (K = 18).
 
     Args:
         crowd: (N,) of `WALKER`.
@@ -60,91 +63,81 @@ def walkers(crowd: Floats, place: Floats, heading: Floats, way: Floats) -> Limbs
         heading: (N, 2) unit vector of motion.
         way: (N,) metres walked so far; it drives the gait, so feet do not slide.
     """
-    tall, swing = crowd["height"], crowd["swing"]
-    leg = 0.245 * tall  # thigh; the shin is as long
-    phase = 2 * np.pi * way / (8 * leg * np.sin(swing))
-    lean, elbow = crowd["lean"], crowd["elbow"]
-
-    def at(forward: Floats, up: Floats, left: Floats) -> Floats:
-        """World points of body coordinates (N, ...)."""
-        u, v = heading[:, :1], heading[:, 1:]
-        forward, up, left = np.broadcast_arrays(forward, up, left)
-        x = place[:, :1] + forward * u - left * v
-        z = place[:, 1:] + forward * v + left * u
-        return np.stack((x, up, z), axis=-1)
-
+    tall, swing, bag = (crowd[name][:, None] for name in ("height", "swing", "bag"))
+    lean, elbow = crowd["lean"][:, None], crowd["elbow"][:, None]
     side = np.array([1.0, -1.0])  # left, right: columns of (N, 2)
-    turn = phase[:, None] + np.array([0.0, np.pi])
-    hip = swing[:, None] * np.sin(turn)
-    knee = 0.12 + 1.9 * swing[:, None] * np.clip(np.cos(turn + 0.3), 0, None) ** 1.5
-    leg, tall = leg[:, None], tall[:, None]
-    shin = hip - knee
-    knee_f, knee_u = leg * np.sin(hip), -leg * np.cos(hip)
-    ankle_f, ankle_u = knee_f + leg * np.sin(shin), knee_u - leg * np.cos(shin)
-    ground = 0.035 * tall - ankle_u.min(axis=1, keepdims=True)  # hip height: a foot stands
-    apart = 0.045 * tall * side
-    toe = 0.075 * tall * np.cos(np.clip(shin, -1, 0.3))
-    toe_u = ankle_u - 0.015 * tall + 0.075 * tall * np.sin(np.clip(shin, -1, 0.3)) * 0.8
+    bone = 0.245 * tall  # the thigh; the shin is as long
+    turn = 2 * np.pi * way[:, None] / (8 * bone * np.sin(swing)) + np.array([0.0, np.pi])
 
-    sway = np.sin(lean)[:, None]
-    rise = np.cos(lean)[:, None]
-    chest = ground + 0.29 * tall * rise
-    chest_f = 0.29 * tall * sway
-    arm = -0.8 * swing[:, None] * np.sin(turn)
-    upper, fore = 0.165 * tall, 0.19 * tall
-    wide = 0.115 * tall * side
-    elbow_f, elbow_u = chest_f + upper * np.sin(arm), chest - upper * np.cos(arm)
-    bent = arm + elbow[:, None]
-    hand_f, hand_u = elbow_f + fore * np.sin(bent), elbow_u - fore * np.cos(bent)
+    hip = swing * np.sin(turn)
+    shin = hip - 0.12 - 1.9 * swing * np.clip(np.cos(turn + 0.3), 0, None) ** 1.5
+    knee_f, knee_u = bone * np.sin(hip), -bone * np.cos(hip)
+    ankle_f, ankle_u = knee_f + bone * np.sin(shin), knee_u - bone * np.cos(shin)
+    base = 0.035 * tall - ankle_u.min(axis=1, keepdims=True)  # of the hips: one foot stands
+    knee_u, ankle_u = base + knee_u, base + ankle_u
+    tip = np.clip(shin, -1, 0.3)
+    toe_f = ankle_f + 0.075 * tall * np.cos(tip)
+    toe_u = ankle_u + tall * (0.06 * np.sin(tip) - 0.015)
+    hips = 0.045 * tall * side
 
-    head_f, head_u = 0.40 * tall * sway, ground + 0.40 * tall * rise
-    torso_side = 0.058 * tall * np.array([1.0, 0.0, -1.0])
-    zero = np.zeros_like(tall)
-    bag = crowd["bag"][:, None]
-    back = 0.06 * tall + 0.5 * bag
-    starts = (
-        at(ankle_f, ground + ankle_u, apart),
-        at(ankle_f, ground + ankle_u, apart),
-        at(knee_f, ground + knee_u, apart),
-        at(zero - 0.0, ground - 0.01 * tall, torso_side),
-        at(chest_f, chest - 0.01 * tall, wide),
-        at(elbow_f, elbow_u, wide * 1.1),
-        at(head_f + 0.018 * tall, head_u - 0.028 * tall, zero),
-        at(head_f - 0.012 * tall, head_u + 0.012 * tall, zero),
-        at(chest_f - back * (bag > 0), chest - 0.03 * tall, zero),
+    along, up = np.sin(lean) * tall, np.cos(lean) * tall
+    chest_f, chest_u = 0.29 * along, base + 0.29 * up
+    arm = -0.8 * swing * np.sin(turn)
+    elbow_f, elbow_u = chest_f + 0.165 * tall * np.sin(arm), chest_u - 0.165 * tall * np.cos(arm)
+    hand_f = elbow_f + 0.19 * tall * np.sin(arm + elbow)
+    hand_u = elbow_u - 0.19 * tall * np.cos(arm + elbow)
+    arms = 0.115 * tall * side
+    trunk = 0.058 * tall * np.array([1.0, 0.0, -1.0])
+    head_f, head_u = 0.40 * along, base + 0.40 * up
+    brow, zero = head_u + 0.012 * tall, 0 * tall
+    back = chest_f - np.where(bag > 0, 0.06 * tall + 0.5 * bag, 0)
+
+    joints = (  # forward, up, left of one end, then of the other
+        (ankle_f, ankle_u, hips, toe_f, toe_u, hips),
+        (ankle_f, ankle_u, hips, knee_f, knee_u, hips),
+        (knee_f, knee_u, hips, 0 * hips, base, hips),
+        (0 * trunk, base - 0.01 * tall, trunk, chest_f, chest_u - 0.02 * tall, trunk),
+        (chest_f, chest_u - 0.01 * tall, arms, elbow_f, elbow_u, 1.1 * arms),
+        (elbow_f, elbow_u, 1.1 * arms, hand_f, hand_u, 1.05 * arms),
+        (head_f + 0.018 * tall, head_u - 0.028 * tall, zero, head_f + 0.022 * tall, brow, zero),
+        (head_f - 0.012 * tall, brow, zero, head_f - 0.008 * tall, brow + 0.012 * tall, zero),
+        (back, chest_u - 0.03 * tall, zero, back, chest_u - 0.17 * tall, zero),
     )
-    ends = (
-        at(ankle_f + toe, ground + toe_u, apart),
-        at(knee_f, ground + knee_u, apart),
-        at(zero + 0 * knee_f, ground + 0 * knee_u, apart),
-        at(chest_f, chest - 0.02 * tall, torso_side),
-        at(elbow_f, elbow_u, wide * 1.1),
-        at(hand_f, hand_u, wide * 1.05),
-        at(head_f + 0.022 * tall, head_u + 0.012 * tall, zero),
-        at(head_f - 0.008 * tall, head_u + 0.024 * tall, zero),
-        at(chest_f - back * (bag > 0), chest - 0.17 * tall, zero),
-    )
-    one = np.array
-    thick = tall * one([[22, 22, 24, 24, 36, 36, 56, 56, 56, 28, 28, 22, 22, 44, 50]]) / 1000
-    thin = tall * one([[18, 18, 34, 34, 46, 46, 62, 62, 62, 24, 24, 18, 18, 46, 46]]) / 1000
-    dark = np.float32(0.86)
-    shirt, trousers, skin = crowd["shirt"], crowd["trousers"], crowd["skin"]
+    rows = [np.stack(np.broadcast_arrays(*joint), axis=-1) for joint in joints]
+    table = np.concatenate(rows, axis=1)  # (N, 18, 6)
+    radii = tall * np.array([_THICK[0], _THICK[1]])[:, None] / 1000  # (2, N, 17)
+    shirt, trousers = crowd["shirt"], crowd["trousers"]
+    shade = np.float32(0.86)  # of the right limbs, to tell them from the left
     colour = np.stack(
         [trousers * 0.4] * 2
-        + [trousers, trousers * dark] * 2
+        + [trousers, trousers * shade] * 2
         + [shirt * 0.94, shirt, shirt * 0.9]
-        + [shirt * 0.95, shirt * dark]
-        + [shirt * 0.97, shirt * dark]
-        + [skin, crowd["hair"], np.where(bag > 0, trousers * 0.7, shirt)],
+        + [shirt * 0.95, shirt * shade] * 2
+        + [crowd["skin"], crowd["hair"], np.where(bag > 0, trousers * 0.7, shirt)],
         axis=1,
     )
     return Limbs(
-        np.concatenate(starts, axis=1),
-        np.concatenate(ends, axis=1),
-        np.concatenate((thick, bag), axis=1),
-        np.concatenate((thin, bag * 0.9), axis=1),
+        _to_world(table[..., :3], place, heading),
+        _to_world(table[..., 3:], place, heading),
+        np.concatenate((radii[0], bag), axis=1),
+        np.concatenate((radii[1], bag * 0.9), axis=1),
         colour,
     )
+
+
+# Radii at both ends in thousandths of the height: feet, shins, thighs, trunk, arms, head, hair.
+_THICK = (
+    [22, 22, 24, 24, 36, 36, 56, 56, 56, 28, 28, 22, 22, 44, 50],
+    [18, 18, 34, 34, 46, 46, 62, 62, 62, 24, 24, 18, 18, 46, 46],
+)
+
+
+def _to_world(body: Floats, place: Floats, heading: Floats) -> Floats:
+    """World points of body coordinates (N, K, 3): forward, up, left."""
+    forward, up, left = body[..., 0], body[..., 1], body[..., 2]
+    u, v = heading[:, :1], heading[:, 1:]
+    x = place[:, :1] + forward * u - left * v
+    return np.stack((x, up, place[:, 1:] + forward * v + left * u), axis=-1)
 
 
 def _rod(points: list[tuple[float, float, float]], radius: float, colour: Floats) -> list[Floats]:
@@ -152,16 +145,18 @@ def _rod(points: list[tuple[float, float, float]], radius: float, colour: Floats
     return [np.array([*a, *b, radius, radius, *colour]) for a, b in pairwise(points)]
 
 
+def _colour(person: np.void, part: str) -> Floats:
+    return np.asarray(person[part], np.float64)
+
+
 def _assemble(rows: list[Floats], place: Floats, heading: Floats) -> Limbs:
     """Turn rows of `_rod` from body coordinates (forward, up, left) into world limbs."""
     table = np.stack(rows)
-
-    def world(body: Floats) -> Floats:
-        forward, up, left = body.T
-        x = place[0] + forward * heading[0] - left * heading[1]
-        return np.stack((x, up, place[1] + forward * heading[1] + left * heading[0]), axis=1)
-
-    return Limbs(world(table[:, :3]), world(table[:, 3:6]), *table[:, 6:8].T, table[:, 8:])
+    start, end = (
+        _to_world(part[None], place[None], heading[None])[0]
+        for part in (table[:, :3], table[:, 3:6])
+    )
+    return Limbs(start, end, table[:, 6], table[:, 7], table[:, 8:])
 
 
 def _reach(a: Floats, b: Floats, first: float, second: float, bend: float) -> Floats:
@@ -174,7 +169,7 @@ def _reach(a: Floats, b: Floats, first: float, second: float, bend: float) -> Fl
     return np.asarray(a + along * unit + bend * off * np.array([-unit[1], unit[0]]))
 
 
-def cyclist(person: Floats, place: Floats, heading: Floats, way: float, paint: Floats) -> Limbs:
+def cyclist(person: np.void, place: Floats, heading: Floats, way: float, paint: Floats) -> Limbs:
     """Pose one rider on a bicycle; the pedals turn once in 4.2 m, the wheels roll.
 
     Args:
@@ -201,7 +196,7 @@ def cyclist(person: Floats, place: Floats, heading: Floats, way: float, paint: F
     rows += _rod([(0.4, 1.04, 0.24), (0.4, 1.04, -0.24)], 0.018, steel)
     rows += _rod([(-0.32, 0.95, 0), (-0.08, 0.95, 0)], 0.05, tyre)
 
-    shirt, trousers = np.float64(person["shirt"]), np.float64(person["trousers"])
+    shirt, trousers = _colour(person, "shirt"), _colour(person, "trousers")
     hip, chest = np.array([-0.18, 1.0]), np.array([0.14, 1.47])
     turn = -2 * np.pi * way / 4.2
     for sign, shadow in ((1.0, 1.0), (-1.0, 0.86)):
@@ -218,14 +213,14 @@ def cyclist(person: Floats, place: Floats, heading: Floats, way: float, paint: F
         rows += _rod([(*elbow, 0.23 * sign), (*hand, 0.23 * sign)], 0.036, shirt * shadow)
     for left in (0.1, 0.0, -0.1):
         rows += _rod([(hip[0], hip[1] + 0.04, left), (chest[0], chest[1], left)], 0.105, shirt)
-    skin, hair = np.float64(person["skin"]), np.float64(person["hair"])
+    skin, hair = _colour(person, "skin"), _colour(person, "hair")
     rows += _rod([(0.26, 1.66, 0), (0.27, 1.72, 0)], 0.085, skin)
     rows += _rod([(0.2, 1.73, 0), (0.22, 1.75, 0)], 0.09, hair)
     return _assemble(rows, place, heading)
 
 
 def cart(
-    person: Floats, place: Floats, heading: Floats, way: float, paint: Floats
+    person: np.void, place: Floats, heading: Floats, way: float, paint: Floats
 ) -> tuple[Limbs, Faces]:
     """Pose one driver in a small electric cart with a roof; arguments as for `cyclist`."""
     rows: list[Floats] = []
@@ -241,13 +236,13 @@ def cart(
                 rows += _rod(points, 0.02, np.array([150.0, 150, 150]))
         rows += _rod([(0.62, 0.85, left), (0.42, 1.82, left)], 0.025, dark + 30)
         rows += _rod([(-0.8, 0.85, left), (-0.78, 1.82, left)], 0.025, dark + 30)
-    shirt, trousers = np.float64(person["shirt"]), np.float64(person["trousers"])
+    shirt, trousers = _colour(person, "shirt"), _colour(person, "trousers")
     for left in (0.1, 0.26, 0.42):
         rows += _rod([(-0.25, 0.85, left), (-0.22, 1.28, left)], 0.11, shirt)
     rows += _rod([(-0.2, 0.9, 0.2), (0.2, 0.92, 0.2)], 0.09, trousers)
     rows += _rod([(-0.2, 1.25, 0.42), (0.05, 1.05, 0.45), (0.32, 1.1, 0.35)], 0.05, shirt * 0.9)
-    rows += _rod([(-0.16, 1.5, 0.26), (-0.15, 1.55, 0.26)], 0.1, np.float64(person["skin"]))
-    rows += _rod([(-0.2, 1.58, 0.26), (-0.19, 1.6, 0.26)], 0.1, np.float64(person["hair"]))
+    rows += _rod([(-0.16, 1.5, 0.26), (-0.15, 1.55, 0.26)], 0.1, _colour(person, "skin"))
+    rows += _rod([(-0.2, 1.58, 0.26), (-0.19, 1.6, 0.26)], 0.1, _colour(person, "hair"))
 
     boxes = (  # rear, front, bottom, top, half width, colour
         (-1.1, 1.1, 0.28, 0.6, 0.58, paint),
@@ -255,7 +250,8 @@ def cart(
         (-1.1, -0.35, 0.6, 0.85, 0.56, np.array([70.0, 60, 54])),
         (-1.0, 0.62, 1.82, 1.9, 0.62, paint * 0.96),
     )
-    faces, colours = [], []
+    faces: list[list[tuple[float, float, float]]] = []
+    colours: list[Floats] = []
     for rear, front, bottom, top, half, colour in boxes:
         f, u, w = (rear, front), (bottom, top), (half, -half)
         for axis, tone in ((0, 0.78), (1, 1.06), (2, 0.9)):
@@ -267,7 +263,6 @@ def cart(
                     corners.append((f[pick[0]], u[pick[1]], w[pick[2]]))
                 faces.append(corners)
                 colours.append(np.clip(colour * tone, 0, 255))
-    body = np.array(faces).reshape(-1, 3)
-    flat = [np.array([*p, *p, 0, 0, 0, 0, 0]) for p in body]
-    corners = _assemble(flat, place, heading).start.reshape(-1, 4, 3)
-    return _assemble(rows, place, heading), Faces(corners, np.array(colours))
+    flat = np.array(faces).reshape(1, -1, 3)
+    world = _to_world(flat, place[None], heading[None]).reshape(-1, 4, 3)
+    return _assemble(rows, place, heading), Faces(world, np.array(colours))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnad.scene.actors import Faces, Limbs, cart, cyclist, walkers
+from mnad.scene.actors import Faces, Limbs, People, cart, cyclist, walkers
 from mnad.scene.camera import Camera, Floats
-from mnad.scene.place import SUN, Place
+from mnad.scene.layout import SUN
+from mnad.scene.place import Place
 from mnad.scene.traffic import Anomaly, Traffic
 
 SHIFT = 4  # fractional bits of polygon coordinates
@@ -62,12 +63,13 @@ def bodies_at(now: float, traffic: Traffic, place: Place, fine: Camera, coarse: 
     for anomaly in abnormal:
         if anomaly.kind not in ("runner", "off_path"):
             parts.append(_thing(anomaly, place, now, fine, coarse))
-    every = Bodies(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    columns: list[Any] = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    every = Bodies(*columns)
     order = np.lexsort((-every.distance, -every.depth))
-    return Bodies(*(column[order] for column in every))
+    return Bodies(*(column[order] for column in columns))
 
 
-def _where(place: Place, crowd: Floats, now: float) -> tuple[Floats, Floats, Floats]:
+def _where(place: Place, crowd: People, now: float) -> tuple[Floats, Floats, Floats]:
     """Places (N, 2), headings (N, 2) and metres walked (N,)."""
     way = (now - crowd["start"]) * crowd["speed"]
     exact = way / place.lengths[crowd["route"]] * (place.routes.shape[1] - 1)
@@ -94,7 +96,7 @@ def _thing(anomaly: Anomaly, place: Place, now: float, fine: Camera, coarse: Cam
         spot = spot + 0.42 * heading
         centre = np.array([spot[0], 1.2 + 7.6 * flight * (1 - flight), spot[1]])
         half = 0.22 * np.array([heading[0] * np.cos(5 * seconds), np.sin(5 * seconds), 0.01])
-        radius = np.array([0.2])
+        radius = np.array([0.22])
         ends = (centre - half)[None], (centre + half)[None]
         limbs = Limbs(*ends, radius, radius, anomaly.paint[None])
         spot = spot - [0, 0.5]  # always in front of the one who throws

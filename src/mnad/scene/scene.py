@@ -15,7 +15,9 @@ from scipy.special import ndtri
 from mnad.errors import UsageError
 from mnad.scene.bodies import SHIFT, bodies_at
 from mnad.scene.camera import Camera
-from mnad.scene.place import OVERSAMPLING, Bytes, build_place
+from mnad.scene.foliage import OVERSAMPLING, Bytes
+from mnad.scene.place import build_place
+from mnad.scene.ticker import Ticker
 from mnad.scene.traffic import KINDS, Kind, Traffic
 from mnad.scene.weather import Weather
 
@@ -136,6 +138,7 @@ class _Painter:
         self.place = build_place(self.coarse, config.place_seed)
         self.traffic = Traffic(seed, self.place.lengths, config.density, kinds)
         self.weather = Weather(seed, self.place)
+        self.ticker = Ticker(seed, self.place.board, self.canvas_size[0])
         # Photon noise: the variance grows with the light.
         levels = np.arange(256, dtype=np.float32)
         self.grain = config.noise * np.sqrt(levels / 160 + np.float32(0.2))
@@ -149,6 +152,7 @@ class _Painter:
         bodies = bodies_at(now, self.traffic, self.place, self.fine, self.coarse)
         leaves = self.weather.blow(now)
         canvas = self._ground(bodies.shadow, leaves, now)
+        self.ticker.draw(canvas, now)
         tracks = sorted(set(bodies.track.tolist()) - {0})
         truth = np.zeros(canvas.shape[:2], np.uint8) if tracks else None
         number = np.searchsorted(tracks, bodies.track, side="right") * (bodies.track > 0)
@@ -181,7 +185,9 @@ class _Painter:
         strength = self.weather.shadow(now)
         lit = cv2.convertScaleAbs(shade, alpha=-strength, beta=255)
         lit = cv2.resize(lit, self.canvas_size)
-        return cv2.multiply(self.place.background, cv2.merge((lit, lit, lit)), scale=1 / 255)
+        return np.asarray(
+            cv2.multiply(self.place.background, cv2.merge((lit, lit, lit)), scale=1 / 255)
+        )
 
     def _expose(self, canvas: Bytes, index: int, now: float) -> Bytes:
         """Light, lens and sensor."""
@@ -194,7 +200,7 @@ class _Painter:
         source = np.random.SFC64([0x5E4502, self.seed, index]).random_raw(-(-image.size // 8))
         uniform = source.view(np.uint8)[: image.size].reshape(image.shape)
         noise = cv2.multiply(cv2.LUT(image, self.grain), cv2.LUT(uniform, self.normal))
-        return cv2.add(exact, noise, dtype=cv2.CV_8U).reshape(image.shape)
+        return np.asarray(cv2.add(exact, noise, dtype=cv2.CV_8U)).reshape(image.shape)
 
     def _with_truth(self, pixels: Bytes, truth: Bytes | None, tracks: list[int]) -> SceneFrame:
         mask = np.zeros(pixels.shape[:2], np.bool_)

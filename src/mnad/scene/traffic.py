@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mnad.scene.actors import WALKER
+from mnad.scene.actors import WALKER, People
 from mnad.scene.camera import Floats
 from mnad.scene.weather import Drift
 
@@ -19,27 +18,28 @@ Kind = Literal["bicycle", "fast_bicycle", "cart", "runner", "thrown", "off_path"
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 BLOCK = 8.0  # seconds of arrivals
-SLOT = 20.0  # seconds with one anomaly each
+SLOT = 15.0  # seconds with one anomaly each
 SLOWEST = 0.9  # metres per second
 # Share of the normal people on each route of a place: most of them walk far away.
-_ROUTES = np.repeat([0.24, 0.40, 0.09, 0.09, 0.09, 0.09], 2) / 2
+_ROUTES = np.repeat([0.12, 0.56, 0.08, 0.08, 0.08, 0.08], 2) / 2
 _PAST = 1000  # blocks before time 0 that people may come from, so that block numbers stay positive
 
 SPEEDS: dict[Kind, tuple[float, float]] = {
     "bicycle": (1.2, 1.5),
-    "fast_bicycle": (3.6, 4.4),
+    "fast_bicycle": (3.2, 4.0),
     "cart": (1.2, 1.5),
-    "runner": (2.9, 3.4),
+    "runner": (2.7, 3.2),
     "thrown": (1.1, 1.3),
-    "off_path": (1.1, 1.4),
+    "off_path": (1.3, 1.5),
 }
+_JERSEYS = np.array([(226, 230, 110), (226, 226, 222), (250, 150, 60)])
 _WHERE: dict[Kind, tuple[int, ...]] = {
     "bicycle": (0, 1),
-    "fast_bicycle": (0, 1, 4, 5, 6, 7, 8, 9, 10, 11),
+    "fast_bicycle": (4, 5, 6, 7, 8, 9, 10, 11),
     "cart": (0, 1),
     "runner": (0, 1),
     "thrown": (0, 1),
-    "off_path": (12, 13, 14, 15),
+    "off_path": (12, 13),
 }
 
 
@@ -47,7 +47,7 @@ class Anomaly(NamedTuple):
     """One abnormal track: who (a record of `WALKER`) does what, and a colour."""
 
     kind: Kind
-    person: Floats
+    person: np.void
     paint: Floats
 
 
@@ -65,12 +65,12 @@ class Traffic:
         self.seed, self.lengths, self.density, self.kinds = seed, lengths, density, kinds
         self.rate = Drift(self._rng(0, 0), (37.0, 83.0, 190.0), (0.5, 0.6, 0.4))
         self.longest = float(lengths.max()) / SLOWEST
-        self._blocks: dict[int, NDArray[np.void]] = {}
+        self._blocks: dict[int, People] = {}
 
     def _rng(self, purpose: int, block: int) -> np.random.Generator:
         return np.random.default_rng([0x7AFF1C, self.seed, purpose, block + _PAST])
 
-    def people(self, seconds: float) -> NDArray[np.void]:
+    def people(self, seconds: float) -> People:
         """Records (`WALKER`) of the normal people on their way at a time."""
         first = int((seconds - self.longest) // BLOCK)
         last = int(seconds // BLOCK)
@@ -82,10 +82,10 @@ class Traffic:
         crowd = np.concatenate([self._blocks[b] for b in range(first, last + 1)])
         return crowd[(crowd["start"] <= seconds) & (seconds < crowd["end"])]
 
-    def _arrivals(self, block: int) -> NDArray[np.void]:
+    def _arrivals(self, block: int) -> People:
         rng = self._rng(1, block)
         rate = 0.34 * self.density * np.exp(self.rate((block + 0.5) * BLOCK))
-        people: list[NDArray[np.void]] = []
+        people: list[People] = []
         for _ in range(int(rng.poisson(rate * BLOCK / 1.5))):
             size = int(rng.choice([1, 2, 3], p=[0.62, 0.28, 0.10]))
             group = people_of(rng, size)
@@ -104,32 +104,39 @@ class Traffic:
         if not self.kinds:
             return []
         slot = int(seconds // SLOT)
-        drawn = (self._anomaly(s) for s in (slot - 1, slot) if s >= 0)
+        drawn = [a for s in (slot - 1, slot) if s >= 0 for a in self._anomalies(s)]
         return [a for a in drawn if a.person["start"] <= seconds < a.person["end"]]
 
     def kind_of(self, track: int) -> Kind:
-        """The kind of an abnormal track; tracks are numbered from 1, one per slot."""
-        return self.kinds[(track - 1) % len(self.kinds)]
+        """The kind of an abnormal track; a slot has two numbers, the first slot 1 and 2."""
+        return self.kinds[(track - 1) // 2 % len(self.kinds)]
 
-    def _anomaly(self, slot: int) -> Anomaly:
+    def _anomalies(self, slot: int) -> list[Anomaly]:
         rng = self._rng(2, slot)
-        kind = self.kind_of(slot + 1)
-        person = people_of(rng, 1)[0]
-        person["route"] = rng.choice(_WHERE[kind])
-        person["speed"] = rng.uniform(*SPEEDS[kind])
-        person["offset"] = rng.uniform(-0.4, 0.4)
+        kind = self.kind_of(2 * slot + 1)
+        pair = kind == "off_path"  # two friends take the short cut
+        people = people_of(rng, 2 if pair else 1)
+        people["route"] = rng.choice(_WHERE[kind])
+        people["speed"] = rng.uniform(*SPEEDS[kind])
+        people["offset"] = 0.0 if pair else rng.uniform(-0.4, 0.4)
+        if pair:
+            people["offset"] += np.array([-0.15, 0.15])
         if kind == "runner":
-            person["swing"], person["elbow"], person["lean"] = 0.75, 1.7, 0.2
-        stay = self.lengths[person["route"]] / person["speed"]
-        person["start"] = slot * SLOT + rng.uniform(1.0, max(1.0, SLOT - stay - 1.0))
-        person["end"] = person["start"] + stay
-        person["track"] = slot + 1
-        pale = kind in ("cart", "thrown")
-        paint = np.array([228.0, 228, 220]) if pale else rng.uniform(20, 200, 3)
-        return Anomaly(kind, person, paint)
+            people["swing"], people["elbow"], people["lean"] = 0.75, 1.7, 0.2
+        if kind in ("runner", "bicycle", "fast_bicycle"):  # sportswear
+            people["shirt"] = _JERSEYS[rng.integers(len(_JERSEYS))]
+            people["trousers"] = 28
+        stay = self.lengths[people["route"][0]] / people["speed"][0]
+        people["start"] = slot * SLOT + rng.uniform(0.5, max(0.5, SLOT - stay - 0.5))
+        if pair:
+            people["start"] += np.array([0.0, 0.55])
+        people["end"] = people["start"] + stay
+        people["track"] = 2 * slot + 1 + np.arange(len(people))
+        paint = np.full(3, 216.0) if kind in ("cart", "thrown") else rng.uniform(20, 200, 3)
+        return [Anomaly(kind, person, paint) for person in people]
 
 
-def people_of(rng: np.random.Generator, count: int) -> NDArray[np.void]:
+def people_of(rng: np.random.Generator, count: int) -> People:
     """Draw `count` people (records of `WALKER`) with size, gait and clothes."""
     crowd = np.zeros(count, WALKER)
     crowd["height"] = rng.normal(1.72, 0.09, count)
@@ -137,7 +144,7 @@ def people_of(rng: np.random.Generator, count: int) -> NDArray[np.void]:
     crowd["elbow"] = rng.uniform(0.15, 0.4, count)
     crowd["lean"] = rng.uniform(0.02, 0.08, count)
     crowd["bag"] = np.where(rng.uniform(size=count) < 0.3, 0.11, 0.0)
-    grey = rng.uniform(70, 180, (count, 1))
+    grey = rng.uniform(75, 175, (count, 1))
     crowd["shirt"] = np.clip(grey + rng.normal(0, 18, (count, 3)), 20, 225)
     crowd["trousers"] = np.clip(rng.uniform(50, 120, (count, 1)) + np.array([-6, 0, 10]), 15, 200)
     tone = rng.uniform(0.45, 1.0, (count, 1))

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from mnad.scene.camera import Floats
-from mnad.scene.place import Bytes, Foliage, Place
+from mnad.scene.foliage import Bytes, Foliage
+from mnad.scene.place import Place
 
 
 class Drift:
@@ -44,7 +45,7 @@ class Weather:
         self._clouds = Drift(rng, (310.0, 83.0), (0.25, 0.2))
         self._gusts = Drift(rng, (7.3, 17.0, 41.0), (0.6, 0.6, 0.6))
         self._leaves = [_Leaves(rng, f) for f in place.foliage]
-        self._canopy = [Drift(rng, (1.7, 1.35), (0.7, 0.3)) for _ in range(2)]
+        self._canopy = [Drift(rng, (2.5, 2.0), (0.7, 0.3)) for _ in range(2)]
         self._dapple, self._metre = place.dapple, place.metre
         rows, columns = np.mgrid[: self._dapple.shape[0], : self._dapple.shape[1]]
         self._rows, self._columns = rows.astype(np.float32), columns.astype(np.float32)
@@ -54,8 +55,8 @@ class Weather:
         return 1 + self._light(now)
 
     def shadow(self, now: float) -> float:
-        """Opacity of shadows, 0.28 under clouds to 0.56 in the sun."""
-        return 0.42 + 0.14 * float(np.tanh(2 * self._clouds(now)))
+        """Opacity of shadows, 0.4 under clouds to 0.64 in the sun."""
+        return 0.52 + 0.12 * float(np.tanh(2 * self._clouds(now)))
 
     def gust(self, now: float) -> float:
         """Strength of the wind, 0..1."""
@@ -68,7 +69,7 @@ class Weather:
     def dapple(self, now: float) -> Bytes:
         """The shade (H, W) of the tall trees, whose crowns sway by up to a metre."""
         gust = self.gust(now + 0.5)
-        right = np.float32(1.3 * gust * self._canopy[0](now))
+        right = np.float32(1.4 * gust * self._canopy[0](now))
         away = np.float32(0.8 * gust * self._canopy[1](now))
         return np.asarray(
             cv2.remap(
@@ -84,8 +85,8 @@ class Weather:
 class _Leaves:
     def __init__(self, rng: np.random.Generator, foliage: Foliage) -> None:
         self.sprite, weight = foliage.sprite, foliage.weight
-        self.sway = Drift(rng, (1.3, 1.05), (0.7, 0.3))
-        self.flutter = Drift(rng, (0.9, 1.1), (0.5, 0.5))
+        self.sway = Drift(rng, (2.4, 1.9), (0.7, 0.3))
+        self.flutter = Drift(rng, (1.6, 2.1), (0.5, 0.5))
         self.rows, self.columns = np.mgrid[: weight.shape[0], : weight.shape[1]].astype(np.float32)
         wave = np.sin(0.11 * self.rows + 0.07 * self.columns)
         self.weight: Floats = weight
