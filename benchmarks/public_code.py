@@ -7,8 +7,9 @@
 CLONE is a clone of the authors' repository; how it is run says `public_clone.py`.
 
 1. Step: both do one training step (batch 4) from the public code's fresh weights and items, in
-   float32 and in float64, the bound on gradients being for the latter: how far the public code's
-   float32 gradients are from its own float64 ones is shown beside. The weights come to ours by
+   float32 and in float64. The bound of 1e-5 is for the latter (in float32 losses have 1e-4, and
+   gradients none): how far the public code's float32 gradients are from its own float64 ones is
+   shown beside. The weights come to ours by
    torch.save of the public network and our import. Frames are coloured noise, so that a wrong
    order of the channels would show.
 2. Scoring: both score the test clips as the public Evaluate.py does: eval(), batch 1, the memory
@@ -94,7 +95,7 @@ def compare_step(
     output = float((out.frame - frame.flip(1)).detach().abs().max())
     bound = 1e-5 if exact else None
     rows = [
-        (part, "losses, relative", float((losses / expected - 1).abs().max()), 1e-5),
+        (part, "losses, relative", float((losses / expected - 1).abs().max()), bound or 1e-4),
         (part, f"updated items, absolute ({changed} moved)", drift, 1e-5),
         (part, "output frame, absolute", output, bound),
         (part, "gradients, relative to each tensor's largest", deviation(ours, gradients), bound),
