@@ -7,7 +7,7 @@ from mnad.errors import UsageError
 from mnad.evaluation.text import report_text
 
 
-def demo(out: Path = Path("demo"), *, seed: int = 0, epochs: int = 3) -> str:
+def demo(out: Path = Path("demo"), *, seed: int = 0, epochs: int = 2) -> str:
     """Render a fixed-camera scene, train on it, evaluate, and detect in a clip never seen.
 
     Args:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from mnad.datasets.folder import open_folder
@@ -22,18 +24,18 @@ FRAMES = 40
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("scene") / "a" / "b"
     assert write_dataset(root, SMALL, 1, 2, FRAMES, seed=3) == root
     return root
 
 
-def luma(path):
+def luma(path: Path) -> NDArray[np.uint8]:
     with av.open(str(path)) as video:
         return np.stack([f.to_ndarray()[: f.height] for f in video.decode(video=0)])  # Y of YUV
 
 
-def test_files_of_a_clip_agree(written):
+def test_files_of_a_clip_agree(written: Path) -> None:
     names = {p.relative_to(written).as_posix() for p in written.rglob("*") if p.is_file()}
     beside = ("01.mp4", "01.npy", "01_masks.npz", "01_tracks.csv")
     expected = {"training/01.mp4"} | {f"testing/{n}" for n in beside}
@@ -54,7 +56,7 @@ def test_files_of_a_clip_agree(written):
             assert row["kind"] in KINDS
 
 
-def test_video_is_the_rendered_frames(written):
+def test_video_is_the_rendered_frames(written: Path) -> None:
     decoded = luma(written / "training/01.mp4")
     exact = np.stack([f.pixels for f in training_clip(SMALL, 0, FRAMES, seed=3)])
     # ITU-R BT.601 in limited range, which is what the file stores.
@@ -65,23 +67,27 @@ def test_video_is_the_rendered_frames(written):
     assert error.std() < 4
 
 
-def test_the_package_reads_it(written):
+def test_the_package_reads_it(written: Path) -> None:
     dataset = open_folder(written, labels=True)
     assert [c.name for c in dataset.train] == ["01"]
     assert [(c.name, c.length) for c in dataset.test] == [("01", FRAMES), ("02", FRAMES)]
-    assert np.array_equal(dataset.test[1].labels, np.load(written / "testing/02.npy"))
+    labels = dataset.test[1].labels
+    assert labels is not None and np.array_equal(labels, np.load(written / "testing/02.npy"))
     assert dataset.warnings == ()
 
 
-def test_three_clips_hold_every_kind():
+def test_three_clips_hold_every_kind() -> None:
     seen = {b.kind for c in range(3) for f in rendered_test(SMALL, c, 300) for b in f.boxes}
     assert seen == set(KINDS)
 
 
-def test_frame_differences_do_not_tell_the_anomalies():
+def test_frame_differences_do_not_tell_the_anomalies() -> None:
     """The demo's clips are hard for the controls, and neither class of frames is rare."""
     config = SceneConfig(channels=1)
-    scores: dict[str, list] = {"squared_difference": [], "squared_difference_block": []}
+    scores: dict[str, list[NDArray[np.float64]]] = {
+        "squared_difference": [],
+        "squared_difference_block": [],
+    }
     labels = []
     for clip in range(6):
         frames = list(rendered_test(config, clip, 150))
@@ -98,7 +104,7 @@ def test_frame_differences_do_not_tell_the_anomalies():
         assert roc_auc_score(y, scaled) <= 0.80
 
 
-def test_counts_and_folders_are_checked(tmp_path):
+def test_counts_and_folders_are_checked(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="test_clips is 0"):
         write_dataset(tmp_path, SMALL, test_clips=0)
     (tmp_path / "file").write_text("")

@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_arrays
-from safetensors.numpy import save_file as save_arrays
-from safetensors.torch import load_file, save_file
+from safetensors.numpy import save as arrays_to_bytes
+from safetensors.torch import load_file
+from safetensors.torch import save as tensors_to_bytes
 
 from mnad.config import MethodConfig, ModelConfig, NetworkConfig, from_dict
 from mnad.errors import MnadError, UsageError
@@ -68,10 +69,10 @@ def save_model(path: Path, model: Model) -> None:
         name: tensor.detach().cpu().contiguous()
         for name, tensor in model.network.state_dict().items()
     }
-    _write(path / WEIGHTS, lambda to: save_file(weights, to))
+    _write(path / WEIGHTS, tensors_to_bytes(weights))
     if model.reference is not None:
         arrays = {name: np.atleast_1d(value) for name, value in vars(model.reference).items()}
-        _write(path / REFERENCE, lambda to: save_arrays(arrays, to))
+        _write(path / REFERENCE, arrays_to_bytes(arrays))
     config = {
         "format": FORMAT,
         "mnad": __version__,
@@ -80,7 +81,7 @@ def save_model(path: Path, model: Model) -> None:
         "method": asdict(model.config.method),
         "training": model.training,
     }
-    _write(path / CONFIG, lambda to: to.write_text(json.dumps(config, indent=2) + "\n"))
+    _write(path / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
 
 
 def load_model(path: str | Path, device: torch.device | str = "cpu") -> Model:
@@ -156,7 +157,14 @@ def _tensors(file: Path, load: Callable[[Path], dict[str, Any]]) -> dict[str, An
         raise MnadError(f"{file} is damaged ({error}); copy the model folder again.") from None
 
 
-def _write(path: Path, write: Callable[[Path], object]) -> None:
+def _write(path: Path, content: bytes) -> None:
+    # Not safetensors' own writing to a file, which lets nobody but the owner read it.
     beside = path.with_name(path.name + ".part")
-    write(beside)
-    os.replace(beside, path)
+    try:
+        beside.write_bytes(content)
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise MnadError(
+            f"{path} cannot be written ({error.strerror}); make room or give another --out."
+        ) from None

@@ -55,8 +55,9 @@ class SceneConfig:
             raise UsageError(f"rate is {self.rate}; it must be above 0 frames per second.")
         if self.channels not in (1, 3):
             raise UsageError(f"channels is {self.channels}; choose 1 (grey) or 3 (RGB).")
-        if self.density < 0 or self.noise < 0:
-            raise UsageError("density and noise must be 0 or more.")
+        for name in ("place_seed", "density", "noise"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be 0 or more.")
 
 
 class Box(NamedTuple):
@@ -107,12 +108,15 @@ def render(
         seed: of people, weather and noise.
         frames: how many.
         anomalies: False for normal footage, True for all kinds in a seeded order, or the kinds
-            to show, one in every 20 seconds, over and over.
+            to show, one in every 15 seconds, over and over.
         start: index of the first frame.
 
     Raises:
-        UsageError: an unknown kind of anomaly.
+        UsageError: an unknown kind of anomaly, or a negative number.
     """
+    for name, value in (("seed", seed), ("frames", frames), ("start", start)):
+        if value < 0:
+            raise UsageError(f"{name} is {value}; it must be 0 or more.")
     kinds: tuple[Kind, ...]
     if isinstance(anomalies, bool):
         order = np.random.default_rng([0x0DE6, seed]).permutation(len(KINDS))

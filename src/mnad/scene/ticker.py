@@ -51,5 +51,5 @@ class Ticker:
         (wide, _), _ = cv2.getTextSize(text, font, scale, 1)
         start = int(rng.integers(0, max(1, span - wide)))
         foot = (start, round(0.8 * height))
-        cv2.putText(strip, text, foot, font, scale, (255, 224, 130), 2, cv2.LINE_AA)
+        cv2.putText(strip, text, foot, font, scale, (255, 240, 180), 2, cv2.LINE_AA)
         return strip

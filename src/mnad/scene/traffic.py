@@ -21,7 +21,7 @@ BLOCK = 8.0  # seconds of arrivals
 SLOT = 15.0  # seconds with one anomaly each
 SLOWEST = 0.9  # metres per second
 # Share of the normal people on each route of a place: most of them walk far away.
-_ROUTES = np.repeat([0.12, 0.56, 0.08, 0.08, 0.08, 0.08], 2) / 2
+_ROUTES = np.repeat([0.09, 0.63, 0.07, 0.07, 0.07, 0.07], 2) / 2
 _PAST = 1000  # blocks before time 0 that people may come from, so that block numbers stay positive
 
 SPEEDS: dict[Kind, tuple[float, float]] = {
@@ -29,8 +29,8 @@ SPEEDS: dict[Kind, tuple[float, float]] = {
     "fast_bicycle": (3.2, 4.0),
     "cart": (1.2, 1.5),
     "runner": (2.7, 3.2),
-    "thrown": (1.1, 1.3),
-    "off_path": (1.3, 1.5),
+    "thrown": (1.2, 1.5),
+    "off_path": (1.4, 1.6),
 }
 _JERSEYS = np.array([(226, 230, 110), (226, 226, 222), (250, 150, 60)])
 _WHERE: dict[Kind, tuple[int, ...]] = {
