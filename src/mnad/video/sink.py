@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -24,7 +25,7 @@ from mnad.video.decode import EXACT
 _BT601, _LIMITED, _BT709 = 6, 1, 1
 
 
-class _Beside:
+class _Beside(ABC):
     """A file written under a temporary name beside its own and renamed when it is whole."""
 
     def __init__(self, path: str | Path) -> None:
@@ -51,8 +52,9 @@ class _Beside:
         finally:
             self._part.unlink(missing_ok=True)
 
+    @abstractmethod
     def _finish(self, whole: bool) -> None:
-        raise NotImplementedError
+        """Close the file; `whole` is False when the block failed."""
 
 
 class VideoSink(_Beside):
