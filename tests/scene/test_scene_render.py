@@ -94,7 +94,7 @@ def test_mask_is_where_the_picture_changes(kind: Kind) -> None:
         (without,) = render(EMPTY, 2, 1, start=start)
         change = grey(with_it) - grey(without)
         if not with_it.label:
-            assert np.abs(change).max() < 60  # a shadow from outside at most
+            assert (change > 6).sum() < 12  # shadows, and pixels covered by less than half
             continue
         inside = np.abs(change)[with_it.mask]
         assert (inside > 2).mean() > 0.75

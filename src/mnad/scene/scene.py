@@ -157,24 +157,25 @@ class _Painter:
         leaves = self.weather.blow(now)
         canvas = self._ground(bodies.shadow, leaves, now)
         self.ticker.draw(canvas, now)
-        tracks = sorted(set(bodies.track.tolist()) - {0})
-        truth = np.zeros(canvas.shape[:2], np.uint8) if tracks else None
-        number = np.searchsorted(tracks, bodies.track, side="right") * (bodies.track > 0)
+        # How much of each canvas pixel a track covers, 0..255: rounded edges as in the picture.
+        cover: dict[int, Bytes] = {}
 
-        row, colours = 0, bodies.colour.tolist()
+        row, colours, tracks = 0, bodies.colour.tolist(), bodies.track.tolist()
         for foliage, sprite in [*zip(self.place.foliage, leaves, strict=True), (None, None)]:
             depth = foliage.depth if foliage is not None else 0.0
             behind = int(np.searchsorted(-bodies.depth, -depth, side="right"))
             for k in range(row, behind):
                 cv2.fillConvexPoly(canvas, bodies.outline[k], colours[k], cv2.LINE_AA, SHIFT)
-                if truth is not None:
-                    value = int(number[k])
-                    cv2.fillConvexPoly(truth, bodies.outline[k], value, cv2.LINE_8, SHIFT)
+                if tracks[k] and tracks[k] not in cover:
+                    cover[tracks[k]] = np.zeros(canvas.shape[:2], np.uint8)
+                for track, layer in cover.items():
+                    value = 255 if track == tracks[k] else 0
+                    cv2.fillConvexPoly(layer, bodies.outline[k], value, cv2.LINE_AA, SHIFT)
             row = behind
             if foliage is not None and sprite is not None:
-                _cover(canvas, truth, foliage.corner, sprite)
+                _hide(canvas, list(cover.values()), foliage.corner, sprite)
         pixels = self._expose(canvas, index, now)
-        return self._with_truth(pixels, truth, tracks)
+        return self._with_truth(pixels, cover)
 
     def _ground(self, shadows: NDArray[np.int32], leaves: list[Bytes], now: float) -> Bytes:
         """The background with everybody's shadow, at the size of the canvas."""
@@ -206,12 +207,11 @@ class _Painter:
         noise = cv2.multiply(cv2.LUT(image, self.grain), cv2.LUT(uniform, self.normal))
         return np.asarray(cv2.add(exact, noise, dtype=cv2.CV_8U)).reshape(image.shape)
 
-    def _with_truth(self, pixels: Bytes, truth: Bytes | None, tracks: list[int]) -> SceneFrame:
+    def _with_truth(self, pixels: Bytes, cover: dict[int, Bytes]) -> SceneFrame:
         mask = np.zeros(pixels.shape[:2], np.bool_)
         boxes = []
-        for number, track in enumerate(tracks, start=1):
-            part = cv2.inRange(truth, number, number)
-            seen = cv2.resize(part, self.size, interpolation=cv2.INTER_AREA) > 127
+        for track, layer in sorted(cover.items()):
+            seen = cv2.resize(layer, self.size, interpolation=cv2.INTER_AREA) > 127
             if seen.any():
                 x, y, w, h = cv2.boundingRect(seen.view(np.uint8))
                 kind = self.traffic.kind_of(track)
@@ -220,7 +220,7 @@ class _Painter:
         return SceneFrame(pixels, mask, tuple(boxes))
 
 
-def _cover(canvas: Bytes, truth: Bytes | None, corner: tuple[int, int], sprite: Bytes) -> None:
+def _hide(canvas: Bytes, cover: list[Bytes], corner: tuple[int, int], sprite: Bytes) -> None:
     """Blend leaves over what is behind them; the sprite may reach over the edge."""
     (x, y), (height, width) = corner, canvas.shape[:2]
     top, left = max(-y, 0), max(-x, 0)
@@ -233,5 +233,5 @@ def _cover(canvas: Bytes, truth: Bytes | None, corner: tuple[int, int], sprite: 
         opacity,
         1 - opacity,
     )
-    if truth is not None:
-        truth[inside][opacity > 0.5] = 0
+    for layer in cover:
+        layer[inside] = layer[inside] * (1 - opacity)

@@ -11,7 +11,7 @@ import numpy as np
 
 from mnad.scene.foliage import Bytes
 
-_SPAN = 7.7  # seconds of strip with one message each
+_SPAN = 6.3  # seconds of strip with one message each; no simple fraction of the anomalies' 15
 _PACE = 1 / 9.6  # widths of the picture per second: 2 of 192 columns in 0.1 s
 _TEXTS = ["OPEN 9-17", "MARKET", "BUS 12", "CITY RUN", "CONCERT", "WELCOME", "BREAD", "20:45"]
 

@@ -26,16 +26,17 @@ _PAST = 1000  # blocks before time 0 that people may come from, so that block nu
 
 SPEEDS: dict[Kind, tuple[float, float]] = {
     "bicycle": (1.2, 1.5),
-    "fast_bicycle": (3.2, 4.0),
+    "fast_bicycle": (2.8, 3.4),
     "cart": (1.2, 1.5),
     "runner": (2.7, 3.2),
     "thrown": (1.2, 1.5),
     "off_path": (1.4, 1.6),
 }
+_SECOND: dict[Kind, float] = {"off_path": 0.55, "fast_bicycle": 1.8}  # who comes in pairs, how late
 _JERSEYS = np.array([(226, 230, 110), (226, 226, 222), (250, 150, 60)])
 _WHERE: dict[Kind, tuple[int, ...]] = {
     "bicycle": (0, 1),
-    "fast_bicycle": (4, 5, 6, 7, 8, 9, 10, 11),
+    "fast_bicycle": (0, 1),
     "cart": (0, 1),
     "runner": (0, 1),
     "thrown": (0, 1),
@@ -114,13 +115,11 @@ class Traffic:
     def _anomalies(self, slot: int) -> list[Anomaly]:
         rng = self._rng(2, slot)
         kind = self.kind_of(2 * slot + 1)
-        pair = kind == "off_path"  # two friends take the short cut
-        people = people_of(rng, 2 if pair else 1)
+        people = people_of(rng, 2 if kind in _SECOND else 1)
         people["route"] = rng.choice(_WHERE[kind])
         people["speed"] = rng.uniform(*SPEEDS[kind])
-        people["offset"] = 0.0 if pair else rng.uniform(-0.4, 0.4)
-        if pair:
-            people["offset"] += np.array([-0.15, 0.15])
+        people["offset"] = 0.0 if kind == "off_path" else rng.uniform(-0.4, 0.4)
+        people["offset"] += 0.15 * np.array([-1, 1])[: len(people)]
         if kind == "runner":
             people["swing"], people["elbow"], people["lean"] = 0.75, 1.7, 0.2
         if kind in ("runner", "bicycle", "fast_bicycle"):  # sportswear
@@ -128,8 +127,7 @@ class Traffic:
             people["trousers"] = 28
         stay = self.lengths[people["route"][0]] / people["speed"][0]
         people["start"] = slot * SLOT + rng.uniform(0.5, max(0.5, SLOT - stay - 0.5))
-        if pair:
-            people["start"] += np.array([0.0, 0.55])
+        people["start"] += _SECOND.get(kind, 0.0) * np.arange(len(people))
         people["end"] = people["start"] + stay
         people["track"] = 2 * slot + 1 + np.arange(len(people))
         paint = np.full(3, 216.0) if kind in ("cart", "thrown") else rng.uniform(20, 200, 3)
