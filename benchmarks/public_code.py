@@ -43,8 +43,8 @@ from mnad.metrics.frame import per_clip_minmax_micro
 from mnad.models.folder import Model, load_model
 from mnad.models.importer import to_ours
 from mnad.scoring.scorer import score_and_update
+from mnad.scoring.windows import Windows
 from mnad.training.loop import Fitter
-from mnad.training.windows import Windows
 
 Row = tuple[str, str, float, float | None]
 """Part, quantity, value, bound (None: for information)."""

@@ -27,8 +27,8 @@ from mnad.config import ModelConfig, NetworkConfig, TrainConfig, preset_of
 from mnad.models.folder import build_network, load_model
 from mnad.network.mnad import MNAD
 from mnad.scoring.stream import Scorer
+from mnad.scoring.windows import Windows
 from mnad.training.loop import Fitter
-from mnad.training.windows import Windows
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ reason annotations are not postponed here: to resolve them the command line woul
 """
 
 import json as json_lib
+import logging
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,10 +22,12 @@ from mnad.config import (
     Task,
     TrainConfig,
     preset_of,
+    scale_of,
 )
 from mnad.errors import MnadError, UsageError
 
 if TYPE_CHECKING:
+    from mnad.calibration.result import Calibration
     from mnad.detection import Detection
     from mnad.models.folder import Model
 
@@ -69,16 +72,20 @@ def train(
     data: str,
     *,
     out: Path,
-    preset: Preset = "official",
+    preset: Preset | None = None,
     task: Task = "prediction",
     frames_in: int | None = None,
-    channels: Literal[1, 3] = 3,
-    width: float = 1.0,
+    channels: Literal[1, 3] | None = None,
+    width: float | None = None,
     memory: bool = True,
     items: int = 10,
-    height: int = 256,
-    image_width: int = 256,
-    epochs: int = 60,
+    height: int | None = None,
+    image_width: int | None = None,
+    rate: float | None = None,
+    regions: Path | None = None,
+    hold_out: float | None = None,
+    false_alarms_per_hour: float = 1.0,
+    epochs: int | None = None,
     batch_size: int = 4,
     learning_rate: float | None = None,
     seed: int = 0,
@@ -94,17 +101,27 @@ def train(
     Args:
         data: ped2:PATH, avenue:PATH or shanghaitech:PATH, or a video or folder of one's own.
         out: the model folder to write.
-        preset: reading of the equations: the public code's (official) or as printed (paper).
+        preset: official (the public code's reading of the equations), paper (as printed), or
+            camera (official, small enough for a CPU, a fifth of the footage kept back for
+            calibration); null: official for a known data set, camera for one's own footage.
         task: prediction of the next frame, or reconstruction.
         frames_in: frames in the input window; null: 4 for prediction, 1 for reconstruction
             (16 there gives reconstruction with motion cues).
-        channels: 1 (grey) or 3 (RGB).
-        width: factor on the channels of the paper's network.
+        channels: 1 (grey) or 3 (RGB); null: the preset's (3, camera 1).
+        width: factor on the channels of the paper's network; null: the preset's (1, camera 0.25).
         memory: with the memory, or without ("w/o Mem.").
         items: number of memory items.
-        height: rows of the frames as the network sees them, a multiple of 8.
-        image_width: columns of those frames, a multiple of 8.
-        epochs: passes over the training windows.
+        height: rows of the frames as the network sees them, a multiple of 8; null: the preset's
+            (256, camera 160).
+        image_width: columns of those frames, a multiple of 8; null: the preset's (256).
+        rate: frames per second to look at, of sources that have more; null: the preset's (all,
+            camera about 10).
+        regions: JSON file of what to look at: {"crop": [left, top, right, bottom],
+            "include": [polygon, …], "ignore": [polygon, …]} in shares 0..1 of the frame.
+        hold_out: share of the footage that is not trained on but calibrated on, 0 to 0.5; null:
+            the preset's (0, camera 0.2).
+        false_alarms_per_hour: what the threshold is set to, where footage is held out.
+        epochs: passes over the training windows; null: the preset's (60, camera 12).
         batch_size: windows per step.
         learning_rate: at the start; null: the preset's.
         seed: of weights, items and order.
@@ -115,29 +132,142 @@ def train(
         resume: go on with an unfinished training.
         tensorboard: write TensorBoard event files into the model folder.
     """
+    from functools import partial
+
+    from mnad.calibration.calibrate import SHORTEST_SECONDS, calibrate_model
+    from mnad.calibration.holdout import hold_out as split
     from mnad.datasets import open_dataset, require_training
     from mnad.detector import pick_device
     from mnad.training.loop import Footage, main
     from mnad.video.cache import load_clips
+    from mnad.video.regions import load_regions
+    from mnad.video.thin import taken_rate
 
-    reading, rate = preset_of(preset, task)
-    if frames_in is None:
-        frames_in = 4 if task == "prediction" else 1
-    network = NetworkConfig(task, frames_in, channels, width, memory, items, height, image_width)
-    config = ModelConfig(network, method.applied_to(reading), preset)
-    recipe = TrainConfig(epochs, batch_size, learning_rate or rate, seed, precision)
-    where = pick_device(device)
     dataset = open_dataset(data, labels=False)
     require_training(dataset)
-    clips = load_clips(
-        [clip.path for clip in dataset.train],
-        height,
-        image_width,
-        channels,
-        cache_dir=cache_dir,
+    named = preset or ("camera" if dataset.rate is None else "official")
+    reading, learning = preset_of(named, task)
+    scale = scale_of(named)
+    if frames_in is None:
+        frames_in = 4 if task == "prediction" else 1
+    network = NetworkConfig(
+        task,
+        frames_in,
+        scale.channels if channels is None else channels,
+        scale.width if width is None else width,
+        memory,
+        items,
+        scale.height if height is None else height,
+        scale.image_width if image_width is None else image_width,
     )
-    footage = Footage(dataset.name, tuple(clip.name for clip in dataset.train), clips)
-    return main(footage, Path(out), config, recipe, where, resume=resume, tensorboard=tensorboard)
+    kept = scale.hold_out if hold_out is None else hold_out
+    if not 0 <= kept <= 0.5:
+        raise UsageError(f"hold_out is {kept}; give a share from 0 to 0.5.")
+    wanted = scale.rate if rate is None else rate
+    config = ModelConfig(network, method.applied_to(reading), named, wanted)
+    recipe = TrainConfig(
+        scale.epochs if epochs is None else epochs,
+        batch_size,
+        learning_rate or learning,
+        seed,
+        precision,
+    )
+    where = pick_device(device)
+    looked = None if regions is None else load_regions(regions)
+    paths = [clip.path for clip in dataset.train]
+    size = (network.height, network.image_width, network.channels)
+    clips = load_clips(paths, *size, cache_dir=cache_dir, rate=wanted, regions=looked)
+    trained, held = split(clips, kept, network.window)
+    clip_rate = dataset.rate or taken_rate(paths[0], wanted)
+    seconds = sum(map(len, held)) / clip_rate
+    if kept and seconds < SHORTEST_SECONDS:
+        sentence = (
+            f"{data}: a share of {kept:g} kept back is {seconds:.1f} s, too short to set a "
+            f"threshold on (it takes {SHORTEST_SECONDS:g} s)"
+        )
+        if hold_out is not None:
+            raise UsageError(f"{sentence}; give more footage or --hold_out 0.")
+        logging.getLogger("mnad").warning(
+            "%s; all of it is trained on, and the model will have no threshold.", sentence
+        )
+        trained, held = clips, []
+    names = tuple(clip.name for clip in dataset.train)
+    if held:
+        names = tuple(f"piece {number + 1}" for number in range(len(trained)))
+    finish = partial(
+        calibrate_model,
+        clips=held,
+        names=[f"held-out piece {number + 1}" for number in range(len(held))],
+        rate=clip_rate,
+        per_hour=false_alarms_per_hour,
+    )
+    return main(
+        Footage(dataset.name, names, trained),
+        Path(out),
+        config,
+        recipe,
+        where,
+        resume=resume,
+        tensorboard=tensorboard,
+        regions=looked,
+        finish=finish if held else None,
+    )
+
+
+def calibrate(
+    model: Path,
+    sources: list[str],
+    *,
+    false_alarms_per_hour: float = 1.0,
+    rate: float | None = None,
+    trained_on: bool = False,
+    device: Device = "auto",
+    cache_dir: Path | None = None,
+) -> "Calibration":
+    """Set the threshold of a model from normal footage that it was not trained on.
+
+    Args:
+        model: a model folder; the threshold is stored in it.
+        sources: video files, folders of videos, folders of frames, or patterns such as '*.mp4':
+            normal footage of the camera, an hour or more for one false alarm per hour.
+        false_alarms_per_hour: how many to allow.
+        rate: frames per second of folders of images, which do not say it; null: 25.
+        trained_on: accept footage that the model was trained on.
+        device: auto, cpu or cuda.
+        cache_dir: where decoded frames go that do not fit into 4 GiB of memory.
+    """
+    from fractions import Fraction
+
+    from mnad.calibration.calibrate import calibrate_model
+    from mnad.detector import pick_device
+    from mnad.models.folder import load_model, save_normal
+    from mnad.video.cache import load_clips
+    from mnad.video.find import find_sources, name_of
+    from mnad.video.thin import taken_rate
+
+    loaded = load_model(model, pick_device(device))
+    network, wanted = loaded.config.network, loaded.config.rate
+    paths = find_sources(sources)
+    known = None if rate is None else Fraction(rate).limit_denominator(1001)
+    rates = [taken_rate(path, wanted, known) for path in paths]
+    if max(rates) > 1.2 * min(rates):
+        raise MnadError(
+            f"the sources have from {min(rates):g} to {max(rates):g} frames per second; calibrate "
+            "on footage of one rate, that of the camera."
+        )
+    size = (network.height, network.image_width, network.channels)
+    clips = load_clips(paths, *size, cache_dir=cache_dir, rate=wanted, regions=loaded.regions)
+    calibrated = calibrate_model(
+        loaded,
+        clips,
+        [name_of(path) for path in paths],
+        rates[0],
+        false_alarms_per_hour,
+        trained_on=trained_on,
+    )
+    save_normal(Path(model), calibrated)
+    assert calibrated.calibration is not None
+    return calibrated.calibration
 
 
 def evaluate(
@@ -256,7 +386,10 @@ def info(model: str | Path) -> dict[str, Any]:
         "network": asdict(loaded.config.network),
         "method": asdict(loaded.config.method),
         "parameters": sum(p.numel() for p in loaded.network.parameters()),
+        "rate": loaded.config.rate,
+        "regions": None if loaded.regions is None else loaded.regions.as_dict(),
         "reference_frames": 0 if reference is None else len(reference.psnr),
+        "calibration": None if loaded.calibration is None else loaded.calibration.sentences(),
         "training": loaded.training,
     }
 

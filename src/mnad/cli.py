@@ -17,11 +17,13 @@ from mnad.errors import MnadError
 from mnad.evaluation.text import report_text
 
 if TYPE_CHECKING:
+    from mnad.calibration.result import Calibration
     from mnad.detection import Detection
     from mnad.models.folder import Model
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "train": api.train,
+    "calibrate": api.calibrate,
     "evaluate": api.evaluate,
     "detect": api.detect,
     "info": api.info,
@@ -99,6 +101,13 @@ def _show_train(model: Model, given: dict[str, Any]) -> int:
         f"{given['out']}: {record['windows']} windows, {record['steps']} steps in "
         f"{record['seconds']:.0f} s, last loss {record['last_epoch'].get('loss', '?')}"
     )
+    if model.calibration is not None:
+        print("\n".join(model.calibration.sentences()))
+    return 0
+
+
+def _show_calibrate(calibration: Calibration, given: dict[str, Any]) -> int:
+    print("\n".join(calibration.sentences()))
     return 0
 
 
@@ -143,6 +152,7 @@ def _show_demo(text: str, given: dict[str, Any]) -> int:
 
 _SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "train": _show_train,
+    "calibrate": _show_calibrate,
     "evaluate": _show_evaluate,
     "detect": _show_detect,
     "info": _show_info,

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from mnad.errors import UsageError
 
 Task = Literal["prediction", "reconstruction"]
-Preset = Literal["official", "paper"]
+Preset = Literal["official", "paper", "camera"]
 Policy = Literal["carried", "reset", "frozen"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -178,11 +178,19 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything about a model but its weights; `config.json` of a model folder."""
+    """Everything about a model but its weights; `config.json` of a model folder.
+
+    Args:
+        network: the dimensions of the network.
+        method: the reading of the equations.
+        preset: what both come from.
+        rate: frames per second that are looked at, of sources that have more; None for all.
+    """
 
     network: NetworkConfig = NetworkConfig()
     method: MethodConfig = MethodConfig()
     preset: Preset | None = None
+    rate: float | None = None
 
 
 _PRESETS: dict[tuple[str, str], tuple[MethodConfig, float]] = {
@@ -217,9 +225,41 @@ def preset_of(name: str, task: str) -> tuple[MethodConfig, float]:
     Raises:
         UsageError: no such preset or task.
     """
-    _one_of("preset", name, ("official", "paper"))
+    _one_of("preset", name, ("official", "paper", "camera"))
     _one_of("task", task, ("prediction", "reconstruction"))
-    return _PRESETS[name, task]
+    # A camera's model reads the equations as the public code does; it is smaller.
+    return _PRESETS["official" if name == "camera" else name, task]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large a model is and how it is fed, as far as a preset says.
+
+    Args:
+        channels: 1 (grey) or 3 (RGB).
+        width: factor on the paper's channel counts.
+        height: rows of the frames as the network sees them.
+        image_width: columns of those frames.
+        epochs: passes over the training windows.
+        rate: frames per second that are looked at; None for all.
+        hold_out: share of the normal footage kept back to calibrate on.
+    """
+
+    channels: Literal[1, 3] = 3
+    width: float = 1.0
+    height: int = 256
+    image_width: int = 256
+    epochs: int = 60
+    rate: float | None = None
+    hold_out: float = 0.0
+
+
+_CAMERA = Scale(1, 0.25, 160, 256, 12, 10.0, 0.2)
+
+
+def scale_of(preset: str) -> Scale:
+    """The sizes that a preset stands for: the paper's, or those of a camera on a CPU."""
+    return _CAMERA if preset == "camera" else Scale()
 
 
 def from_dict(kind: type[T], values: dict[str, Any], where: str) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,13 @@ from numpy.typing import NDArray
 
 from mnad.config import Device, Policy
 from mnad.errors import MnadError, UsageError
+from mnad.events.event import Box
 from mnad.models.folder import Model, load_model
+from mnad.scoring.smooth import CausalMedian
 from mnad.scoring.stream import FrameParts, Scorer, Stream
+from mnad.scoring.where import Region, Where
 from mnad.video.fit import fit
+from mnad.video.source import FOLDER_RATE
 
 Floats = NDArray[np.float64]
 
@@ -42,13 +47,15 @@ class Scores:
         index: frame numbers from 0.
         psnr: dB, low = abnormal.
         distance: to the memory, high = abnormal; NaN without memory.
-        score: causal score in 0..1, high = abnormal (`mnad.scoring.reference`); NaN for a model
-            that was never shown normal footage.
+        peak: highest mean absolute error of a block, 0..1, high = abnormal; NaN for a model that
+            was never shown normal footage.
+        score: causal score in 0..1, high = abnormal; NaN likewise.
     """
 
     index: NDArray[np.int64]
     psnr: Floats
     distance: Floats
+    peak: Floats
     score: Floats
 
 
@@ -60,17 +67,28 @@ class FrameScore:
         index: number of the frame in its stream, from 0.
         psnr: dB, low = abnormal.
         distance: to the memory, high = abnormal; NaN without memory.
-        score: causal score in 0..1; NaN for a model that was never shown normal footage.
+        peak: highest mean absolute error of a block, 0..1; NaN for a model that was never shown
+            normal footage.
+        score: causal score in 0..1, high = abnormal: how rare such a peak is in normal footage
+            (`mnad.scoring.reference`), the median of the last half second; NaN likewise.
+        abnormal: whether the score reaches the threshold; False without a calibration.
+        boxes: where, in shares of the frame's width and height; only of an abnormal frame.
         updated: whether the frame moved the memory.
         error: (h, w) float32, squared error of the frame in 0..1 at the size of the network.
+        heat: (h, w) float32 for the eye: the error smoothed, on a scale on which 1 is as high as
+            normal footage hardly ever gets at that place; None where that is not known.
     """
 
     index: int
     psnr: float
     distance: float
+    peak: float
     score: float
+    abnormal: bool
+    boxes: tuple[Box, ...]
     updated: bool
     error: NDArray[np.float32]
+    heat: NDArray[np.float32] | None
 
 
 class Detector:
@@ -86,13 +104,14 @@ class Detector:
         >>> stream = detector.stream()
         >>> for frame in camera:  # (H, W, 3) uint8 RGB
         ...     scored = stream.push(frame)
-        ...     if scored and scored.score > 0.75:
-        ...         print(scored.index, scored.score)
+        ...     if scored and scored.abnormal:
+        ...         print(scored.index, scored.score, scored.boxes)
     """
 
     def __init__(self, model: Model, policy: Policy = "frozen") -> None:
         self.model = model
-        self._scorer = Scorer(model.network, model.config.method, policy)
+        block = None if model.reference is None else model.reference.block
+        self._scorer = Scorer(model.network, model.config.method, policy, model.mask, block)
 
     @classmethod
     def load(cls, path: str | Path, device: Device = "auto", policy: Policy = "frozen") -> Detector:
@@ -104,17 +123,26 @@ class Detector:
         """
         return cls(load_model(path, pick_device(device)), policy)
 
-    def score(self, frames: NDArray[np.uint8]) -> Scores:
+    @property
+    def threshold(self) -> float | None:
+        """Score from which on a frame is abnormal, 0..1; None for a model without calibration."""
+        calibration = self.model.calibration
+        return None if calibration is None else calibration.threshold.score
+
+    def score(self, frames: NDArray[np.uint8], rate: float | None = None) -> Scores:
         """Score a clip.
 
         Args:
             frames: uint8 (T, H, W, 3) RGB, (T, H, W, 1) or (T, H, W) grey, any size.
+            rate: frames per second; None: what the model was calibrated on, or 25.
 
         Raises:
             MnadError: another shape or type, or fewer frames than the model's window spans.
         """
         stream = self.stream()
-        found = [scored for frame in frames if (scored := stream.push(frame)) is not None]
+        times = [None if rate is None else index / rate for index in range(len(frames))]
+        pushed = (stream.push(frame, t) for frame, t in zip(frames, times, strict=True))
+        found = [scored for scored in pushed if scored is not None]
         if not found:
             raise MnadError(
                 f"{len(frames)} frame(s) were given, fewer than the "
@@ -124,25 +152,36 @@ class Detector:
             np.array([f.index for f in found]),
             np.array([f.psnr for f in found]),
             np.array([f.distance for f in found]),
+            np.array([f.peak for f in found]),
             np.array([f.score for f in found]),
         )
 
     def stream(self) -> LiveStream:
         """A new stream with its own window and memory."""
-        return LiveStream(self.model, self._scorer, self._scorer.open())
+        return LiveStream(self.model, self._scorer, self.threshold)
 
 
 class LiveStream:
     """One stream of frames; made by `Detector.stream`."""
 
-    def __init__(self, model: Model, scorer: Scorer, stream: Stream) -> None:
-        self._model, self._scorer, self._stream = model, scorer, stream
+    def __init__(self, model: Model, scorer: Scorer, threshold: float | None) -> None:
+        self._model, self._scorer, self._threshold = model, scorer, threshold
+        self._stream: Stream = scorer.open()
+        self._times: deque[float] = deque(maxlen=model.config.network.window)
+        self._median = CausalMedian()
+        reference, calibration = model.reference, model.calibration
+        self._rate = float(FOLDER_RATE) if calibration is None else calibration.rate
+        self._where = (
+            None if reference is None else Where(reference.level, reference.floor, model.mask)
+        )
 
-    def push(self, pixels: NDArray[np.uint8]) -> FrameScore | None:
+    def push(self, pixels: NDArray[np.uint8], seconds: float | None = None) -> FrameScore | None:
         """Give the next frame.
 
         Args:
-            pixels: uint8 (H, W, 3) RGB, (H, W, 1) or (H, W) grey, any size.
+            pixels: uint8 (H, W, 3) RGB, (H, W, 1) or (H, W) grey, any size; the whole frame, the
+                model crops it itself.
+            seconds: its time; None: at the rate of the footage that the model was calibrated on.
 
         Returns:
             The score of the frame that the window now scores: this one for prediction, an earlier
@@ -151,21 +190,50 @@ class LiveStream:
         Raises:
             MnadError: another shape or type.
         """
-        network = self._model.config.network
-        frame = fit(pixels, network.height, network.image_width, network.channels)
-        parts = self._scorer.push([self._stream], [frame])[0]
+        self._times.append(self._stream.pushed / self._rate if seconds is None else seconds)
+        parts = self._scorer.push([self._stream], [self.fitted(pixels)])[0]
         return None if parts is None else self._scored(parts)
 
+    def fitted(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A frame (H, W), (H, W, 1) or (H, W, 3) as the network takes it, (h, w, c) uint8."""
+        network, regions = self._model.config.network, self._model.regions
+        if regions is not None:
+            pixels = regions.crop_of(pixels)
+        return fit(pixels, network.height, network.image_width, network.channels)
+
+    def restart(self) -> None:
+        """Forget the frames before a gap: a window must not reach over it."""
+        self._stream.window.clear()
+        self._median = CausalMedian()
+
     def _scored(self, parts: FrameParts) -> FrameScore:
-        reference, score = self._model.reference, np.nan
-        if reference is not None:
-            weight = self._model.config.method.lambda_score
-            score = float(reference.causal_score([parts.psnr], [parts.distance], weight)[0])
+        reference, error = self._model.reference, parts.error.cpu().numpy()
+        score, heat = np.nan, None
+        boxes: tuple[Box, ...] = ()
+        if reference is not None and self._where is not None:
+            seconds = self._times[parts.index - self._stream.pushed]
+            score = self._median.push(seconds, float(reference.score([parts.peak])[0]))
+            heat = self._where.map(error)
+        abnormal = self._threshold is not None and score >= self._threshold
+        if abnormal and heat is not None:
+            # The frame is abnormal somewhere: its hottest place counts, however warm.
+            found = Where.boxes(heat, min(1.0, 0.7 * float(heat.max())))
+            boxes = tuple(self._box(region, found[0].peak, score) for region in found)
         return FrameScore(
             index=parts.index,
             psnr=parts.psnr,
             distance=parts.distance,
+            peak=parts.peak,
             score=score,
+            abnormal=abnormal,
+            boxes=boxes,
             updated=parts.updated,
-            error=parts.error.cpu().numpy(),
+            error=error,
+            heat=heat,
         )
+
+    def _box(self, region: Region, highest: float, score: float) -> Box:
+        """The hottest region has the score of the frame, the others less in proportion."""
+        surprise = score / max(1 - score, 1e-9) * region.peak / highest
+        box = Box(*region[:4], surprise / (1 + surprise))
+        return box if self._model.regions is None else self._model.regions.to_frame(box)

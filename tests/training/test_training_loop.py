@@ -22,8 +22,9 @@ import mnad
 from mnad.config import ModelConfig, NetworkConfig, TrainConfig, preset_of
 from mnad.models.folder import build_network
 from mnad.network.window import split_window
+from mnad.scoring.windows import Windows
 from mnad.training.loop import Fitter
-from mnad.training.windows import Windows, epoch_order
+from mnad.training.order import epoch_order
 
 SMALL = NetworkConfig(channels=1, width=0.1, height=32, image_width=32, items=3)
 

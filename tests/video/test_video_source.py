@@ -82,6 +82,28 @@ def test_times_of_a_variable_frame_rate_are_exact_and_start_at_zero(tmp_path, wr
     assert [f.seconds for f in frames(path)] == [Fraction(p - 900, 30000) for p in pts]
 
 
+def test_29_97_frames_per_second_stay_so(tmp_path, write_video, noise):
+    tick = Fraction(1001, 30000)
+    path = write_video(tmp_path / "a.mp4", noise(40), tick=tick, codec="libx264",
+                       pix_fmt="yuv420p")  # fmt: skip
+    assert [f.seconds for f in frames(path)] == [k * tick for k in range(40)]
+
+
+def test_time_never_goes_back_in_a_file(tmp_path, write_video, noise):
+    """What is not after the frame before it comes one frame after it, and the rest with it."""
+    images = noise(12)
+    parts = [
+        write_video(tmp_path / f"{k}.ts", images[6 * k : 6 * k + 6], codec="mpeg2video",
+                    pix_fmt="yuv420p", codec_options={"g": "1"})
+        for k in (0, 1)
+    ]  # fmt: skip
+    (tmp_path / "a.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    with av.open(str(tmp_path / "a.ts")) as container:
+        pts = [frame.pts for frame in container.decode(video=0)]
+    assert pts[6] < pts[5]
+    assert [f.seconds * 25 for f in frames(tmp_path / "a.ts")] == list(range(12))
+
+
 @pytest.mark.parametrize(
     ("matrix", "shown"),
     [

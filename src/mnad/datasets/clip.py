@@ -41,6 +41,8 @@ class Dataset:
         test: clips to score.
         label_source: where the labels are from, in words for a report.
         warnings: one sentence for everything that differs from what is known of the data set.
+        rate: frames per second of all clips, where folders of images do not say; None where the
+            clips say it themselves.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Dataset:
     test: tuple[Clip, ...]
     label_source: str
     warnings: tuple[str, ...] = ()
+    rate: float | None = None
 
 
 def unlabelled(paths: list[Path]) -> tuple[Clip, ...]:

@@ -30,6 +30,7 @@ class Facts:
     test_clips: int
     test_frames: int
     abnormal_frames: int
+    rate: float
     test_lengths: tuple[int, ...] = ()
 
 
@@ -38,15 +39,15 @@ class Facts:
 # fmt: off
 KNOWN = {
     "ped2": Facts(
-        16, 2550, 12, 2010, 1648,
+        16, 2550, 12, 2010, 1648, 10.0,
         (180, 180, 150, 180, 150, 180, 180, 180, 120, 150, 180, 180),
     ),
     "avenue": Facts(
-        16, 15328, 21, 15324, 3867,
+        16, 15328, 21, 15324, 3867, 25.0,
         (1439, 1211, 923, 947, 1007, 1283, 605, 36, 1175, 841, 472,
          1271, 549, 507, 1001, 740, 426, 294, 248, 273, 76),
     ),
-    "shanghaitech": Facts(330, 274515, 107, 40791, 17326),
+    "shanghaitech": Facts(330, 274515, 107, 40791, 17326, 24.0),
 }
 # fmt: on
 
@@ -81,7 +82,7 @@ def open_repackaged(name: str, root: Path, labels: bool) -> Dataset:
         else:
             missing = (f"{root} has no labels: {file} is missing.",)
     warnings = (*_differences(name, train, test), *_numbering(root, (*train, *test)), *missing)
-    return Dataset(name, root, train, test, source, warnings)
+    return Dataset(name, root, train, test, source, warnings, KNOWN[name].rate)
 
 
 def _ranged(clips: tuple[Clip, ...], file: Path) -> tuple[Clip, ...]:

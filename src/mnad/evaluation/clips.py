@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +16,9 @@ from mnad.config import NetworkConfig
 from mnad.errors import MnadError
 from mnad.scoring.stream import FrameParts, Scorer, Stream
 from mnad.video.cache import resize
+from mnad.video.regions import Regions
 from mnad.video.source import open_source
+from mnad.video.thin import Thin
 
 
 @dataclass
@@ -23,37 +28,82 @@ class ClipScores:
     Attributes:
         name: of the clip.
         index: frame numbers in the clip, from 0.
+        seconds: since the start of the clip.
         psnr: dB.
         distance: NaN without memory.
         regular: scores that gate the update.
+        peak: highest mean absolute error of a block; NaN without a block size.
         updated: 1 where the frame moved the memory.
     """
 
     name: str
     index: list[int] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
     psnr: list[float] = field(default_factory=list)
     distance: list[float] = field(default_factory=list)
     regular: list[float] = field(default_factory=list)
+    peak: list[float] = field(default_factory=list)
     updated: list[int] = field(default_factory=list)
 
-    def add(self, parts: FrameParts) -> None:
+    def add(self, parts: FrameParts, frame: Taken) -> None:
         """Append one frame."""
-        self.index.append(parts.index)
+        self.index.append(frame.number)
+        self.seconds.append(frame.seconds)
         self.psnr.append(parts.psnr)
         self.distance.append(parts.distance)
         self.regular.append(parts.regular)
+        self.peak.append(parts.peak)
         self.updated.append(int(parts.updated))
 
 
-def frames_of(path: Path, network: NetworkConfig) -> Iterator[NDArray[np.uint8]]:
-    """Frames (H, W, c) of a source at the size of the network, decoded as they are asked for."""
-    with open_source(path, network.channels) as source:
-        for frame in source:
-            yield resize(frame.pixels, network.height, network.image_width)
+class Taken(NamedTuple):
+    """A frame as the network takes it.
+
+    Attributes:
+        number: of the frame in its clip, from 0.
+        seconds: since the start of the clip.
+        pixels: (H, W, c) uint8 at the size of the network.
+    """
+
+    number: int
+    seconds: float
+    pixels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Intake:
+    """How frames of clips become what a model takes.
+
+    Attributes:
+        network: its size and channels.
+        clip_rate: frames per second of the clips; None where they say it themselves.
+        rate: frames per second to take; None for all.
+        regions: whose crop is cut out.
+    """
+
+    network: NetworkConfig
+    clip_rate: float | None = None
+    rate: float | None = None
+    regions: Regions | None = None
+
+    def frames(self, path: Path) -> Iterator[Taken]:
+        """The frames of a source, decoded as they are asked for."""
+        rate = None if self.clip_rate is None else Fraction(self.clip_rate)
+        with open_source(path, self.network.channels) as source:
+            thin = Thin(rate or source.rate, self.rate)
+            for frame in source:
+                seconds = frame.seconds if rate is None else frame.index / rate
+                if thin.takes(seconds):
+                    pixels = frame.pixels
+                    if self.regions is not None:
+                        pixels = self.regions.crop_of(pixels)
+                    sized = resize(pixels, self.network.height, self.network.image_width)
+                    yield Taken(frame.index, float(seconds), sized)
 
 
 def score_clips(
     scorer: Scorer,
+    intake: Intake,
     paths: Sequence[tuple[str, Path]],
     lockstep: int,
     advance: Callable[[int], object],
@@ -62,6 +112,7 @@ def score_clips(
 
     Args:
         scorer: its policy ``carried`` hands the memory from clip to clip, in order.
+        intake: how their frames are taken.
         paths: name and source of each clip.
         lockstep: clips scored side by side, at least 1; 1 under ``carried``.
         advance: told the number of frames done since the last call.
@@ -78,10 +129,10 @@ def score_clips(
     while waiting or running:
         while waiting and len(running) < lockstep:
             name, path = waiting.pop(0)
-            running.append(_Run(name, path, scorer, scorer.open(last)))
+            running.append(_Run(name, intake.frames(path), scorer, scorer.open(last)))
         for run in running:
             run.read()
-        for run in [r for r in running if r.pixels is None]:
+        for run in [r for r in running if r.taken is None]:
             running.remove(run)
             last = run.stream
             try:
@@ -92,7 +143,7 @@ def score_clips(
             parts = scorer.push([r.stream for r in running], [r.current for r in running])
             for run, part in zip(running, parts, strict=True):
                 if part is not None:
-                    run.scores.add(part)
+                    run.add(part)
             advance(len(running))
     return [scored[name] for name, _ in paths if name in scored], failed
 
@@ -100,25 +151,32 @@ def score_clips(
 class _Run:
     """A clip under way: its frames, its stream, what came of it so far."""
 
-    def __init__(self, name: str, path: Path, scorer: Scorer, stream: Stream) -> None:
+    def __init__(self, name: str, frames: Iterator[Taken], scorer: Scorer, stream: Stream) -> None:
         self.name, self.stream = name, stream
         self.scores = ClipScores(name)
-        self.pixels: NDArray[np.uint8] | None = None
+        self.taken: Taken | None = None
         self._network = scorer.network.config
-        self._frames = frames_of(path, self._network)
+        self._frames = frames
+        self._seen: deque[Taken] = deque(maxlen=self._network.window)
         self._error: MnadError | None = None
 
     @property
     def current(self) -> NDArray[np.uint8]:
-        assert self.pixels is not None
-        return self.pixels
+        assert self.taken is not None
+        return self.taken.pixels
 
     def read(self) -> None:
-        """Take the next frame; `pixels` is None at the end and at an error."""
+        """Take the next frame; `taken` is None at the end and at an error."""
         try:
-            self.pixels = next(self._frames, None)
+            self.taken = next(self._frames, None)
         except MnadError as error:
-            self._error, self.pixels = error, None
+            self._error, self.taken = error, None
+        if self.taken is not None:
+            self._seen.append(self.taken)
+
+    def add(self, parts: FrameParts) -> None:
+        """Keep the scores of the frame of the window that they belong to."""
+        self.scores.add(parts, self._seen[parts.index - self.stream.pushed])
 
     def finish(self) -> ClipScores:
         if self._error is not None:

@@ -15,9 +15,10 @@ from tqdm.auto import tqdm
 from mnad.config import Policy
 from mnad.datasets.clip import Clip, Dataset, require_labels
 from mnad.errors import MnadError
-from mnad.evaluation.clips import ClipScores, frames_of, score_clips
+from mnad.evaluation.clips import ClipScores, Intake, score_clips
 from mnad.evaluation.summary import (
     arrays,
+    camera_scores,
     combined,
     intervals,
     measure,
@@ -27,6 +28,7 @@ from mnad.evaluation.summary import (
 )
 from mnad.metrics.controls import control_scores
 from mnad.models.folder import Model
+from mnad.scoring.smooth import SECONDS
 from mnad.scoring.stream import Scorer
 
 PUBLISHED = {
@@ -69,11 +71,14 @@ def evaluate_model(
     """
     require_labels(dataset)
     weight = model.config.method.lambda_score if lambda_score is None else lambda_score
-    scorer = Scorer(model.network, model.config.method, policy)
+    block = None if model.reference is None else model.reference.block
+    scorer = Scorer(model.network, model.config.method, policy, model.mask, block)
+    intake = Intake(model.config.network, dataset.rate, model.config.rate, model.regions)
     total = sum(clip.length for clip in dataset.test)
     with tqdm(total=total, unit="frame", disable=None if progress else True) as bar:
         clips, failed = score_clips(
             scorer,
+            intake,
             [(clip.name, clip.path) for clip in dataset.test],
             1 if policy == "carried" else lockstep,
             bar.update,
@@ -95,6 +100,11 @@ def evaluate_model(
         if distance is not None
         else dict.fromkeys(parts["psnr"])
     )
+    camera = None
+    if model.reference is not None:
+        parts["peak"] = measure(labels, single(arrays(clips, "peak")))["auc"]
+        camera = camera_scores(clips, model.reference)
+        parts["camera"] = measure(labels, single(camera))["auc"]
     result = {
         "dataset": dataset.name,
         "clips": len(clips),
@@ -114,6 +124,8 @@ def evaluate_model(
                 "psnr": clip.psnr,
                 "distance": clip.distance,
                 "regular": clip.regular,
+                "peak": clip.peak,
+                "camera": None if camera is None else camera[clip.name],
                 "score": main.causal[clip.name] if main.causal is not None else None,
                 "label": labels[clip.name].astype(int),
                 "updated": clip.updated,
@@ -123,6 +135,20 @@ def evaluate_model(
     }
     out: dict[str, Any] = plain(result)
     return out
+
+
+def camera_rule(model: Model) -> dict[str, Any] | None:
+    """How the score for cameras is made, and what it rests on."""
+    reference, calibration = model.reference, model.calibration
+    if reference is None:
+        return None
+    return {
+        "block": reference.block,
+        "smoothing_seconds": SECONDS,
+        "normal_frames": "trained on" if calibration is None else "held out",
+        "calibration": None if calibration is None else calibration.sentences(),
+        "threshold": None if calibration is None else calibration.threshold.score,
+    }
 
 
 def _labels(clip: Clip) -> np.ndarray[Any, Any]:
@@ -149,7 +175,8 @@ def _controls(
     network = model.config.network
     scores: dict[str, dict[str, Any]] = {}
     for number, clip in enumerate(clips):
-        whole = control_scores(frames_of(by_name[clip.name].path, network), number)
+        frames = Intake(network).frames(by_name[clip.name].path)
+        whole = control_scores((frame.pixels for frame in frames), number)
         for name, values in whole.items():
             scores.setdefault(name, {})[clip.name] = values[clip.index]
     return {name: measure(labels, single(part))["auc"] for name, part in scores.items()}
@@ -181,6 +208,7 @@ def _protocol(
         "preset": model.config.preset,
         "task": network.task,
         "lambda": weight if network.memory else 1.0,
+        "camera": camera_rule(model),
         "normalisation": "each part by its clip (looks ahead), by the whole set (looks ahead), "
         "or by its rank among training frames (causal); no smoothing",
         "memory": {

@@ -14,6 +14,7 @@ from mnad.evaluation.clips import ClipScores
 from mnad.metrics.frame import FrameMetrics, bootstrap_auc, causal_micro, macro
 from mnad.metrics.scores import per_clip_minmax, whole_set_minmax
 from mnad.scoring.reference import Reference
+from mnad.scoring.smooth import CausalMedian
 
 Floats = NDArray[np.float64]
 PerClip = Mapping[str, Floats]
@@ -59,6 +60,16 @@ def combined(
         whole_set_minmax(*parts, weights=weights),
         causal,
     )
+
+
+def camera_scores(clips: Sequence[ClipScores], reference: Reference) -> dict[str, Floats]:
+    """The score for cameras: of block peaks among normal frames, with a causal median."""
+    found: dict[str, Floats] = {}
+    for clip in clips:
+        median, single = CausalMedian(), reference.score(clip.peak)
+        pairs = zip(clip.seconds, single, strict=True)
+        found[clip.name] = np.array([median.push(t, float(s)) for t, s in pairs])
+    return found
 
 
 def measure(labels: PerClip, scores: Scores) -> dict[str, dict[str, float | None]]:

@@ -11,13 +11,20 @@ COLUMNS = {
     "macro": "macro",
 }
 
+PARTS = {
+    "psnr": "psnr alone",
+    "distance": "distance alone",
+    "peak": "block peak alone",
+    "camera": "camera score (smoothed peak)",
+}
+
 
 def report_text(result: dict[str, Any]) -> str:
     """The numbers, then what they mean; the argument is what `evaluate` returns."""
     protocol, memory = result["protocol"], result["protocol"]["memory"]
     weight = protocol["lambda"]
     rows = [(f"combined, lambda {weight:g}", result["auc"])]
-    rows += [(f"{name} alone", values) for name, values in result["parts"].items()]
+    rows += [(PARTS[name], values) for name, values in result["parts"].items()]
     rows += [("  EER, combined", result["eer"]), ("  AP, combined", result["ap"])]
     rows += [
         (f"control: {name.replace('_', ' ')}", values)
@@ -42,7 +49,8 @@ def report_text(result: dict[str, Any]) -> str:
         "whole set =",
         "over all clips; causal = no look-ahead, by ranks among training frames; macro = mean of "
         "the",
-        "clips' AUC. EER is interpolated. No smoothing.",
+        "clips' AUC. EER is interpolated. Only the camera score is smoothed: a causal median over",
+        "half a second of the highest mean absolute error of a block.",
         f"memory: {memory['policy']}, {100 * memory['share_of_frames_that_updated']:.1f} % of the "
         f"frames passed the gate (regular score < {memory['gamma']:g})",
     ]

@@ -1,8 +1,8 @@
 """A model is a folder that holds all it takes to score tomorrow what it scored today.
 
 ``config.json`` (what the model is, how it was trained), ``model.safetensors`` (weights and memory
-items) and ``reference.safetensors`` (the parts of frames of normal footage). Nothing in it is a
-pickle.
+items) and ``normal.safetensors`` (how normal footage scores, and the threshold set on it). Nothing
+in it is a pickle.
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file as load_arrays
-from safetensors.numpy import save as arrays_to_bytes
 from safetensors.torch import load_file
 from safetensors.torch import save as tensors_to_bytes
 
+from mnad.calibration.result import Calibration
 from mnad.config import MethodConfig, ModelConfig, NetworkConfig, from_dict
 from mnad.errors import MnadError, UsageError
+from mnad.models.normal import Normal, load_normal, normal_to_bytes
 from mnad.network.mnad import MNAD
 from mnad.scoring.reference import Reference
+from mnad.video.regions import Regions
 
 FORMAT = 1
-CONFIG, WEIGHTS, REFERENCE = "config.json", "model.safetensors", "reference.safetensors"
+CONFIG, WEIGHTS, NORMAL = "config.json", "model.safetensors", "normal.safetensors"
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,25 @@ class Model:
         network: weights and memory items, in evaluation mode.
         reference: parts of normal frames, or None when the model was never shown any.
         training: the record of its training; free-form, for people.
+        calibration: the threshold, and what the camera normally shows; None before it is set.
+        known: fingerprints (n,) uint64 of frames that were trained on.
+        regions: what of the picture is looked at; all of it without.
     """
 
     config: ModelConfig
     network: MNAD
     reference: Reference | None = None
     training: dict[str, Any] = field(default_factory=dict)
+    calibration: Calibration | None = None
+    known: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    regions: Regions | None = None
+
+    @property
+    def mask(self) -> NDArray[np.float32] | None:
+        """(H, W) in 0..1 at the size of the network, what of each pixel counts; None for all."""
+        if self.regions is None:
+            return None
+        return self.regions.mask(self.config.network.height, self.config.network.image_width)
 
     @property
     def device(self) -> torch.device:
@@ -70,18 +85,24 @@ def save_model(path: Path, model: Model) -> None:
         for name, tensor in model.network.state_dict().items()
     }
     _write(path / WEIGHTS, tensors_to_bytes(weights))
-    if model.reference is not None:
-        arrays = {name: np.atleast_1d(value) for name, value in vars(model.reference).items()}
-        _write(path / REFERENCE, arrays_to_bytes(arrays))
+    save_normal(path, model)
     config = {
         "format": FORMAT,
         "mnad": __version__,
         "preset": model.config.preset,
+        "rate": model.config.rate,
+        "regions": None if model.regions is None else model.regions.as_dict(),
         "network": asdict(model.config.network),
         "method": asdict(model.config.method),
         "training": model.training,
     }
     _write(path / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+
+
+def save_normal(path: Path, model: Model) -> None:
+    """Write anew what a model folder knows of normal footage."""
+    normal = Normal(model.reference, model.calibration, model.known)
+    _write(path / NORMAL, normal_to_bytes(normal))
 
 
 def load_model(path: str | Path, device: torch.device | str = "cpu") -> Model:
@@ -92,7 +113,7 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Model:
         MnadError: the folder is broken, incomplete or from a newer version.
     """
     folder = Path(path)
-    config, training = _read_config(folder)
+    config, training, regions = _read_config(folder)
     network = build_network(config)
     weights = _tensors(folder / WEIGHTS, load_file)
     try:
@@ -102,21 +123,16 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Model:
             f"{folder / WEIGHTS} does not fit {folder / CONFIG}: its tensors have other names or "
             "shapes; copy the whole folder again from where it was trained."
         ) from None
-    reference = None
-    if (folder / REFERENCE).exists():
-        arrays = _tensors(folder / REFERENCE, load_arrays)
-        try:
-            peak = float(arrays["error_peak"][0])
-            reference = Reference(arrays["psnr"], arrays["distance"], peak)
-        except KeyError as error:
-            raise MnadError(
-                f"{folder / REFERENCE} is damaged (no {error}); copy the model folder again."
-            ) from None
+    normal = Normal(None, None, np.empty(0, np.uint64))
+    if (folder / NORMAL).exists():
+        normal = load_normal(folder / NORMAL)
     network = network.to(device).eval().requires_grad_(False)
-    return Model(config, network, reference, training)
+    return Model(
+        config, network, normal.reference, training, normal.calibration, normal.known, regions
+    )
 
 
-def _read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any]]:
+def _read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any], Regions | None]:
     if not folder.exists():
         raise UsageError(
             f"model {folder} does not exist; give the folder that `mnad train --out` wrote."
@@ -140,8 +156,10 @@ def _read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any]]:
             network=from_dict(NetworkConfig, raw["network"], f"{file}: network"),
             method=from_dict(MethodConfig, raw["method"], f"{file}: method"),
             preset=raw["preset"],
+            rate=raw.get("rate"),
         )
-        return config, raw["training"]
+        regions = Regions.from_dict(raw["regions"]) if raw.get("regions") else None
+        return config, raw["training"], regions
     except (KeyError, TypeError, ValueError) as error:
         raise MnadError(
             f"{file} is damaged ({type(error).__name__}: {error}); copy the model folder again."

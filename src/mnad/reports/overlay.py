@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import cv2
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnad.errors import MnadError
+from mnad.events.event import Box
 from mnad.reports.heat import heat_map
 from mnad.reports.lettering import Colour, Font
 
@@ -36,6 +38,42 @@ def timestamp(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     whole, milliseconds = divmod(milliseconds, 1000)
     return f"{hours:02d}:{minutes:02d}:{whole:02d}.{milliseconds:03d}"
+
+
+def draw_boxes(picture: Picture, boxes: Sequence[Box], line: int = 2) -> None:
+    """Draw boxes in place: orange in a dark casing, so that they show on any background.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB.
+        boxes: in shares of width and height; what lies outside 0..1 is drawn at the border.
+        line: pixels of the orange line; the casing adds as many on either side.
+    """
+    height, width = picture.shape[:2]
+    regions = [
+        picture[
+            _extent(box.top, box.bottom, height, 6 * line),
+            _extent(box.left, box.right, width, 6 * line),
+        ]
+        for box in boxes
+    ]
+    for region in regions:
+        _draw_edge(region, 3 * line, BACKGROUND)
+    for region in regions:
+        _draw_edge(region[line:-line, line:-line], line, ALARM)
+
+
+def _extent(start: float, end: float, size: int, least: int) -> slice:
+    """Of so many pixels, the share from start to end, at least so many where there are."""
+    first = round(size * min(max(start, 0.0), 1.0))
+    last = max(round(size * min(max(end, 0.0), 1.0)), first + least)
+    beyond = max(0, last - size)
+    return slice(max(0, first - beyond), last - beyond)
+
+
+def _draw_edge(picture: Picture, thickness: int, colour: Colour) -> None:
+    for edge in (slice(thickness), slice(-thickness, None)):
+        picture[edge] = colour
+        picture[:, edge] = colour
 
 
 class _Point(NamedTuple):
@@ -87,6 +125,8 @@ class Overlay:
         score: float | None = None,
         error: NDArray[np.float32] | None = None,
         scale: float = 0.02,
+        boxes: Sequence[Box] = (),
+        alarm: bool = False,
     ) -> Picture:
         """Draw the next frame.
 
@@ -97,6 +137,8 @@ class Overlay:
             score: 0..1, high is abnormal; None while there is none.
             error: (h, w) float32 >= 0, the error of the prediction; None draws no heat map.
             scale: the error that gets the hottest colour.
+            boxes: where something is abnormal.
+            alarm: an event is on; the frame gets a border.
 
         Returns:
             (*`size`, 3) uint8 RGB, a new array.
@@ -117,7 +159,10 @@ class Overlay:
         self._remember(seconds, math.nan if score is None else score)
         canvas = np.empty((*self.size, 3), np.uint8)
         canvas[:height, :width] = frame
-        canvas[:height, width:] = frame[:, -1:]
+        draw_boxes(canvas[:height, :width], boxes, self._line)
+        if alarm:
+            _draw_edge(canvas[:height, :width], 2 * self._line, ALARM)
+        canvas[:height, width:] = canvas[:height, width - 1 : width]
         strip = canvas[height:]
         strip[:] = self._strip
         self._draw_header(strip, index, seconds)

@@ -40,17 +40,26 @@ def psnr(frame: Tensor, target: Tensor, peak: Literal["one", "prediction"]) -> T
     return (10 * torch.log10(top / mse)).clamp_max(PSNR_CAP)
 
 
-def distance(query: Tensor, items: Tensor, kind: Literal["official", "paper"]) -> Tensor:
+def distance(
+    query: Tensor,
+    items: Tensor,
+    kind: Literal["official", "paper"],
+    weight: Tensor | None = None,
+) -> Tensor:
     """Eq. 14: how far the queries (B, K, C) lie from their nearest items out of (B, M, C).
 
-    ``official`` is the mean squared difference (over the channels too), ``paper`` the mean norm.
+    ``official`` is the mean squared difference (over the channels too), ``paper`` the mean norm;
+    with `weight` (K,) the mean over the queries is weighted by it.
     """
     nearest = pick(items, (query @ items.transpose(-1, -2)).argmax(dim=-1))
     difference = query - nearest  # (B, K, C)
     if kind == "official":
-        return difference.square().flatten(1).mean(1)
-    norm: Tensor = torch.linalg.vector_norm(difference, dim=-1)  # (B, K)
-    return norm.mean(1)
+        if weight is None:
+            return difference.square().flatten(1).mean(1)
+        far: Tensor = difference.square().mean(-1)  # (B, K)
+    else:
+        far = torch.linalg.vector_norm(difference, dim=-1)
+    return far.mean(1) if weight is None else (far @ weight) / weight.sum()
 
 
 def regular_score(frame: Tensor, target: Tensor, kind: Literal["squared", "norm"]) -> Tensor:
@@ -69,7 +78,13 @@ def regular_score(frame: Tensor, target: Tensor, kind: Literal["squared", "norm"
     return (weight * error).sum(1) / total.clamp_min(torch.finfo(total.dtype).tiny)
 
 
-def frame_parts(out: Output, target: Tensor, items: Tensor | None, method: MethodConfig) -> Parts:
+def frame_parts(
+    out: Output,
+    target: Tensor,
+    items: Tensor | None,
+    method: MethodConfig,
+    mask: Tensor | None = None,
+) -> Parts:
     """All parts of B frames.
 
     Args:
@@ -77,13 +92,23 @@ def frame_parts(out: Output, target: Tensor, items: Tensor | None, method: Metho
         target: (B, c, H, W) in -1..1.
         items: (B, M, C) as they were read, or None without memory.
         method: the reading of the equations.
+        mask: (H, W) in 0..1, not all 0: what of each pixel counts; all without it. PSNR and
+            distance are then means over what counts, and the error is 0 where nothing does.
     """
     frame, seen = (out.frame + 1) / 2, (target + 1) / 2
-    return Parts(
+    weight = None
+    if mask is not None:
+        # Where nothing counts the frame is taken to be as it was put out: no error there.
+        seen = frame + (seen - frame) * mask.sqrt()
+        weight = torch.nn.functional.avg_pool2d(mask[None], 8).flatten()  # (K,)
+    parts = Parts(
         psnr=psnr(frame, seen, method.psnr_peak),
         distance=torch.full_like(frame[:, 0, 0, 0], torch.nan)
         if items is None
-        else distance(out.query, items, method.memory_loss),
+        else distance(out.query, items, method.memory_loss, weight),
         regular=regular_score(frame, seen, method.regular_error),
         error=(frame - seen).square().mean(1),
     )
+    if mask is None:
+        return parts
+    return parts._replace(psnr=(parts.psnr + 10 * mask.mean().log10()).clamp_max(PSNR_CAP))

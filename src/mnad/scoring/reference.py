@@ -1,84 +1,106 @@
 """How unusual a frame's parts are among the parts of normal frames: the causal score.
 
 The paper's score (eq. 16-17) scales each part by its extremes over the finished clip, which a
-camera does not have. Here each part is put on the scale of its rank among normal frames: of a PSNR
-or distance, the *survival* is the share of normal frames that look at least as abnormal. The two
-are joined by their weighted geometric mean (eq. 16 in logarithms), because beyond the sample every
-rank is next to 1 and only the logarithm still tells far from farther.
+camera does not have. Here each part is put on the scale of its rank among normal frames: of a
+value, the *survival* is the share of normal frames that look at least as abnormal. Its -log10 is
+the *surprise*, because beyond the sample every rank is next to 1 and only the logarithm still
+tells far from farther.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mnad.scoring.tail import SHARE, Tail, fit_tail
+
 Floats = NDArray[np.float64]
 
-TAIL = 0.1
-"""Share of the normal sample that fits the exponential tail."""
+
+class Rank:
+    """Survival of values among a normal sample, strictly falling beyond it too.
+
+    Below the 90th percentile it is the interpolated empirical survival; above, a generalised Pareto
+    tail that is not allowed to end, so that values beyond the sample still differ.
+
+    Args:
+        normal: (n,) at least 2 values, high = abnormal.
+    """
+
+    def __init__(self, normal: ArrayLike) -> None:
+        self._sample = np.sort(np.asarray(normal, np.float64))
+        self._tail: Tail = fit_tail(self._sample, lightest=0.0)
+        # The i-th smallest of n has (n - i) of the sample above it; half-way at the ends.
+        count = len(self._sample)
+        share = (count - np.arange(count) - 0.5) / count
+        self._log = np.log10(np.maximum(share, SHARE))
+
+    def surprise(self, values: ArrayLike) -> Floats:
+        """-Log10 of the survival of each of `values` (m,); 0 and more."""
+        x = np.asarray(values, np.float64)
+        body = np.interp(x, self._sample, self._log)
+        # The cut lies between two of the sample: the tail continues the body without a step.
+        tail = self._tail.log10_survival(x) - np.log10(self._tail.share) + np.log10(SHARE)
+        return -np.where(x > self._tail.cut, tail, body)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reference:
     """Parts of normal frames.
 
     Attributes:
         psnr: (n,) dB.
         distance: (n,), NaN for a model without memory.
+        peak: (n,) highest mean absolute error of a block (`mnad.scoring.peaks`).
+        block: rows and columns of that block, in pixels of the network's frames.
         error_peak: squared error of images in 0..1 that next to no pixel of them exceeds.
+        level: (h, w) float32, what the smoothed error of each pixel hardly ever exceeds
+            (`mnad.scoring.where`).
+        floor: the least level that counts.
     """
 
     psnr: Floats
     distance: Floats
+    peak: Floats
+    block: int
     error_peak: float
+    level: NDArray[np.float32]
+    floor: float
 
-    def causal_score(self, psnr: ArrayLike, distance: ArrayLike, lambda_score: float) -> Floats:
-        """Scores in 0..1 that need no look-ahead; high = abnormal.
+    def score(self, peak: ArrayLike) -> Floats:
+        """The score of single frames for cameras, 0..1, high = abnormal; needs no look-ahead.
 
-        With s the joint share of normal frames at least as abnormal, the score is x / (1 + x),
+        With s the share of normal frames whose peak is at least as high, it is x / (1 + x),
         x = -log10 s: 0.5 for one frame in 10, 0.75 for one in 1,000.
 
         Args:
-            psnr: (n,) dB.
-            distance: (n,); NaN without memory.
+            peak: (m,).
+        """
+        return squash(self._peak_rank.surprise(peak))
+
+    def causal_score(self, psnr: ArrayLike, distance: ArrayLike, lambda_score: float) -> Floats:
+        """The paper's two parts made causal, 0..1: as `score`, of the weighted mean surprise.
+
+        Args:
+            psnr: (m,) dB.
+            distance: (m,); NaN without memory.
             lambda_score: weight of the PSNR part, 0..1.
         """
-        return squash(self.surprise(psnr, distance, lambda_score))
-
-    def surprise(self, psnr: ArrayLike, distance: ArrayLike, lambda_score: float) -> Floats:
-        """The weighted sum of both parts' -log10 survival, 0 and more."""
-        of_psnr = -log10_survival(-self.psnr, -np.asarray(psnr, float))
-        distances = np.asarray(distance, float)
+        of_psnr = Rank(-self.psnr).surprise(-np.asarray(psnr, np.float64))
+        distances = np.asarray(distance, np.float64)
         if np.isnan(distances).any() or np.isnan(self.distance).any():
-            return of_psnr
-        of_distance = -log10_survival(self.distance, distances)
-        return lambda_score * of_psnr + (1 - lambda_score) * of_distance
+            return squash(of_psnr)
+        of_distance = Rank(self.distance).surprise(distances)
+        return squash(lambda_score * of_psnr + (1 - lambda_score) * of_distance)
+
+    @cached_property
+    def _peak_rank(self) -> Rank:
+        return Rank(self.peak)
 
 
 def squash(surprise: Floats) -> Floats:
     """Map a surprise of 0 and more to 0..1."""
     return surprise / (1 + surprise)
-
-
-def log10_survival(normal: ArrayLike, values: ArrayLike) -> Floats:
-    """Log10 of the share of `normal` at or above each of `values`, strictly falling in the tail.
-
-    Below the 90th percentile it is the interpolated empirical survival; above, an exponential tail
-    whose mean is the mean excess of the sample, so that values beyond the sample still differ.
-
-    Args:
-        normal: (n,) at least 2 values, high = abnormal.
-        values: (m,).
-    """
-    sample = np.sort(np.asarray(normal, np.float64))
-    x = np.asarray(values, np.float64)
-    cut = float(np.quantile(sample, 1 - TAIL))
-    excess = sample[sample > cut] - cut
-    scale = max(float(excess.mean()) if len(excess) else 0.0, 1e-12)
-    # The i-th smallest of n has (n - i) of the sample above it; half-way between 0 and 1 at ends.
-    share = (len(sample) - np.arange(len(sample)) - 0.5) / len(sample)
-    body = np.interp(x, sample, np.log10(np.maximum(share, TAIL)))
-    tail = np.log10(TAIL) - np.maximum(x - cut, 0) / scale * np.log10(np.e)
-    return np.where(x > cut, tail, body)

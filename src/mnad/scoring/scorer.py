@@ -13,7 +13,11 @@ from mnad.scoring.parts import Parts, frame_parts
 
 
 def score_windows(
-    network: MNAD, method: MethodConfig, windows: Tensor, items: Tensor | None = None
+    network: MNAD,
+    method: MethodConfig,
+    windows: Tensor,
+    items: Tensor | None = None,
+    mask: Tensor | None = None,
 ) -> Parts:
     """Score one window of each of S streams.
 
@@ -22,12 +26,17 @@ def score_windows(
         method: the reading of the equations.
         windows: (S, T, H, W, c) uint8 on the network's device.
         items: (S, M, C), the memory of each stream; the trained one without it.
+        mask: (H, W) in 0..1, what of each pixel counts; all without it.
     """
-    return _forward(network, method, windows, items)[1]
+    return _forward(network, method, windows, items, mask)[1]
 
 
 def score_and_update(
-    network: MNAD, method: MethodConfig, windows: Tensor, items: Tensor
+    network: MNAD,
+    method: MethodConfig,
+    windows: Tensor,
+    items: Tensor,
+    mask: Tensor | None = None,
 ) -> tuple[Parts, Tensor, Tensor]:
     """Score one window of each of S streams, then let the regular ones move their memory.
 
@@ -38,11 +47,12 @@ def score_and_update(
         method: the reading of the equations.
         windows: (S, T, H, W, c) uint8.
         items: (S, M, C), the memory of each stream.
+        mask: (H, W) in 0..1, what of each pixel counts; all without it.
 
     Returns:
         The parts, which streams were updated (S,) bool, and the new items (S, M, C).
     """
-    out, parts = _forward(network, method, windows, items)
+    out, parts = _forward(network, method, windows, items, mask)
     gate = parts.regular < method.gamma  # (S,)
     moved = update(out.query.unsqueeze(1), items, method.update_scope)
     return parts, gate, torch.where(gate[:, None, None], moved, items)
@@ -50,10 +60,14 @@ def score_and_update(
 
 @torch.inference_mode()
 def _forward(
-    network: MNAD, method: MethodConfig, windows: Tensor, items: Tensor | None
+    network: MNAD,
+    method: MethodConfig,
+    windows: Tensor,
+    items: Tensor | None,
+    mask: Tensor | None,
 ) -> tuple[Output, Parts]:
     inputs, target = split_window(windows, network.config)
     out: Output = network(inputs, items)
     if items is None and network.memory is not None:
         items = network.memory.items.unsqueeze(0)
-    return out, frame_parts(out, target, items, method)
+    return out, frame_parts(out, target, items, method, mask)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mnad.config import MethodConfig, Policy
 from mnad.network.mnad import MNAD
+from mnad.scoring.peaks import block_peak
 from mnad.scoring.scorer import score_and_update, score_windows
 
 
@@ -40,6 +41,7 @@ class FrameParts:
         psnr: dB, low = abnormal.
         distance: to the memory, high = abnormal; NaN without memory.
         regular: the score that gates the update of the memory.
+        peak: highest mean absolute error of a block, 0..1; NaN without a block size.
         updated: whether the frame moved the memory.
         error: (H, W) squared error in 0..1, on the network's device.
     """
@@ -48,6 +50,7 @@ class FrameParts:
     psnr: float
     distance: float
     regular: float
+    peak: float
     updated: bool
     error: Tensor
 
@@ -60,11 +63,21 @@ class Scorer:
         method: the reading of the equations.
         policy: ``frozen`` keeps the trained items; ``reset`` and ``carried`` update them by
             regular frames, and differ in what `open` is given at the next clip.
+        mask: (H, W) float32 in 0..1, what of each pixel counts; all without it.
+        block: rows and columns of the blocks of the score for cameras.
     """
 
-    def __init__(self, network: MNAD, method: MethodConfig, policy: Policy) -> None:
-        self.network, self.method, self.policy = network, method, policy
+    def __init__(
+        self,
+        network: MNAD,
+        method: MethodConfig,
+        policy: Policy,
+        mask: NDArray[np.float32] | None = None,
+        block: int | None = None,
+    ) -> None:
+        self.network, self.method, self.policy, self.block = network, method, policy, block
         self.device = next(network.parameters()).device
+        self.mask = None if mask is None else torch.tensor(mask, device=self.device)
 
     def open(self, after: Stream | None = None) -> Stream:
         """A new stream; under ``carried`` it goes on with the memory of the stream `after`."""
@@ -101,22 +114,28 @@ class Scorer:
         batch = batch.to(self.device)
         memories = [streams[i].items for i in full]
         if memories[0] is None:
-            parts = score_windows(self.network, self.method, batch)
+            parts = score_windows(self.network, self.method, batch, mask=self.mask)
             gate = torch.zeros_like(parts.psnr)
         else:
             items = torch.stack([m for m in memories if m is not None])
-            parts, gate, items = score_and_update(self.network, self.method, batch, items)
+            parts, gate, items = score_and_update(
+                self.network, self.method, batch, items, self.mask
+            )
             for row, i in enumerate(full):
                 streams[i].items = items[row]
         back = length - 1 - self.network.config.target
-        numbers = torch.stack([parts.psnr, parts.distance, parts.regular, gate]).T.tolist()
+        peaks = torch.full_like(parts.psnr, torch.nan)
+        if self.block is not None:
+            peaks = block_peak(parts.error, self.block).to(peaks.dtype)
+        numbers = torch.stack([parts.psnr, parts.distance, parts.regular, peaks, gate]).T.tolist()
         for row, i in enumerate(full):
-            psnr, distance, regular, updated = numbers[row]
+            psnr, distance, regular, peak, updated = numbers[row]
             scored[i] = FrameParts(
                 index=streams[i].pushed - 1 - back,
                 psnr=psnr,
                 distance=distance,
                 regular=regular,
+                peak=peak,
                 updated=bool(updated),
                 error=parts.error[row],
             )

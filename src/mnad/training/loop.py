@@ -8,9 +8,9 @@ import math
 import platform
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from mnad.calibration.holdout import fingerprints
+from mnad.calibration.measure import reference_of
+from mnad.calibration.things import block_size
 from mnad.config import ModelConfig, TrainConfig
 from mnad.errors import MnadError, UsageError
 from mnad.models.folder import Model, build_network, save_model
@@ -27,14 +30,13 @@ from mnad.network.losses import training_losses
 from mnad.network.memory import update
 from mnad.network.mnad import MNAD, Output
 from mnad.network.window import split_window
-from mnad.scoring.reference import Reference
-from mnad.scoring.scorer import score_windows
+from mnad.scoring.windows import Windows
 from mnad.training.checkpoint import State, load_state, save_state
 from mnad.training.log import Log
-from mnad.training.windows import Windows, epoch_order
+from mnad.training.order import epoch_order
+from mnad.video.regions import Regions
 
 CHECKPOINT_SECONDS = 120.0
-REFERENCE_WINDOWS = 1000
 LOSSES = ("loss", "reconstruction", "compactness", "separateness")
 
 
@@ -71,6 +73,8 @@ def main(
     resume: bool = False,
     tensorboard: bool = False,
     progress: bool = True,
+    regions: Regions | None = None,
+    finish: Callable[[Model], Model] | None = None,
 ) -> Model:
     """Train a model on normal footage and write its folder.
 
@@ -83,6 +87,8 @@ def main(
         resume: go on with what `out` holds; without it a folder in use is refused.
         tensorboard: write event files to `out`/tensorboard (extra ``mnad[tensorboard]``).
         progress: show a progress bar.
+        regions: what of the picture is looked at; the clips are cropped already.
+        finish: what is done to the trained model before it is saved, such as to calibrate it.
 
     Raises:
         UsageError: `out` is in use, or holds another training.
@@ -114,7 +120,15 @@ def main(
         "machine": torch.cuda.get_device_name() if device.type == "cuda" else platform.machine(),
         "last_epoch": log.last,
     }
-    model = Model(config, network, reference_of(network, config, windows, device), record)
+    model = Model(
+        config, network, training=record, known=fingerprints(footage.clips), regions=regions
+    )
+    block = block_size(footage.clips)
+    model = replace(
+        model, reference=reference_of(network, config.method, windows, block, model.mask)
+    )
+    if finish is not None:
+        model = finish(model)
     save_model(out, model)
     shutil.rmtree(out / "training")
     return model
@@ -130,23 +144,6 @@ def _previous(out: Path, resume: bool, recipe: str) -> State | None:
     if (out / "config.json").exists():
         raise UsageError(f"{out} holds a finished model; there is nothing to resume.")
     return load_state(out / "training", recipe)
-
-
-def reference_of(
-    network: MNAD, config: ModelConfig, windows: Windows, device: torch.device
-) -> Reference:
-    """Parts of at most `REFERENCE_WINDOWS` training windows, evenly spread, memory frozen."""
-    count = min(len(windows), REFERENCE_WINDOWS)
-    chosen = np.linspace(0, len(windows) - 1, count).round().astype(int).tolist()
-    batches = windows.batches([chosen[i : i + 4] for i in range(0, count, 4)], device)
-    parts = [score_windows(network, config.method, batch) for batch in batches]
-    # Of each frame the error that one pixel in 1,000 exceeds, and of those the largest.
-    peaks = [torch.quantile(p.error.flatten(1), 0.999, dim=1).max() for p in parts]
-    return Reference(
-        psnr=np.sort(torch.cat([p.psnr for p in parts]).double().cpu().numpy()),
-        distance=np.sort(torch.cat([p.distance for p in parts]).double().cpu().numpy()),
-        error_peak=float(torch.stack(peaks).max()),
-    )
 
 
 class _Sink(Protocol):

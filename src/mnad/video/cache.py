@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnad.errors import MnadError
+from mnad.video.regions import Regions
 from mnad.video.source import Source, open_source
+from mnad.video.thin import thinned
 
 
 def resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -41,7 +43,8 @@ def load_clip(path: str | Path, height: int, width: int, channels: int) -> NDArr
         MnadError: see `open_source`.
     """
     with open_source(path, channels) as source:
-        return _load(source, height, width, channels)
+        frames = _frames(source, height, width, None, None)
+        return _load(frames, source.length, (height, width, channels))
 
 
 def load_clips(
@@ -51,6 +54,8 @@ def load_clips(
     channels: int,
     limit_bytes: int = 4 << 30,
     cache_dir: str | Path | None = None,
+    rate: float | None = None,
+    regions: Regions | None = None,
 ) -> list[NDArray[np.uint8]]:
     """Decode clips once: into memory up to a limit, the rest into memory-mapped files.
 
@@ -64,6 +69,8 @@ def load_clips(
         channels: 1 (grey) or 3 (RGB).
         limit_bytes: how much to hold in memory at most, over all clips.
         cache_dir: folder for the files; the system's temporary folder without it.
+        rate: frames per second to take, of sources that have more; all without it.
+        regions: whose crop is cut out; the whole frame without it.
 
     Returns:
         One uint8 array (T, height, width, channels) for each path.
@@ -76,39 +83,54 @@ def load_clips(
         with open_source(path, channels) as source:
             size = height * width * channels
             if source.length is not None and source.length * size <= limit_bytes:
-                clips.append(_load(source, height, width, channels))
+                frames = _frames(source, height, width, rate, regions)
+                clips.append(_load(frames, source.length, (height, width, channels)))
                 limit_bytes -= clips[-1].nbytes
             else:
-                clips.append(_map(source, height, width, channels, cache_dir))
+                frames = _frames(source, height, width, rate, regions)
+                clips.append(_map(frames, source.path, (height, width, channels), cache_dir))
     return clips
 
 
-def _load(source: Source, height: int, width: int, channels: int) -> NDArray[np.uint8]:
+def _frames(
+    source: Source, height: int, width: int, rate: float | None, regions: Regions | None
+) -> Iterator[NDArray[np.uint8]]:
+    for frame in thinned(source, rate):
+        pixels = frame.pixels if regions is None else regions.crop_of(frame.pixels)
+        yield resize(pixels, height, width)
+
+
+def _load(
+    frames: Iterator[NDArray[np.uint8]], length: int | None, shape: tuple[int, int, int]
+) -> NDArray[np.uint8]:
     # A damaged header may declare any length: start small enough and double.
-    clip = np.empty((min(source.length or 64, 4096), height, width, channels), np.uint8)
+    clip = np.empty((min(length or 64, 4096), *shape), np.uint8)
     count = 0
-    for frame in source:
+    for frame in frames:
         if count == len(clip):
             clip = np.concatenate([clip, np.empty_like(clip)])
-        clip[count] = resize(frame.pixels, height, width)
+        clip[count] = frame
         count += 1
     return clip[:count]
 
 
 def _map(
-    source: Source, height: int, width: int, channels: int, cache_dir: str | Path | None
+    frames: Iterator[NDArray[np.uint8]],
+    path: Path,
+    shape: tuple[int, int, int],
+    cache_dir: str | Path | None,
 ) -> NDArray[np.uint8]:
     try:
         with tempfile.TemporaryFile(dir=cache_dir) as file:
             count = 0
-            for frame in source:
-                file.write(resize(frame.pixels, height, width).tobytes())
+            for frame in frames:
+                file.write(frame.tobytes())
                 count += 1
             file.flush()
-            return np.memmap(file, np.uint8, "r", shape=(count, height, width, channels))
+            return np.memmap(file, np.uint8, "r", shape=(count, *shape))
     except OSError as error:
         where = cache_dir or tempfile.gettempdir()
         raise MnadError(
-            f"{where} cannot take the decoded frames of {source.path} ({error.strerror}): "
+            f"{where} cannot take the decoded frames of {path} ({error.strerror}): "
             "name a folder with more room for them."
         ) from error

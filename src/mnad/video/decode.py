@@ -62,6 +62,9 @@ class Decoded(NamedTuple):
 def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
     """Frames of a video as displayed, each with its exact time since the start.
 
+    Time never goes back: a frame whose time stamp is not after the one before it is put one frame
+    (at the mean rate) after that, and all that follow are moved along with it.
+
     Args:
         path: video file.
         channels: 1 (luma on the full range 0..255) or 3 (RGB).
@@ -78,10 +81,10 @@ def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
         scaler, painter = VideoReformatter(), VideoReformatter()
         step = 1 / (stream.average_rate or Fraction(25))
         origin = stream.start_time or 0
-        count, first, seconds = 0, None, -step
+        count, first, seconds, shift = 0, None, -step, Fraction(0)
         try:
             for frame in _frames(container, stream):
-                pixels = _pixels(scaler, frame, channels)
+                pixels = displayed(scaler, frame, channels)
                 first = first or pixels.shape
                 if pixels.shape != first:
                     raise MnadError(
@@ -91,8 +94,12 @@ def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
                 if frame.pts is None or frame.time_base is None:
                     seconds += step
                 else:
-                    seconds = (frame.pts - origin) * frame.time_base
-                colour = None if channels == 3 else partial(_pixels, painter, frame, 3)
+                    when = (frame.pts - origin) * frame.time_base + shift
+                    if count and when <= seconds:
+                        shift += seconds + step - when
+                        when = seconds + step
+                    seconds = when
+                colour = None if channels == 3 else partial(displayed, painter, frame, 3)
                 yield Decoded(pixels, seconds, colour)
                 count += 1
         except (av.FFmpegError, EOFError) as error:
@@ -126,7 +133,17 @@ def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
         raise EOFError
 
 
-def _pixels(scaler: VideoReformatter, frame: VideoFrame, channels: int) -> NDArray[np.uint8]:
+def displayed(scaler: VideoReformatter, frame: VideoFrame, channels: int) -> NDArray[np.uint8]:
+    """Pixels of a decoded frame as they are shown, rotation metadata honoured.
+
+    Args:
+        scaler: one for each layout, as it keeps the tables of the last one.
+        frame: of any pixel format.
+        channels: 1 (luma on the full range 0..255) or 3 (RGB).
+
+    Returns:
+        uint8 (H, W, channels).
+    """
     layout = "gray" if channels == 1 else "rgb24"
     image = scaler.reformat(frame, format=layout, interpolation=EXACT)
     pixels = np.asarray(image.to_ndarray(), np.uint8).reshape(image.height, image.width, channels)

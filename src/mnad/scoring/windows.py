@@ -66,14 +66,3 @@ class Windows:
                 ready = ahead.result()
                 ahead = pool.submit(gather, following) if following is not None else None
                 yield ready.to(device, non_blocking=True)
-
-
-def epoch_order(windows: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-    """The shuffled batches of an epoch, a function of seed and epoch alone, so resuming is exact.
-
-    An incomplete last batch is dropped, as in the public code, unless it is the only one.
-    """
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-    order: list[int] = torch.randperm(windows, generator=generator).tolist()
-    size = min(batch_size, windows)
-    return [order[i : i + size] for i in range(0, windows - size + 1, size)]

@@ -1,0 +1,158 @@
+"""Alarms as signed HTTP POST requests.
+
+The body is JSON: the fields of `mnad.events.event.Event`, ``key``, and ``thumbnail_jpeg`` (base64)
+where that was asked for and there is one. The header ``Idempotency-Key`` holds ``key`` too: a
+second request with the same one is the same message. With a secret, two more headers:
+
+- ``X-Mnad-Timestamp``: whole seconds since 1970, of this attempt;
+- ``X-Mnad-Signature``: ``sha256=`` and the hexadecimal HMAC-SHA256, keyed with the secret, of the
+  timestamp, a full stop and the body as received.
+
+A receiver checks both with `verify` before it parses the body.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+from mnad.alarms.address import Address
+from mnad.alarms.channel import Message, Never, NotNow
+from mnad.errors import UsageError
+
+THUMBNAIL_BYTES = 200_000
+"""A thumbnail has to be smaller than this to be sent along."""
+
+# Client errors that pass: timeout, too early, too many requests (RFC 9110, 8470, 6585).
+_PASSING = (408, 425, 429)
+
+
+def sign(secret: str, timestamp: str, body: bytes) -> str:
+    """The signature of a request, as in its header: ``sha256=`` and 64 hexadecimal digits.
+
+    Args:
+        secret: shared with the receiver.
+        timestamp: the text of ``X-Mnad-Timestamp``.
+        body: the bytes of the request.
+    """
+    signed = timestamp.encode() + b"." + body
+    return "sha256=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+
+
+def verify(
+    secret: str, timestamp: str, body: bytes, signature: str, now: float, tolerance: float = 300
+) -> bool:
+    """For a receiver: whether a request comes from one who knows the secret, and is fresh.
+
+    Args:
+        secret: shared with the sender.
+        timestamp: the header ``X-Mnad-Timestamp``.
+        body: the bytes of the request, untouched.
+        signature: the header ``X-Mnad-Signature``.
+        now: the receiver's clock, seconds since 1970.
+        tolerance: seconds by which the timestamp may differ from `now`; an older request is
+            taken for a recorded one that is played again.
+    """
+    try:
+        fresh = abs(now - int(timestamp)) <= tolerance
+    except ValueError:
+        return False
+    # compare_digest takes the same time for any wrong signature, and non-ASCII text only as bytes.
+    return hmac.compare_digest(sign(secret, timestamp, body).encode(), signature.encode()) and fresh
+
+
+class Webhook:
+    """A channel of the outbox: POST to an HTTP server, delivered when it answers 200 to 299.
+
+    Redirects are not followed: the alarm goes where its owner said, or stays.
+
+    Args:
+        address: of the receiver; its user and password are sent as basic authentication.
+        secret: signs the requests; None for unsigned ones.
+        folder: where the paths of thumbnails start; None to send none.
+        connect: seconds to wait for a connection.
+        read: seconds to wait for each part of the answer.
+
+    Raises:
+        UsageError: the address is not one that can be sent to.
+    """
+
+    name = "webhook"
+    tries: int | None = None
+
+    def __init__(
+        self,
+        address: Address,
+        secret: str | None = None,
+        folder: Path | None = None,
+        connect: float = 5,
+        read: float = 10,
+    ) -> None:
+        import httpx
+
+        self._address = address
+        self._secret = secret
+        self._folder = folder
+        try:
+            self._url = httpx.URL(address.url)
+        except httpx.InvalidURL as error:
+            raise UsageError("webhook is not an address that can be sent to.") from error
+        # httpx logs whole addresses, and services put tokens into paths.
+        httpx_log = logging.getLogger("httpx")
+        httpx_log.setLevel(max(httpx_log.level, logging.WARNING))
+        self._client = httpx.Client(
+            auth=None if address.user is None else (address.user, address.password or ""),
+            timeout=httpx.Timeout(read, connect=connect),
+            # Alarms are rare: a connection kept for the next one would be dead by then.
+            limits=httpx.Limits(max_keepalive_connections=0),
+            follow_redirects=False,
+        )
+
+    def deliver(self, message: Message) -> None:
+        """POST a message; see `mnad.alarms.channel.Channel`."""
+        import httpx
+
+        body = json.dumps(self._with_thumbnail(message)).encode()
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": quote(message.key, safe="/:+", errors="replace"),
+        }
+        if self._secret is not None:
+            timestamp = str(int(time.time()))
+            headers["X-Mnad-Timestamp"] = timestamp
+            headers["X-Mnad-Signature"] = sign(self._secret, timestamp, body)
+        try:
+            # Streamed, as only the status matters: an endless answer must not fill the memory.
+            with self._client.stream("POST", self._url, content=body, headers=headers) as answer:
+                status = answer.status_code
+        except httpx.HTTPError as error:
+            raise NotNow(f"{self._address}: {type(error).__name__}") from error
+        if 200 <= status < 300:
+            return
+        refused = 400 <= status < 500 and status not in _PASSING
+        hint = ", a redirect, which is not followed" if 300 <= status < 400 else ""
+        raise (Never if refused else NotNow)(f"{self._address} answers {status}{hint}")
+
+    def _with_thumbnail(self, message: Message) -> dict[str, object]:
+        name = message.payload.get("thumbnail")
+        if self._folder is None or not name:
+            return message.payload
+        try:
+            with (self._folder / str(name)).open("rb") as file:
+                picture = file.read(THUMBNAIL_BYTES)
+        except OSError:
+            # Already gone to make room, or never written: the alarm goes without it.
+            return message.payload
+        if len(picture) == THUMBNAIL_BYTES or not picture.startswith(b"\xff\xd8"):
+            return message.payload
+        return {**message.payload, "thumbnail_jpeg": base64.b64encode(picture).decode()}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()

@@ -1,0 +1,107 @@
+"""From normal footage that was kept back to the threshold of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from mnad.calibration.holdout import known_share
+from mnad.calibration.measure import measure
+from mnad.calibration.rate import BLOCK_SECONDS, Scored, threshold_for
+from mnad.calibration.result import Calibration
+from mnad.calibration.things import block_size
+from mnad.camera.view import View
+from mnad.errors import MnadError, UsageError
+from mnad.models.folder import Model
+from mnad.scoring.smooth import CausalMedian
+from mnad.scoring.windows import Windows
+
+KEPT_SCORES = 50_000
+SHORTEST_SECONDS = 4 * BLOCK_SECONDS
+"""Of normal footage that can carry a threshold at all."""
+
+
+def calibrate_model(
+    model: Model,
+    clips: Sequence[NDArray[np.uint8]],
+    names: Sequence[str],
+    rate: float,
+    per_hour: float,
+    *,
+    trained_on: bool = False,
+    progress: bool = True,
+) -> Model:
+    """A model whose score and threshold rest on normal footage that it was not trained on.
+
+    Its memory is frozen, as it is on a camera.
+
+    Args:
+        model: any model.
+        clips: (T, H, W, c) uint8 at the size of its network, each without gaps.
+        names: of the clips.
+        rate: frames per second of the clips.
+        per_hour: false alarms per hour to allow.
+        trained_on: accept footage that the model was trained on.
+        progress: show a progress bar.
+
+    Raises:
+        UsageError: `per_hour` is not above 0, or the model was trained on this footage.
+        MnadError: the footage is shorter than `SHORTEST_SECONDS`.
+    """
+    if not 0 < per_hour < np.inf:
+        raise UsageError(f"false_alarms_per_hour is {per_hour}; give a number above 0.")
+    share = known_share(clips, model.known)
+    if share > 0 and not trained_on:
+        raise UsageError(
+            f"{100 * share:.0f} % of this footage was trained on, so that it cannot say how normal "
+            "footage scores: give other footage, or accept that by --trained_on true."
+        )
+    seconds = sum(map(len, clips)) / rate
+    if seconds < SHORTEST_SECONDS:
+        raise MnadError(
+            f"{', '.join(names)}: {seconds:.1f} s of normal footage cannot carry a threshold; give "
+            f"{SHORTEST_SECONDS:g} s at the very least, and better an hour."
+        )
+    network = model.config.network
+    windows = Windows(clips, names, network.window)
+    mask = model.mask
+    with tqdm(
+        total=len(windows), unit="frame", desc="calibration", disable=None if progress else True
+    ) as bar:
+        reference = measure(
+            model.network,
+            model.config.method,
+            windows,
+            range(len(windows)),
+            block_size(clips),
+            mask,
+            bar.update,
+        )
+    owner = np.array([clip for clip, _ in windows.starts])
+    single = reference.score(reference.peak)
+    stretches = [smoothed(single[owner == clip], rate) for clip in range(len(clips))]
+    scores = np.concatenate([one.score for one in stretches])
+    calibration = Calibration(
+        threshold=threshold_for(stretches, per_hour),
+        rate=rate,
+        frames=len(windows),
+        sources=tuple(names),
+        trained_on=share,
+        score=scores[:: -(-len(scores) // KEPT_SCORES)],
+        view=View.learn((frame for clip in clips for frame in clip), rate),
+    )
+    return replace(model, reference=reference, calibration=calibration)
+
+
+def smoothed(single: NDArray[np.float64], rate: float) -> Scored:
+    """The smoothed scores of consecutive frames (n,) at `rate` frames per second."""
+    seconds = np.arange(len(single)) / rate
+    median = CausalMedian()
+    score = np.array(
+        [median.push(float(t), float(s)) for t, s in zip(seconds, single, strict=True)]
+    )
+    return Scored(seconds, score)

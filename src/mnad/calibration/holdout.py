@@ -1,0 +1,78 @@
+"""Which part of one's own footage is kept from training, and how to know footage again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+Frames = NDArray[np.uint8]
+
+PIECES = 15
+"""Pieces that a few long clips are cut into, so that what is kept back is spread over time."""
+MOST_KNOWN = 20_000
+"""Frames whose fingerprints are kept."""
+
+
+def hold_out(
+    clips: Sequence[Frames], share: float, window: int
+) -> tuple[list[Frames], list[Frames]]:
+    """Split footage into what is trained on and what is kept back.
+
+    Whole clips are kept back, evenly spread, where there are enough of them; else clips are cut
+    into pieces first, and frames next to a piece kept back are dropped from training.
+
+    Args:
+        clips: (T, H, W, c) uint8.
+        share: of the clips or pieces to keep back, 0..0.5.
+        window: frames that a window spans; no piece is shorter than four of them.
+
+    Returns:
+        Clips to train on and clips kept back, views into `clips`.
+    """
+    if share == 0:
+        return list(clips), []
+    pieces = list(clips)
+    if len(clips) * share < 2:
+        pieces = [p for clip in clips for p in _cut(clip, -(-PIECES // len(clips)), 4 * window)]
+    kept = [int((i + 1) * share + 0.5) > int(i * share + 0.5) for i in range(len(pieces))]
+    if len(pieces) > 1 and not any(kept):
+        kept[-1] = True
+    whole = len(pieces) == len(clips)
+    train = [
+        piece if whole else piece[: len(piece) - window]
+        for piece, held in zip(pieces, kept, strict=True)
+        if not held
+    ]
+    return train, [piece for piece, held in zip(pieces, kept, strict=True) if held]
+
+
+def _cut(clip: Frames, count: int, shortest: int) -> list[Frames]:
+    count = max(1, min(count, len(clip) // shortest))
+    edges = np.linspace(0, len(clip), count + 1).astype(int)
+    return [clip[a:b] for a, b in pairwise(edges)]
+
+
+def fingerprints(clips: Sequence[Frames]) -> NDArray[np.uint64]:
+    """Fingerprints (n,) of at most `MOST_KNOWN` frames, evenly spread, sorted."""
+    total = sum(map(len, clips))
+    every = max(1, -(-total // MOST_KNOWN))
+    found = [fingerprint(frame) for clip in clips for frame in clip[::every]]
+    return np.sort(np.array(found, np.uint64))
+
+
+def fingerprint(frame: Frames) -> int:
+    """64 bits that only the same pixels have."""
+    digest = blake2b(np.ascontiguousarray(frame).data, digest_size=8).digest()
+    return int.from_bytes(digest, "little")
+
+
+def known_share(clips: Sequence[Frames], known: NDArray[np.uint64]) -> float:
+    """Share of the frames whose fingerprint is among `known`, 0..1."""
+    if not len(known):
+        return 0.0
+    own = np.array([fingerprint(frame) for clip in clips for frame in clip], np.uint64)
+    return float(np.isin(own, known).mean())

@@ -1,0 +1,81 @@
+"""What a network makes of normal footage, frame by frame, its memory frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mnad.config import MethodConfig
+from mnad.network.mnad import MNAD
+from mnad.scoring.peaks import block_peak
+from mnad.scoring.reference import Reference
+from mnad.scoring.scorer import score_windows
+from mnad.scoring.where import NormalLevel
+from mnad.scoring.windows import Windows
+
+REFERENCE_WINDOWS = 1000
+BATCH = 4
+
+
+def reference_of(
+    network: MNAD,
+    method: MethodConfig,
+    windows: Windows,
+    block: int,
+    mask: NDArray[np.float32] | None = None,
+) -> Reference:
+    """The parts of at most `REFERENCE_WINDOWS` windows, evenly spread."""
+    count = min(len(windows), REFERENCE_WINDOWS)
+    chosen = np.linspace(0, len(windows) - 1, count).round().astype(int).tolist()
+    return measure(network, method, windows, chosen, block, mask)
+
+
+def measure(
+    network: MNAD,
+    method: MethodConfig,
+    windows: Windows,
+    chosen: Sequence[int],
+    block: int,
+    mask: NDArray[np.float32] | None = None,
+    advance: Callable[[int], object] = lambda frames: None,
+) -> Reference:
+    """The parts of the target frames of some windows, in the order of `chosen`.
+
+    Args:
+        network: in evaluation mode; its memory does not change.
+        method: the reading of the equations.
+        windows: of normal footage.
+        chosen: indices of windows, at least 2.
+        block: size of the blocks of the frame score, in pixels.
+        mask: (h, w) in 0..1, what of each pixel counts; all without it.
+        advance: told how many windows were done since the last call.
+    """
+    device = next(network.parameters()).device
+    looked = None if mask is None else torch.from_numpy(mask).to(device)
+    levels = NormalLevel(mask)
+    rows: list[Tensor] = []
+    highest = 0.0
+    order = [chosen[i : i + BATCH] for i in range(0, len(chosen), BATCH)]
+    for batch in windows.batches(order, device):
+        parts = score_windows(network, method, batch, mask=looked)
+        peak = block_peak(parts.error, block)
+        rows.append(torch.stack([parts.psnr, parts.distance, peak], 1).double().cpu())
+        # Of each frame the error that one pixel in 1,000 exceeds, and of those the largest.
+        highest = max(highest, float(torch.quantile(parts.error.flatten(1), 0.999, dim=1).max()))
+        for error in parts.error.cpu().numpy():
+            levels.push(error)
+        advance(len(batch))
+    psnr, distance, peaks = torch.cat(rows).numpy().T
+    return Reference(
+        psnr=psnr.copy(),
+        distance=distance.copy(),
+        peak=peaks.copy(),
+        block=block,
+        error_peak=highest,
+        level=levels.level(),
+        floor=levels.floor(),
+    )

@@ -1,0 +1,152 @@
+"""A threshold for a stated number of false alarms per hour, from normal footage alone.
+
+Frames are no independent draws: one bad second is one alarm. So the footage is cut into blocks as
+long as the pause that ends an event, of each the highest score counts that lasted as long as an
+event must, and alarms per hour are blocks per hour that exceed the threshold. Where enough blocks
+were seen the threshold is their conformal quantile; where not, a generalised Pareto tail of the
+block maxima (peaks over threshold) says how high it has to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnad.events.event import Observed
+from mnad.events.machine import EventConfig, EventMachine
+from mnad.scoring.smooth import Sustained
+from mnad.scoring.tail import Tail, fit_tail
+
+BLOCK_SECONDS = 5.0
+MIN_SECONDS = 0.2
+DRAWS = 500
+FEWEST = 20
+"""Block maxima that a tail is fitted to, where there are as many."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Smoothed scores of one stretch of normal footage.
+
+    Attributes:
+        seconds: (n,) times, rising, without gaps.
+        score: (n,) 0..1.
+    """
+
+    seconds: NDArray[np.float64]
+    score: NDArray[np.float64]
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds; the last frame lasts as long as the others do on average."""
+        count = len(self.seconds)
+        return float(self.seconds[-1] - self.seconds[0]) * count / max(count - 1, 1)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A threshold and what may be expected of it.
+
+    Attributes:
+        score: 0..1; a frame at or above it is abnormal.
+        per_hour: false alarms per hour that were asked for.
+        expected: false alarms per hour at this threshold, by the tail.
+        interval: of that, 95 %, by a bootstrap over blocks in their order.
+        counted: false alarms in the footage itself, by the event machine.
+        hours: of normal footage.
+        extrapolated: whether the footage is too short to have seen such scores.
+    """
+
+    score: float
+    per_hour: float
+    expected: float
+    interval: tuple[float, float]
+    counted: int
+    hours: float
+    extrapolated: bool
+
+
+def threshold_for(stretches: Sequence[Scored], per_hour: float, seed: int = 0) -> Threshold:
+    """The threshold that normal footage exceeds `per_hour` times an hour.
+
+    Args:
+        stretches: smoothed scores of normal footage, at least two blocks in all.
+        per_hour: false alarms per hour, above 0.
+        seed: of the bootstrap.
+    """
+    maxima = np.concatenate([block_maxima(one) for one in stretches])
+    hours = sum(one.duration for one in stretches) / 3600
+    blocks_per_hour = len(maxima) / hours
+    share = min(per_hour / blocks_per_hour, 0.5)
+    above = int(share * (len(maxima) + 1))
+    tail = _tail(maxima)
+    if above >= 1:
+        ordered = np.sort(maxima)[::-1]
+        # A frame at the threshold is abnormal: it lies just above the highest one allowed.
+        level = float(np.nextafter(ordered[above - 1], np.inf))
+    else:
+        level = float(tail.quantile(min(share, tail.share)))
+    rng = np.random.default_rng(seed)
+    rates = [_rate(_resampled(maxima, rng), level) * blocks_per_hour for _ in range(DRAWS)]
+    low, high = np.quantile(rates, [0.025, 0.975])
+    score = level / (1 + level)
+    return Threshold(
+        score=score,
+        per_hour=per_hour,
+        expected=_rate(maxima, level) * blocks_per_hour,
+        interval=(float(low), float(high)),
+        counted=sum(alarms_at(one, score) for one in stretches),
+        hours=hours,
+        extrapolated=above < 1,
+    )
+
+
+def block_maxima(stretch: Scored) -> NDArray[np.float64]:
+    """Of each block of `BLOCK_SECONDS` the highest sustained surprise (x of the score x/(1+x))."""
+    held = Sustained(MIN_SECONDS)
+    lasting = np.array([held.push(t, s) for t, s in zip(stretch.seconds, stretch.score)])  # noqa: B905
+    lasting = np.maximum(lasting, 0)
+    number = ((stretch.seconds - stretch.seconds[0]) // BLOCK_SECONDS).astype(int)
+    maxima = np.zeros(number[-1] + 1)
+    np.maximum.at(maxima, number, lasting)
+    full = maxima[:-1] if len(maxima) > 1 and _partial(stretch) else maxima
+    return np.asarray(full / np.maximum(1 - full, 1e-12))
+
+
+def _partial(stretch: Scored) -> bool:
+    """Whether the last block is less than half full; it then says too little."""
+    return stretch.duration % BLOCK_SECONDS < BLOCK_SECONDS / 2
+
+
+def alarms_at(stretch: Scored, threshold: float) -> int:
+    """Events that the event machine starts in a stretch."""
+    machine = EventMachine(EventConfig(threshold, min_seconds=MIN_SECONDS), "", None)
+    return sum(
+        message.phase == "start"
+        for index, (t, s) in enumerate(zip(stretch.seconds, stretch.score, strict=True))
+        for message in machine.push(Observed(index, float(t), float(s)))
+    )
+
+
+def _tail(maxima: NDArray[np.float64]) -> Tail:
+    share = min(1.0 - 1 / len(maxima), max(0.1, FEWEST / len(maxima)))
+    return fit_tail(maxima, share)
+
+
+def _rate(maxima: NDArray[np.float64], level: float) -> float:
+    """Share of blocks that exceed a level."""
+    tail = _tail(maxima)
+    if level <= tail.cut:
+        return float((maxima > level).mean())
+    return float(10 ** tail.log10_survival(level))
+
+
+def _resampled(maxima: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """A moving-block bootstrap: runs of neighbours stay together, as busy minutes do."""
+    count = len(maxima)
+    run = max(1, min(12, count // 8))
+    starts = rng.integers(0, count - run + 1, -(-count // run))
+    return np.concatenate([maxima[s : s + run] for s in starts])[:count]

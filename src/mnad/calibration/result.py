@@ -1,0 +1,69 @@
+"""What a calibration leaves with a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnad.calibration.rate import Threshold
+from mnad.camera.view import View
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """A threshold, what it was set on, and what the camera normally shows.
+
+    Attributes:
+        threshold: score from which on a frame is abnormal, and what may be expected of it.
+        rate: frames per second of the footage.
+        frames: of the footage that were scored.
+        sources: names of the footage.
+        trained_on: share of the frames that the model was trained on, 0..1.
+        score: (n,) smoothed scores of its frames, to notice when normal scores drift.
+        view: what the camera normally shows, to notice when something happens to the camera.
+    """
+
+    threshold: Threshold
+    rate: float
+    frames: int
+    sources: tuple[str, ...]
+    trained_on: float
+    score: NDArray[np.float64]
+    view: View
+
+    def sentences(self) -> list[str]:
+        """The facts for people, one sentence each."""
+        t = self.threshold
+        low, high = t.interval
+        told = [
+            f"{_time(t.hours)} of normal footage ({self.frames} frames of {len(self.sources)} "
+            f"source(s)) put the threshold at {t.score:.3f}.",
+            f"Expected there: {t.expected:.3g} false alarms per hour, 95 % interval {low:.3g} to "
+            f"{high:.3g}; in that footage itself there were {t.counted}.",
+        ]
+        return told + self.warnings()
+
+    def warnings(self) -> list[str]:
+        """What keeps the threshold from being trusted, one sentence each."""
+        t, told = self.threshold, []
+        if t.extrapolated:
+            told.append(
+                f"{_time(t.hours)} of normal footage is too short to have seen what happens "
+                f"{t.per_hour:g} time(s) an hour: the threshold is extrapolated; calibrate on "
+                f"{_time(1 / t.per_hour)} or more."
+            )
+        if self.trained_on > 0:
+            told.append(
+                f"{100 * self.trained_on:.0f} % of the calibration frames were trained on: their "
+                "scores are too low, and there will be more false alarms than stated."
+            )
+        return told
+
+
+def _time(hours: float) -> str:
+    minutes = 60 * hours
+    if minutes < 1:
+        return f"{60 * minutes:.0f} s"
+    return f"{minutes:.1f} min" if minutes < 90 else f"{hours:.1f} h"

@@ -1,0 +1,78 @@
+"""The things that move in normal footage: how large they are, and cut-outs of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Frames = NDArray[np.uint8]
+
+BACKGROUND_FRAMES = 25
+LOOKED_AT = 40
+"""Frames of a clip in which things are looked for."""
+DIFFERENT = 15.0
+"""Grey levels of 255 by which a thing differs from its background."""
+SMALLEST, LARGEST = 3e-4, 0.5
+"""Of a thing: the least share of the frame's area, the greatest share of its height or width."""
+USUAL_BLOCK = 1 / 12
+"""Share of the height that a block takes where nothing moves."""
+
+
+class Thing(NamedTuple):
+    """Something that differs from the background.
+
+    Attributes:
+        pixels: (h, w, c) float32, its bounding box and a margin.
+        alpha: (h, w) float32 in 0..1, where in the box it is.
+        size: rows and columns of the bounding box.
+    """
+
+    pixels: NDArray[np.float32]
+    alpha: NDArray[np.float32]
+    size: tuple[int, int]
+
+
+def things_in(clip: Frames) -> list[Thing]:
+    """What differs from the median of a clip (T, H, W, c), in frames evenly spread over it."""
+    height, width = clip.shape[1:3]
+    spread = np.linspace(0, len(clip) - 1, min(len(clip), BACKGROUND_FRAMES)).astype(int)
+    background = np.median(clip[spread], axis=0).astype(np.float32)
+    found: list[Thing] = []
+    for t in np.linspace(0, len(clip) - 1, min(len(clip), LOOKED_AT)).astype(int):
+        difference = np.abs(clip[t] - background).max(axis=-1)
+        apart = (cv2.GaussianBlur(difference, (0, 0), 1) > DIFFERENT).astype(np.uint8)
+        apart = cv2.morphologyEx(apart, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)).astype(np.uint8)
+        count, label, facts, _ = cv2.connectedComponentsWithStats(apart)
+        for i in range(1, count):
+            x, y, w, h, area = (int(n) for n in facts[i])
+            large = h > LARGEST * height or w > LARGEST * width
+            if large or area < SMALLEST * height * width:
+                continue
+            rows, columns = slice(max(0, y - 2), y + h + 2), slice(max(0, x - 2), x + w + 2)
+            alpha = cv2.GaussianBlur((label[rows, columns] == i).astype(np.float32), (0, 0), 0.8)
+            found.append(
+                Thing(clip[t, rows, columns].astype(np.float32), np.asarray(alpha), (h, w))
+            )
+    return found
+
+
+def block_size(clips: Sequence[Frames]) -> int:
+    """Rows and columns of a block as large as what normally moves in the scene.
+
+    The median over all things of the side of a square of the area of their bounding box. A block
+    of that size holds the whole of a thing and little else, as a matched filter would.
+
+    Args:
+        clips: (T, H, W, c) uint8 normal footage at the size of the network.
+
+    Returns:
+        Pixels, from a 32nd to a quarter of the frame's shorter side.
+    """
+    side = min(clips[0].shape[1:3])
+    sizes = [np.sqrt(h * w) for clip in clips for h, w in (t.size for t in things_in(clip))]
+    wanted = float(np.median(sizes)) if sizes else USUAL_BLOCK * side
+    return round(float(np.clip(wanted, max(1, side / 32), side / 4)))

@@ -1,0 +1,130 @@
+"""Whether the scores of normal frames still are what they were when the camera was calibrated.
+
+A two-sample Kolmogorov-Smirnov test on a sliding window (Raab et al. 2020, KSWIN): unlike ADWIN,
+which compares means, it also sees a change of spread, and it needs nothing but the sorted normal
+scores. Scores of neighbouring frames are alike, which no such test forgives. So the window holds
+one score in 20 seconds, and what likeness remains there is counted: n scores with autocorrelation
+time t weigh as much as n / t independent ones (t by the initial positive sequence of Geyer 1992,
+Practical Markov chain Monte Carlo). The reference has the same autocorrelation time in seconds, so
+short calibration footage makes the test as doubtful as it should be.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mnad.camera.change import Change
+from mnad.errors import MnadError
+
+SPACING = 20.0
+"""Seconds between two scores of the window."""
+
+WINDOW, EVERY = 360, 30
+"""Scores in the window (two hours), and how many come in between two tests."""
+
+ALPHA = 1e-5
+"""Chance of a false alarm per test; 144 tests, overlapping, make a day."""
+
+LEAST = 0.2
+"""Distance of the distributions, 0..1, below which it is not worth a person's time."""
+
+SILENCE = 86_400.0
+"""Seconds before it is said again."""
+
+
+class Drift:
+    """Watches the scores below the threshold; it asks for calibration and changes nothing.
+
+    Args:
+        reference: (n,) normal scores, 0..1, one per frame.
+        rate: frames per second of the footage that gave them.
+        threshold: scores from here on are anomalies and left out, here and there.
+
+    Raises:
+        MnadError: no reference score lies below the threshold.
+    """
+
+    def __init__(self, reference: ArrayLike, rate: float, threshold: float) -> None:
+        scores = np.asarray(reference, np.float64)
+        self._reference = np.sort(scores[scores < threshold])
+        if not len(self._reference):
+            raise MnadError(
+                f"no normal score lies below the threshold {threshold:g}: calibrate the model."
+            )
+        self._threshold = threshold
+        self._span = len(self._reference) / rate
+        self._window: deque[float] = deque(maxlen=WINDOW)
+        self._last = self._told = -np.inf
+        self._new = 0
+
+    def reset(self) -> None:
+        """Forget what came in: after a calibration, or when the camera was out of order."""
+        self._window.clear()
+        self._told, self._new = -np.inf, 0
+
+    def push(self, score: float, seconds: float) -> Change | None:
+        """Take in the score of a frame.
+
+        Args:
+            score: 0..1, high = abnormal; NaN for none.
+            seconds: since the start of the source.
+
+        Returns:
+            A request to calibrate again; at most one a day.
+        """
+        if not score < self._threshold or seconds - self._last < SPACING:
+            return None
+        self._last = seconds
+        self._window.append(score)
+        self._new += 1
+        if len(self._window) < WINDOW or self._new < EVERY:
+            return None
+        self._new = 0
+        recent = np.array(self._window)
+        distance = ks_distance(recent, self._reference)
+        if distance < max(LEAST, self._limit(recent)) or seconds - self._told < SILENCE:
+            return None
+        self._told = seconds
+        higher = np.median(recent) > np.median(self._reference)
+        return Change(
+            "drift",
+            "start",
+            seconds,
+            f"normal scores have become {'higher' if higher else 'lower'} than at calibration "
+            f"(distance {distance:.2f} of 1): calibrate again on recent footage",
+        )
+
+    def _limit(self, recent: NDArray[np.float64]) -> float:
+        time = autocorrelation_time(recent)
+        n = len(recent) / time
+        m = max(min(self._span / (SPACING * time), len(self._reference)), 1.0)
+        return float(np.sqrt(-np.log(ALPHA / 2) / 2 * (n + m) / (n * m)))
+
+
+def ks_distance(a: ArrayLike, b: ArrayLike) -> float:
+    """Greatest distance, 0..1, of the empirical distribution functions of two samples."""
+    x, y = np.sort(np.asarray(a, np.float64)), np.sort(np.asarray(b, np.float64))
+    both = np.concatenate([x, y])
+    share_x = np.searchsorted(x, both, side="right") / len(x)
+    share_y = np.searchsorted(y, both, side="right") / len(y)
+    return float(np.abs(share_x - share_y).max())
+
+
+def autocorrelation_time(series: ArrayLike) -> float:
+    """Steps after which a stationary series (n,) is as good as new; 1 and more.
+
+    1 + 2 * (sum of the autocorrelations), up to where a pair of neighbouring ones sums to 0 or
+    less.
+    """
+    x = np.asarray(series, np.float64)
+    x = x - x.mean()
+    power = float(x @ x)
+    if power == 0:
+        return 1.0
+    correlations = np.correlate(x, x, "full")[len(x) - 1 :] / power
+    pairs = correlations[: len(x) // 2 * 2].reshape(-1, 2).sum(1)
+    ends = np.flatnonzero(pairs <= 0)
+    return max(1.0, 2 * float(pairs[: ends[0] if len(ends) else None].sum()) - 1)

@@ -1,0 +1,179 @@
+"""Whether something is wrong with the camera itself: covered, frozen, blurred, moved, relit.
+
+Each state compares the mean picture of the last seconds with the learnt view, whose own spread
+sets the limits. They are wide: while a state is on, anomalies are held back, so a false one costs
+more than a late one. Where two would fit, the first of covered, moved, out of focus and lighting
+is reported, because the later ones cannot be judged then.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnad.camera.change import Change
+from mnad.camera.likeness import Aligner, Background, Likeness, Shift
+from mnad.camera.sight import Glance, Running, Stillness, glance, stride
+from mnad.camera.view import View
+
+HOLD = {"covered": 2.0, "moved": 2.0, "out of focus": 2.0, "lighting": 10.0, "frozen": 0.0}
+"""Seconds that a state must last before it is reported, and be gone before its end is."""
+
+SAME, STOOD = 5.0, 15.0
+"""Seconds after which a picture that repeats exactly, or but for noise, is frozen; or three times
+what the normal footage has shown of it, if that is more."""
+
+_Verdict = str | bool | None
+"""What is wrong, as a sentence; False if nothing is; None if it cannot be judged."""
+
+
+class Health:
+    """Watches one camera.
+
+    Args:
+        view: what it normally shows. If its footage was so restless or so empty that no edges
+            stand still in it, only freezing and lighting are judged.
+        rate: frames per second; about 5 in a second are looked at.
+    """
+
+    def __init__(self, view: View, rate: float) -> None:
+        self._view = view
+        self._stride = stride(rate)
+        self._count = 0
+        self._running, self._stillness = Running(), Stillness()
+        self._background = Background(view.picture)
+        self._aligner = Aligner(view.picture.edges)
+        self._states = {what: _State(what, hold) for what, hold in HOLD.items()}
+
+    @property
+    def ill(self) -> tuple[str, ...]:
+        """The states that are on."""
+        return tuple(state.what for state in self._states.values() if state.on)
+
+    def push(self, pixels: NDArray[np.uint8], seconds: float) -> tuple[Change, ...]:
+        """Take in the next frame.
+
+        Args:
+            pixels: (H, W, C) uint8, C = 1 or 3 (RGB); of any size.
+            seconds: since the start of the source, never falling.
+
+        Returns:
+            What began or ended with this frame, mostly nothing.
+        """
+        turn, skipped = divmod(self._count, self._stride)
+        self._count += 1
+        if skipped:
+            return ()
+        now = glance(pixels, self._view.size)
+        mean = self._running.add(now, seconds)
+        verdicts: dict[str, _Verdict] = {"frozen": self._frozen(now, seconds)}
+        # Every second glance: the mean changes slowly, and this is what costs time.
+        if turn % 2:
+            verdicts = dict.fromkeys(self._states) | verdicts
+            # A frozen picture is old: it says nothing about the camera's present.
+            if not verdicts["frozen"]:
+                verdicts |= self._judge(mean)
+        changes = (self._states[what].update(found, seconds) for what, found in verdicts.items())
+        return tuple(change for change in changes if change is not None)
+
+    def _frozen(self, now: Glance, seconds: float) -> _Verdict:
+        same, still = self._stillness.add(now.grey, seconds)
+        if same >= max(SAME, 3 * self._view.same) or still >= max(STOOD, 3 * self._view.still):
+            return f"the same picture has been repeated for {max(same, still):.0f} seconds"
+        return False
+
+    def _judge(self, mean: Glance) -> dict[str, _Verdict]:
+        view, like = self._view, self._background.likeness(mean)
+        verdicts: dict[str, _Verdict] = {}
+        kept = like.match / max(view.middle.match, 1e-9)
+        if view.middle.match >= 0.3:
+            verdicts["covered"] = _covered(like, kept)
+            if verdicts["covered"]:
+                return verdicts
+            # Far above any limit nothing can have moved, and the search is what costs.
+            near = kept > 0.85
+            verdicts["moved"] = not near and _moved(like, kept, self._aligner.find(mean.edges))
+            if verdicts["moved"]:
+                return verdicts
+            verdicts["out of focus"] = _blurred(like, view)
+            if verdicts["out of focus"]:
+                return verdicts
+        # With less of the learnt edges in sight something else hides the place.
+        verdicts["lighting"] = kept > 0.4 and _relit(like, view)
+        return verdicts
+
+
+class _State:
+    """Turns verdicts into changes."""
+
+    def __init__(self, what: str, hold: float) -> None:
+        self.what, self.on = what, False
+        self._hold = hold
+        self._since: float | None = None
+
+    def update(self, verdict: _Verdict, seconds: float) -> Change | None:
+        if verdict is None or bool(verdict) == self.on:
+            self._since = None
+            return None
+        if self._since is None:
+            self._since = seconds
+        if seconds - self._since < self._hold:
+            return None
+        self.on, self._since = bool(verdict), None
+        if self.on:
+            return Change(self.what, "start", seconds, str(verdict))
+        return Change(self.what, "end", seconds, f"the camera is no longer {_ENDED[self.what]}")
+
+
+_ENDED = {what: what for what in HOLD} | {"lighting": "under another light"}
+
+
+def _covered(like: Likeness, kept: float) -> _Verdict:
+    empty = like.bare >= 0.65 or like.structure < 0.35
+    if not (empty and kept < 0.5 and like.coarse < 0.7):
+        return False
+    light = (
+        " dark and" if like.brightness < -1.5 else " bright and" if like.brightness > 0.6 else ""
+    )
+    return f"the picture is{light} bare where the learnt one has detail: the lens seems covered"
+
+
+def _moved(like: Likeness, kept: float, shift: Shift) -> _Verdict:
+    gain = shift.match - like.match
+    # An absolute gain, too: of two poor matches the better one is no proof.
+    if gain > 0.12 and gain > 0.25 * shift.match and shift.size > 0.008:
+        parts = []
+        distance = float(np.hypot(shift.across, shift.down))
+        if distance > 0.005:
+            parts.append(f"shifted by about {max(distance, 0.01):.0%} of its width")
+        if shift.angle:
+            parts.append(f"turned by about {abs(shift.angle):.0f}°")
+        return f"the picture has {' and '.join(parts)}"
+    if kept < 0.25 and (like.bare < 0.5 or like.coarse < 0.7):
+        return "the picture shows another place than the one that was learnt"
+    return False
+
+
+def _blurred(like: Likeness, view: View) -> _Verdict:
+    if like.sharpness >= 0.7 * view.low.sharpness:
+        return False
+    return f"fine detail is down to {like.sharpness / view.middle.sharpness:.0%} of what it was"
+
+
+def _relit(like: Likeness, view: View) -> _Verdict:
+    """Whether the light has changed; the structure is known to be in place."""
+    colour, usual = like.colour, view.picture.colour
+    if usual > 8 and colour < 0.35 * view.low.colour:
+        return "the picture has lost its colour: the camera sees by night or infrared"
+    if usual < 5 and colour > 12 + 3 * view.high.colour:
+        return "the picture has gained colour: the camera sees by day again"
+    darker, brighter = view.low.brightness - 0.4, view.high.brightness + 0.4
+    if not darker <= like.brightness <= brighter:
+        factor = 2 ** (like.brightness - view.middle.brightness)
+        word = "darker" if factor < 1 else "brighter"
+        return f"the picture is about {abs(factor - 1):.0%} {word} than learnt"
+    # Where parts have become bare, something hides them.
+    hidden = like.bare > 0.4
+    if not hidden and not view.low.contrast - 0.7 <= like.contrast <= view.high.contrast + 0.7:
+        return f"contrast is about {2**like.contrast:.1f} times what was learnt"
+    return False

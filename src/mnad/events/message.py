@@ -1,0 +1,109 @@
+"""The messages about events, and the ids that hold those of one event together."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from mnad.events.event import Box, Event, Kind, Observed, Phase
+
+
+def anomaly_event(
+    source: str, started_at: datetime | None, start: float, peak: Observed, threshold: float
+) -> Event:
+    """The ``start`` message of an anomaly.
+
+    The id is the wall-clock time of the start in UTC (for a file, milliseconds since its start),
+    so that ids sort by time, and a digest of what else tells events apart: a replay of the same
+    source gives the same ids.
+
+    Args:
+        source: the source's name, without credentials.
+        started_at: wall-clock time of second 0 of a live source, with its time zone; None for a
+            file.
+        start: seconds since the start of the source.
+        peak: the highest frame so far.
+        threshold: score from which on a frame counts as abnormal.
+    """
+    return _started("anomaly", "anomaly", source, started_at, start, peak, threshold)
+
+
+def camera_event(
+    what: str,
+    phase: Phase,
+    source: str,
+    started_at: datetime | None,
+    start: float,
+    frame: int,
+    end: float | None = None,
+) -> Event:
+    """A message about what happened to the camera; both messages of one event get the same id.
+
+    Its peak is its start, and its score and threshold are 1: it has happened or it has not.
+
+    Args:
+        what: ``covered``, ``frozen``, ….
+        phase: ``start`` or ``end``.
+        source: as for `anomaly_event`.
+        started_at: as for `anomaly_event`.
+        start: seconds since the start of the source.
+        frame: the frame of that time.
+        end: likewise, for the phase ``end``.
+    """
+    peak = Observed(frame, start, 1.0)
+    event = _started("camera", what, source, started_at, start, peak, threshold=1.0)
+    return replace(event, phase=phase, end=end)
+
+
+def _started(
+    kind: Kind,
+    what: str,
+    source: str,
+    started_at: datetime | None,
+    start: float,
+    peak: Observed,
+    threshold: float,
+) -> Event:
+    moment = None
+    if started_at is not None:
+        moment = (started_at + timedelta(seconds=float(start))).astimezone(UTC)
+    event = Event(
+        id=_event_id(moment, kind, what, source, float(start)),
+        phase="start",
+        kind=kind,
+        what=what,
+        source=source,
+        start=float(start),
+        end=None,
+        at=moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None,
+        peak_score=0.0,
+        peak_seconds=0.0,
+        peak_frame=0,
+        threshold=float(threshold),
+    )
+    return at_peak(event, "start", peak)
+
+
+def _event_id(moment: datetime | None, kind: Kind, what: str, source: str, start: float) -> str:
+    """Time first, so that ids sort by it; then a digest of all that tells events apart."""
+    time = f"{math.floor(start * 1000):012d}"
+    if moment is not None:
+        time = f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}Z"
+    about = "\n".join((source, str(moment), repr(start), kind, what))
+    return f"{time}-{hashlib.sha256(about.encode()).hexdigest()[:8]}"
+
+
+def at_peak(event: Event, phase: Phase, peak: Observed, end: float | None = None) -> Event:
+    """The message of an event's next phase, with the peak as it is now."""
+    # Scores come as NumPy numbers, which JSON does not know.
+    return replace(
+        event,
+        phase=phase,
+        end=None if end is None else float(end),
+        peak_score=float(peak.score),
+        peak_seconds=float(peak.seconds),
+        peak_frame=int(peak.frame),
+        boxes=tuple(Box(*map(float, box)) for box in peak.boxes),
+    )

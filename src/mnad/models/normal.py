@@ -1,0 +1,97 @@
+"""What a model knows of normal footage, in one file, so that it is never half new."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from mnad.calibration.rate import Threshold
+from mnad.calibration.result import Calibration
+from mnad.camera.view import View
+from mnad.errors import MnadError
+from mnad.scoring.reference import Reference
+
+_REFERENCE = ("psnr", "distance", "peak", "block", "error_peak", "level", "floor")
+_NUMBERS = {"block": int, "error_peak": float, "floor": float}
+
+
+class Normal(NamedTuple):
+    """What is known of normal footage.
+
+    Attributes:
+        reference: parts of normal frames, or None.
+        calibration: threshold and view, or None.
+        known: fingerprints (n,) uint64 of frames that were trained on.
+    """
+
+    reference: Reference | None
+    calibration: Calibration | None
+    known: NDArray[np.uint64]
+
+
+def normal_to_bytes(normal: Normal) -> bytes:
+    """The content of the file."""
+    arrays: dict[str, NDArray[Any]] = {"known": normal.known}
+    facts: dict[str, Any] = {}
+    if normal.reference is not None:
+        arrays |= {name: np.atleast_1d(getattr(normal.reference, name)) for name in _REFERENCE}
+    if normal.calibration is not None:
+        calibration = normal.calibration
+        arrays["score"] = calibration.score
+        arrays |= {f"view.{name}": part for name, part in calibration.view.as_arrays().items()}
+        facts = {
+            "threshold": asdict(calibration.threshold),
+            "rate": calibration.rate,
+            "frames": calibration.frames,
+            "sources": calibration.sources,
+            "trained_on": calibration.trained_on,
+        }
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    return save(whole, {"calibration": json.dumps(facts)})
+
+
+def load_normal(file: Path) -> Normal:
+    """Read the file.
+
+    Raises:
+        MnadError: it is damaged.
+    """
+    try:
+        with safe_open(file, "numpy") as opened:
+            # Named one by one, as a safetensors file is no dictionary.
+            arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            facts = json.loads((opened.metadata() or {}).get("calibration", "{}"))
+        reference = _reference(arrays) if "psnr" in arrays else None
+        return Normal(reference, _calibration(arrays, facts) if facts else None, arrays["known"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise MnadError(
+            f"{file} is damaged ({type(error).__name__}: {error}); copy the model folder again."
+        ) from None
+
+
+def _reference(arrays: Mapping[str, NDArray[Any]]) -> Reference:
+    values = {name: arrays[name] for name in _REFERENCE}
+    numbers = {name: kind(values[name][0]) for name, kind in _NUMBERS.items()}
+    return Reference(**{**values, **numbers})
+
+
+def _calibration(arrays: Mapping[str, NDArray[Any]], facts: dict[str, Any]) -> Calibration:
+    threshold = facts["threshold"]
+    view = {name[5:]: part for name, part in arrays.items() if name.startswith("view.")}
+    return Calibration(
+        threshold=Threshold(**{**threshold, "interval": tuple(threshold["interval"])}),
+        rate=facts["rate"],
+        frames=facts["frames"],
+        sources=tuple(facts["sources"]),
+        trained_on=facts["trained_on"],
+        score=arrays["score"],
+        view=View.from_arrays(view),
+    )

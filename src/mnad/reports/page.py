@@ -1,0 +1,293 @@
+"""The report of a run as one HTML file that opens from disk: verdict, timeline, events, facts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnad.errors import MnadError
+from mnad.events.event import Event
+from mnad.reports.overlay import ALARM, BACKGROUND, NORMAL
+from mnad.reports.pictures import clock, embedded, round_times, spoken, svg_path
+
+MOST_PICTURES = 200
+"""Events whose picture is embedded; of more events, those with the highest peaks."""
+
+
+class Gap(NamedTuple):
+    """A time without pictures.
+
+    Attributes:
+        began: seconds since the start of the source.
+        ended: seconds since the start of the source.
+        reason: a few words, without credentials.
+    """
+
+    began: float
+    ended: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the threshold was set on, and what may be expected of it.
+
+    Attributes:
+        hours: of normal footage.
+        false_alarms_per_hour: expected.
+        interval: of that rate, 95 %.
+        warnings: sentences, such as that the footage was too short for the rate asked for.
+    """
+
+    hours: float
+    false_alarms_per_hour: float
+    interval: tuple[float, float]
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """Everything that the page tells.
+
+    Attributes:
+        title: name of the camera, video or run.
+        source: what was watched, without credentials.
+        duration_seconds: from the first frame to the last.
+        frames: that were scored.
+        curve: (n, 2) float, seconds in rising order and score 0..1; NaN where there is no score.
+            All of it is drawn: a long run is thinned before, keeping its maxima, to some
+            8,000 points.
+        threshold: score from which on a frame counts as abnormal; None without calibration.
+        started_at: wall-clock time of second 0, in the time zone to be shown; None for a file.
+        rate: frames per second; None where it is unknown.
+        events: the last message of each event, of both kinds, in the order of time. Thumbnails
+            and clips are looked for beside the page.
+        gaps: times without pictures.
+        calibration: None for a model that was not calibrated.
+        settings: name and value, as they are to be read.
+        versions: of programs and models, likewise.
+        warnings: sentences for the top of the page.
+    """
+
+    title: str
+    source: str
+    duration_seconds: float
+    frames: int
+    curve: NDArray[np.float64]
+    threshold: float | None = None
+    started_at: datetime | None = None
+    rate: float | None = None
+    events: Sequence[Event] = ()
+    gaps: Sequence[Gap] = ()
+    calibration: Calibration | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+    @property
+    def anomalies(self) -> list[Event]:
+        """Events of the scene."""
+        return [event for event in self.events if event.kind == "anomaly"]
+
+    @property
+    def total(self) -> float:
+        """Seconds that the timeline spans, above 0."""
+        known = [self.duration_seconds, *self.curve[-1:, 0], *(gap.ended for gap in self.gaps)]
+        return float(max(*known, *(_end(event) for event in self.events), 0.04))
+
+
+def write_page(path: str | Path, report: Report) -> None:
+    """Write the report: one HTML file below 15 MB that needs no network.
+
+    Pictures of the events with the highest peaks are embedded; clips are linked by their path
+    relative to the page. What is no longer there is left out.
+
+    Args:
+        path: the file, in the folder of the results.
+        report: what it tells.
+
+    Raises:
+        MnadError: the file cannot be written.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    path = Path(path)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    html = environment.get_template("page.html.j2").render(_content(report, path.parent))
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        # A file name that is not UTF-8 reaches us with surrogates, which no page may hold.
+        part.write_text(html, encoding="utf-8", errors="replace")
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise MnadError(
+            f"{path} cannot be written ({error.strerror}): check that its folder exists, may be "
+            "written to and has room."
+        ) from error
+
+
+def verdict(report: Report) -> str:
+    """The run in one line."""
+    length = spoken(report.duration_seconds)
+    count = len(report.anomalies)
+    if count:
+        return f"{count:,} event{'s' if count > 1 else ''} in {length}"
+    if not np.isfinite(report.curve[:, 1]).any():
+        return f"Nothing was scored in {length}"
+    if report.threshold is None:
+        return f"{length} scored, without a threshold"
+    return f"Nothing unusual in {length}"
+
+
+def _content(report: Report, folder: Path) -> dict[str, Any]:
+    """The variables of the template."""
+    wall = _Wall(report)
+    anomalies = report.anomalies
+    lost = [gap.began for gap in report.gaps]
+    by_peak = sorted(anomalies, key=lambda event: -event.peak_score)
+    pictured = {event.id for event in by_peak[:MOST_PICTURES]}
+    highest = f"The {MOST_PICTURES} with the highest peaks are shown with their picture."
+    return {
+        "report": report,
+        "verdict": verdict(report),
+        "palette": {
+            "normal": "rgb({} {} {})".format(*NORMAL),
+            "alarm": "rgb({} {} {})".format(*ALARM),
+            "paper": "rgb({} {} {})".format(*BACKGROUND),
+        },
+        "facts": list(_facts(report, wall)),
+        "total": round(report.total, 2),
+        "line": svg_path(report.curve, lost, closed=False),
+        "area": svg_path(report.curve, lost, closed=True),
+        "ticks": round_times(report.total),
+        "events": [_event(e, wall, folder, e.id in pictured) for e in anomalies],
+        "note": highest if len(anomalies) > MOST_PICTURES else "",
+        "camera": _camera(report, wall),
+        "trust": _trust(report),
+        "clock": clock,
+        "wall": wall.at,
+        "data": {
+            "total": round(report.total, 2),
+            "wall": wall.milliseconds,
+            "dated": wall.dated,
+            "spans": [(round(e.start, 2), round(_end(e), 2)) for e in anomalies],
+            "times": np.round(report.curve[:, 0], 2).tolist(),
+            "scores": [None if np.isnan(s) else round(s, 3) for s in report.curve[:, 1].tolist()],
+        },
+    }
+
+
+class _Wall:
+    """Wall-clock time of the seconds of a report, with the date where it spans several."""
+
+    def __init__(self, report: Report) -> None:
+        self.start = report.started_at
+        self.dated = False
+        self.milliseconds: int | None = None
+        if self.start is not None:
+            end = self.start + timedelta(seconds=report.total)
+            self.dated = end.date() != self.start.date()
+            local = self.start.replace(tzinfo=UTC)
+            self.milliseconds = round(local.timestamp() * 1000)
+
+    def _text(self, when: datetime) -> str:
+        return when.strftime("%Y-%m-%d %H:%M:%S" if self.dated else "%H:%M:%S")
+
+    def at(self, seconds: float) -> str:
+        """Empty where it is not known."""
+        return "" if self.start is None else self._text(self.start + timedelta(seconds=seconds))
+
+    def of(self, event: Event) -> str:
+        """When the event began: as it says itself, as a stream's own clock may drift."""
+        if event.at is None or self.start is None:
+            return self.at(event.start)
+        when = datetime.fromisoformat(event.at)
+        return self._text(when.astimezone(self.start.tzinfo) if when.tzinfo else when)
+
+
+def _end(event: Event) -> float:
+    return max(event.start, event.peak_seconds) if event.end is None else event.end
+
+
+def _facts(report: Report, wall: _Wall) -> Iterator[str]:
+    if wall.start is not None:
+        yield f"from {wall.start:%Y-%m-%d %H:%M:%S %Z}".rstrip()
+    yield f"{report.frames:,} frames" + (f" at {report.rate:.4g} per second" if report.rate else "")
+    scores = report.curve[np.isfinite(report.curve[:, 1])]
+    if len(scores):
+        seconds, score = scores[scores[:, 1].argmax()]
+        yield f"highest score {score:.3f} at {clock(seconds)}"
+
+
+def _event(event: Event, wall: _Wall, folder: Path, pictured: bool) -> dict[str, Any]:
+    picture = clip = None
+    if pictured and event.thumbnail is not None:
+        picture = embedded(folder / event.thumbnail)
+    if event.clip is not None and (folder / event.clip).is_file():
+        clip = quote(Path(event.clip).as_posix())
+    return {
+        "start": round(event.start, 2),
+        "end": round(_end(event), 2),
+        "wall": wall.of(event),
+        "ongoing": event.end is None,
+        "lasted": spoken(_end(event) - event.start),
+        "peak": f"{event.peak_score:.3f}",
+        "peak_at": clock(event.peak_seconds),
+        "what": "" if event.what == "anomaly" else event.what,
+        "picture": picture,
+        "clip": clip,
+    }
+
+
+def _camera(report: Report, wall: _Wall) -> list[dict[str, Any]]:
+    """What befell the camera and the stream, in the order of time."""
+    rows = [
+        (event.start, _end(event), wall.of(event), f"Camera: {event.what}", "camera")
+        for event in report.events
+        if event.kind == "camera"
+    ]
+    rows += [
+        (g.began, g.ended, wall.at(g.began), f"No picture: {g.reason}", "gap") for g in report.gaps
+    ]
+    return [
+        {
+            "start": round(start, 2),
+            "end": round(end, 2),
+            "wall": when,
+            "what": what,
+            "sort": sort,
+            "lasted": spoken(end - start),
+        }
+        for start, end, when, what, sort in sorted(rows)
+    ]
+
+
+def _trust(report: Report) -> list[str]:
+    """The calibration in sentences."""
+    facts = report.calibration
+    if facts is None or report.threshold is None:
+        return ["The model has no calibration, so nothing says how high a score must be to matter."]
+    low, high = facts.interval
+    rate = facts.false_alarms_per_hour
+    seldom = f", which is {24 * rate:.2g} a day" if 0 < rate < 1 else ""
+    return [
+        f"The threshold of {report.threshold:.3f} was set on {spoken(3600 * facts.hours)} of "
+        "normal footage.",
+        f"Expect about {rate:.2g} false alarm{'' if rate == 1 else 's'} per hour{seldom} "
+        f"(95 % interval: {low:.2g} to {high:.2g} per hour).",
+    ]

@@ -1,0 +1,57 @@
+"""What a source is called: live or not, and how its address is shown without its secrets."""
+
+from __future__ import annotations
+
+import re
+
+_STREAM = re.compile(r"(rtsps?|rtmps?|https?)://", re.IGNORECASE)
+_CAMERA = re.compile(r"(?:/dev/video)?(\d{1,3})")
+
+# Up to the last @, as passwords are often written down without escaping their own @ and /.
+_LOGIN = re.compile(r"(?<=://)\S*@")
+# Also in a path: .../user=admin_password=x_channel=1_stream=0.sdp is the address of many cameras.
+_SECRET = re.compile(
+    r"([\w.%-]*?(?:user|usr|login|pass|pwd|token|key|secret|auth|sig|cred|session|sid|hash|pin)"
+    r"[a-z\d.%-]*)=[^&;\s]*?(?=_[a-z]+=|[&;\s]|$)",
+    re.IGNORECASE,
+)
+_LONG = re.compile(r"(?<=[?&;])((?:[^=&;\s]*+=(?=[^=&;\s]))?+)[^&;\s]{16,}")
+
+
+def is_live(source: str) -> bool:
+    """Whether `source` names a stream or a camera rather than files.
+
+    Streams start with ``rtsp://``, ``rtsps://``, ``rtmp://``, ``rtmps://``, ``http://`` or
+    ``https://``; a camera is its index (``0``) or its device (``/dev/video0``).
+    """
+    return _STREAM.match(source) is not None or camera(source) is not None
+
+
+def camera(source: str) -> int | None:
+    """Index of the camera that `source` names, or None."""
+    match = _CAMERA.fullmatch(source)
+    return int(match[1]) if match else None
+
+
+def redacted(source: str) -> str:
+    """An address, or any text that repeats addresses, with ``***`` for what may be secret.
+
+    Hidden are user names and passwords, values whose key sounds like a secret, and any value of
+    16 characters or more in a query.
+    """
+    text = _LOGIN.sub("***@", source)
+    return _LONG.sub(r"\1***", _SECRET.sub(r"\1=***", text))
+
+
+def live_name(source: str) -> str:
+    """A short name for a live source, fit for a file name and without credentials.
+
+    Returns:
+        1 to 64 letters, digits, ``.``, ``_`` and ``-``, such as ``camera-0`` or ``10.0.0.7-cam``.
+    """
+    index = camera(source)
+    if index is not None:
+        return f"camera-{index}"
+    text = _STREAM.sub("", redacted(source).replace("***@", ""), count=1)
+    name = re.sub(r"[^\w.]+", "-", text.replace("***", ""), flags=re.ASCII)
+    return name.strip("-.")[:64].strip("-.") or "stream"

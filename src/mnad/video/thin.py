@@ -1,0 +1,65 @@
+"""Fewer frames per second than a source has, always at the same distance from each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from mnad.video.source import FOLDER_RATE, Frame, Source, open_source
+
+
+def step_of(rate: Fraction | float | None, wanted: float | None) -> int:
+    """Of how many frames one is taken, so that about `wanted` per second are; 1 takes all.
+
+    A whole number, because a prediction depends on how far apart its frames are.
+
+    Args:
+        rate: frames per second of the source; None is taken as 25.
+        wanted: frames per second; None for all.
+    """
+    if wanted is None:
+        return 1
+    return max(1, round(float(rate or FOLDER_RATE) / wanted))
+
+
+class Thin:
+    """Says which frames to take; goes by their times, so lost frames do not put it out of step.
+
+    Args:
+        rate: frames per second of the source; None is taken as 25.
+        wanted: frames per second to take about; None for all.
+    """
+
+    def __init__(self, rate: Fraction | float | None, wanted: float | None) -> None:
+        step = step_of(rate, wanted)
+        # Half a frame early is in time: clocks of cameras are not exact.
+        self._apart = 0.0 if step == 1 else (step - 0.5) / float(rate or FOLDER_RATE)
+        self._last: float | None = None
+
+    def takes(self, seconds: float | Fraction) -> bool:
+        """Whether to take the frame at `seconds`."""
+        now = float(seconds)
+        if self._last is not None and self._last <= now < self._last + self._apart:
+            return False
+        self._last = now
+        return True
+
+
+def thinned(source: Source, wanted: float | None) -> Iterator[Frame]:
+    """The frames of a source that are looked at, at about `wanted` frames per second."""
+    thin = Thin(source.rate, wanted)
+    return (frame for frame in source if thin.takes(frame.seconds))
+
+
+def taken_rate(path: Path, wanted: float | None, rate: Fraction | None = None) -> float:
+    """Frames per second that are taken of a source.
+
+    Args:
+        path: the source, see `open_source`.
+        wanted: frames per second to take about; None for all.
+        rate: of a folder of images, which does not say it.
+    """
+    with open_source(path, rate=rate) as source:
+        own = source.rate or FOLDER_RATE
+    return float(own / step_of(own, wanted))

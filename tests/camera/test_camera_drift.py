@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.signal import lfilter
+from scipy.special import ndtr
+from scipy.stats import ks_2samp
+
+from mnad.camera.change import Change
+from mnad.camera.drift import SPACING, WINDOW, Drift, autocorrelation_time, ks_distance
+from mnad.errors import MnadError
+
+HOUR = 3600
+
+
+def scores(seed: int, seconds: int, memory: float, shift: float = 0.0) -> np.ndarray:
+    """One score a second, in 0..1, each like its neighbours over `memory` seconds."""
+    keep = np.exp(-1 / memory)
+    noise = np.random.default_rng(seed).normal(size=seconds + 1000)
+    return ndtr(lfilter([np.sqrt(1 - keep**2)], [1, -keep], noise)[1000:] + shift)
+
+
+def run(drift: Drift, values: np.ndarray, start: float = 0.0) -> list[Change]:
+    found = (drift.push(score, start + t) for t, score in enumerate(values.tolist()))
+    return [change for change in found if change]
+
+
+def test_distance_is_that_of_scipy() -> None:
+    rng = np.random.default_rng(0)
+    for n, m in ((1, 1), (7, 30), (200, 90)):
+        a, b = rng.normal(size=n).round(1), rng.normal(0.5, 2, m).round(1)
+        assert ks_distance(a, b) == pytest.approx(ks_2samp(a, b).statistic)
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.5, 0.9])
+def test_autocorrelation_time_of_a_known_process(keep: float) -> None:
+    noise = np.random.default_rng(1).normal(size=20_000)
+    series = lfilter([1], [1, -keep], noise)
+    assert autocorrelation_time(series) == pytest.approx((1 + keep) / (1 - keep), rel=0.15)
+
+
+def test_a_constant_series_has_no_autocorrelation_time_to_speak_of() -> None:
+    assert autocorrelation_time(np.ones(50)) == 1
+
+
+def test_false_alarms_are_rare_on_scores_that_stay_the_same() -> None:
+    days = [
+        run(Drift(scores(seed, HOUR, memory), 1, 0.98), scores(100 + seed, 24 * HOUR, memory))
+        for memory in (2, 30)
+        for seed in range(2)
+    ]
+    assert days == [[]] * 4
+
+
+def test_a_lasting_change_is_told_once_a_day() -> None:
+    drift = Drift(scores(0, HOUR, 5), 1, 0.98)
+    (change,) = run(drift, scores(1, 23 * HOUR, 5, shift=-1.0))
+    assert (change.what, change.phase) == ("drift", "start")
+    assert WINDOW * SPACING - SPACING <= change.seconds < 3 * HOUR
+    assert "lower" in change.detail
+    assert len(run(drift, scores(2, 5 * HOUR, 5, shift=-1.0), start=23 * HOUR)) == 1
+
+
+def test_a_new_start_after_a_reset() -> None:
+    drift = Drift(scores(0, HOUR, 5), 1, 0.98)
+    assert len(run(drift, scores(1, 4 * HOUR, 5, shift=1.0))) == 1
+    drift.reset()
+    assert len(run(drift, scores(1, 4 * HOUR, 5, shift=1.0), start=4 * HOUR)) == 1
+
+
+def test_a_long_anomaly_is_no_drift() -> None:
+    values = scores(1, 12 * HOUR, 5)
+    values[2 * HOUR : 10 * HOUR] = 0.99
+    assert run(Drift(scores(0, HOUR, 5), 1, 0.98), values) == []
+
+
+def test_scores_that_are_missing_are_passed_over() -> None:
+    drift = Drift(scores(0, HOUR, 5), 1, 0.98)
+    assert run(drift, np.full(6 * HOUR, np.nan)) == []
+
+
+def test_a_reference_above_the_threshold_is_refused() -> None:
+    with pytest.raises(MnadError, match="below the threshold"):
+        Drift([0.9, 0.95], 10, 0.5)

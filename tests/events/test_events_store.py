@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from mnad.events.store import prune
+
+# Name and size, from the oldest on.
+FILES = {
+    "events.jsonl": 500,
+    "overlay-20260101T000000Z.mp4": 3000,
+    "clips/a.mp4": 1000,
+    "thumbnails/a.jpg": 100,
+    "clips/.b.part.mp4": 1000,
+    "overlay/overlay-20260101T001000Z.mp4": 3000,
+    "clips/b.mp4": 1000,
+    "clips/c.mp4": 1000,
+    "thumbnails/c.jpg": 100,
+    "thumbnails/.d.part.jpg": 100,
+    "overlay/.overlay-20260101T002000Z.part.mp4": 3000,
+    "model/weights.safetensors": 2000,
+}
+TOTAL = sum(FILES.values())
+ORDER = [
+    "clips/b.mp4",
+    "clips/c.mp4",
+    "overlay-20260101T000000Z.mp4",
+    "overlay/overlay-20260101T001000Z.mp4",
+    "thumbnails/c.jpg",
+    "clips/a.mp4",
+]
+
+
+@pytest.fixture
+def results(tmp_path):
+    for age, (name, size) in enumerate(FILES.items()):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x" * size)
+        os.utime(path, (1000 + age, 1000 + age))
+    return tmp_path
+
+
+@pytest.mark.parametrize("count", range(len(ORDER) + 1))
+def test_no_more_than_needed_goes_in_order(results, count):
+    gone = sum(FILES[name] for name in ORDER[:count])
+    removed = prune(results, TOTAL - gone, {"a"})
+    assert removed == [results / name for name in ORDER[:count]]
+    left = {str(p.relative_to(results)) for p in results.rglob("*") if p.is_file()}
+    assert left == set(FILES) - set(ORDER[:count])
+
+
+def test_one_byte_over_takes_one_file(results):
+    assert prune(results, TOTAL - 1, {"a"}) == [results / "clips/b.mp4"]
+
+
+def test_what_must_stay_stays(results):
+    prune(results, 0, {"a"})
+    left = {str(p.relative_to(results)) for p in results.rglob("*") if p.is_file()}
+    assert left == set(FILES) - set(ORDER)
+
+
+def test_an_empty_or_missing_folder(tmp_path):
+    assert prune(tmp_path, 0) == prune(tmp_path / "missing", 0) == []

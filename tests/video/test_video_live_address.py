@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import random
+import re
+from itertools import pairwise
+from urllib.parse import quote
+
+import pytest
+
+from mnad.video.address import camera, is_live, live_name, redacted
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["rtsp://h/a", "RTSP://h", "rtsps://h", "rtmp://h/a", "http://h/a.mp4", "https://h", "0", "12",
+     "/dev/video3"],
+)  # fmt: skip
+def test_live(source):
+    assert is_live(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["clip.mp4", "./0", "videos/*.avi", "/dev/video", "rtsp", "http:/x", "file:///a", "a/rtsp://h",
+     "-1", "0.mp4", ""],
+)  # fmt: skip
+def test_not_live(source):
+    assert not is_live(source)
+
+
+def test_cameras():
+    assert [camera(s) for s in ("0", "/dev/video7", "clip7")] == [0, 7, None]
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("rtsp://admin:hunter2@10.0.0.7:554/cam", "rtsp://***@10.0.0.7:554/cam"),
+        ("rtsp://admin:p@ss/w@rd@10.0.0.7/cam", "rtsp://***@10.0.0.7/cam"),
+        (
+            "rtsp://10.0.0.7/cam/realmonitor?channel=1&subtype=0",
+            "rtsp://10.0.0.7/cam/realmonitor?channel=1&subtype=0",
+        ),
+        ("http://h/v?user=me&pwd=a/b==&n=2", "http://h/v?user=***&pwd=***&n=2"),
+        ("https://h/v.m3u8?x=0123456789abcdef0", "https://h/v.m3u8?x=***"),
+        ("https://h/v.m3u8?0123456789abcdef0", "https://h/v.m3u8?***"),
+        ("https://h/v.m3u8?0123456789abcdef==&n=1", "https://h/v.m3u8?***&n=1"),
+        ("http://h/v?transport_protocol=tcp", "http://h/v?transport_protocol=tcp"),
+        ("http://h/v?Access_Token=abc", "http://h/v?Access_Token=***"),
+        (
+            "rtsp://h/user=admin_password=tlJw_channel=1_stream=0.sdp",
+            "rtsp://h/user=***_password=***_channel=1_stream=0.sdp",
+        ),
+        (
+            "[Errno 111] Connection refused: 'rtsp://u:p@h/cam' after http://v:q@g/x",
+            "[Errno 111] Connection refused: 'rtsp://***@h/cam' after http://***@g/x",
+        ),
+        ("0", "0"),
+    ],
+)
+def test_redacted(source, shown):
+    assert redacted(source) == shown
+
+
+def texts(count, space=False):
+    """Random text of all kinds, punctuation and other scripts among it."""
+    draw = random.Random(0)
+    letters = [chr(n) for n in (*range(33, 127), *range(0xA1, 0x180), 0x4E2D, 0x1F4F9)]
+    letters += [*"@@@:::///???===&&&%%%"] + [" "] * (40 * space)
+    return ["".join(draw.choices(letters, k=draw.randint(1, 12))) for _ in range(count)]
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "rtsps", "rtmp", "http", "https"])
+@pytest.mark.parametrize("escaped", [False, True])
+def test_no_login_is_ever_shown(scheme, escaped):
+    for user, password in pairwise(f"<{text}>" for text in texts(500)):
+        if escaped:
+            user, password = quote(user, safe=""), quote(password, safe="")
+        source = f"{scheme}://{user}:{password}@10.0.0.7:554/cam?channel=1"
+        for text in (redacted(source), redacted(f"bad: '{source}' (refused)"), live_name(source)):
+            assert user not in text
+            assert password not in text
+            assert "10.0.0.7" in text
+
+
+@pytest.mark.parametrize("key", ["password", "pwd", "token", "api_key", "sig", "auth"])
+def test_no_secret_of_a_query_is_ever_shown(key):
+    for text in texts(200):
+        value = f"<{quote(text, safe='')}>"
+        assert value not in redacted(f"http://h/v?n=1&{key}={value}&m=2")
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("0", "camera-0"),
+        ("/dev/video2", "camera-2"),
+        ("rtsp://admin:hunter2@10.0.0.7:554/cam/1", "10.0.0.7-554-cam-1"),
+        ("http://h/v?token=abc", "h-v-token"),
+        ("http://", "stream"),
+    ],
+)
+def test_name(source, name):
+    assert live_name(source) == name
+
+
+def test_a_name_fits_a_file():
+    for text in texts(1000, space=True):
+        assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", live_name(f"rtsp://{text}"))
