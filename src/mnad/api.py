@@ -7,10 +7,12 @@ reason annotations are not postponed here: to resolve them the command line woul
 import json as json_lib
 import logging
 import os
+import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mnad.alarms.alarms import AlarmConfig
 from mnad.config import (
     Device,
     MethodConfig,
@@ -25,11 +27,13 @@ from mnad.config import (
     scale_of,
 )
 from mnad.errors import MnadError, UsageError
+from mnad.watch.options import EventTimes, WatchOptions
 
 if TYPE_CHECKING:
     from mnad.calibration.result import Calibration
-    from mnad.detection import Detection
+    from mnad.events.event import Event
     from mnad.models.folder import Model
+    from mnad.watch.files import Detection
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,33 @@ class MethodOptions:
         """`method` with these changes."""
         changes: dict[str, Any] = {k: v for k, v in asdict(self).items() if v is not None}
         return replace(method, **changes)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What came of watching.
+
+    Attributes:
+        out: the camera's folder.
+        frames: how many were scored.
+        events: anomalies in the folder, those of earlier runs included.
+    """
+
+    out: Path
+    frames: int
+    events: int
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of a length of time such as 90s, 15m or 2h.
+
+    Raises:
+        UsageError: it is none.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if not found or not float(found[1]) > 0:
+        raise UsageError(f"{text!r} is no length of time; write it as 90s, 15m or 2h.")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def train(
@@ -335,40 +366,166 @@ def detect(
     *,
     out: Path,
     overlay: bool = True,
+    clips: bool = True,
+    threshold: float | None = None,
+    events: EventTimes = EventTimes(),
+    alarms: AlarmConfig = AlarmConfig(),
+    most_gigabytes: float = 20.0,
+    live: bool = False,
+    fail_on_event: bool = False,
     policy: Policy = "frozen",
     device: Device = "auto",
 ) -> "list[Detection]":
-    """Score videos: a table, an overlay video with heat map and score, and a plot for each.
+    """Find when and where something is wrong: events, clips, scores, overlay video and report.
 
     Args:
         model: a model folder.
-        sources: video files, folders of videos, folders of frames, or patterns such as '*.mp4'.
+        sources: video files, folders of videos, folders of frames, or patterns such as '*.mp4';
+            or one stream (rtsp://, http://) or camera (0, /dev/video0), watched until stopped.
         out: folder for the results, a folder in it per source.
-        overlay: write the overlay video.
+        overlay: write the overlay video, for a live source in segments of ten minutes.
+        clips: write a picture and a short video of every event.
+        threshold: score from which on a frame is abnormal, 0..1; null: the calibrated one.
+        events: what makes an event of abnormal frames.
+        alarms: where alarms go.
+        most_gigabytes: cap on the disk that live results take; the oldest clips go first.
+        live: play a file at its own speed, as if it came from a camera; streams and cameras are
+            live without it.
+        fail_on_event: end with exit code 3 when there were events.
         policy: memory at test time; frozen, or reset: updated by regular frames, anew per source.
         device: auto, cpu or cuda.
     """
-    from mnad.detection import Detection, detect_source
     from mnad.detector import Detector
+    from mnad.video.address import is_live, live_name, redacted
     from mnad.video.find import find_sources, name_of
+    from mnad.watch.files import Detection, detect_source, failed
+    from mnad.watch.live import watch_live
 
+    watch = WatchOptions(overlay, clips, threshold, events, most_gigabytes, alarms)
     detector = Detector.load(model, device, "reset" if policy == "carried" else policy)
+    streams = [source for source in sources if live or is_live(source)]
+    if streams:
+        if len(sources) > 1:
+            raise UsageError(
+                f"{redacted(streams[0])} is live and never ends: give it alone, and other sources "
+                "to another mnad detect."
+            )
+        short = live_name(streams[0]) if is_live(streams[0]) else name_of(Path(streams[0]))
+        folder = Path(out) / short
+        seen = watch_live(detector, streams[0], folder, watch)
+        told = [event for event in seen.events.values() if event.kind == "anomaly"]
+        count = None if seen.threshold is None else len(told)
+        shown = redacted(streams[0])
+        return [Detection(shown, folder, seen.frames, seen.highest, seen.highest_at, count, None)]
     found: list[Detection] = []
     used: set[str] = set()
     for source in sources:
         try:
             paths = find_sources([source])
         except MnadError as error:
-            nan = float("nan")
-            found.append(Detection(Path(source), Path(out), 0, nan, nan, str(error)))
+            found.append(failed(source, Path(out), str(error)))
             continue
         for path in paths:
             name, number = name_of(path), 1
-            while (folder := name if number == 1 else f"{name}-{number}") in used:
+            while (folder_name := name if number == 1 else f"{name}-{number}") in used:
                 number += 1
-            used.add(folder)
-            found.append(detect_source(detector, path, Path(out) / folder, overlay=overlay))
+            used.add(folder_name)
+            found.append(detect_source(detector, path, Path(out) / folder_name, watch))
     return found
+
+
+def watch(
+    source: str,
+    *,
+    out: Path,
+    learn: str = "15m",
+    relearn: bool = False,
+    false_alarms_per_hour: float = 1.0,
+    training_minutes: float = 8.0,
+    regions: Path | None = None,
+    rate: float = 10.0,
+    height: int = 160,
+    image_width: int = 256,
+    channels: Literal[1, 3] = 1,
+    seed: int = 0,
+    overlay: bool = False,
+    clips: bool = True,
+    threshold: float | None = None,
+    events: EventTimes = EventTimes(),
+    alarms: AlarmConfig = AlarmConfig(),
+    most_gigabytes: float = 20.0,
+) -> "Watched":
+    """From a camera to alarms: learn what is normal there, calibrate, then watch until stopped.
+
+    Started again with the same folder it goes on from what the folder holds.
+
+    Args:
+        source: stream (rtsp://, http://), camera (0, /dev/video0), or a file, played at its speed.
+        out: folder of this camera: footage, models, events, clips, scores, report.
+        learn: normal footage to learn from, such as 15m, 90s or 2h; a fifth of it is kept back
+            to set the threshold on.
+        relearn: learn anew from the newest footage, without the anomalies in it but with those
+            that were marked as normal, while the model before goes on watching.
+        false_alarms_per_hour: what the threshold is set to.
+        training_minutes: how long a training may take, about.
+        regions: JSON file of what to look at: {"crop": [left, top, right, bottom],
+            "include": [polygon, …], "ignore": [polygon, …]} in shares 0..1 of the frame.
+        rate: frames per second to look at, about.
+        height: rows of the frames as the network sees them, a multiple of 8.
+        image_width: columns of those frames, a multiple of 8.
+        channels: 1 (grey) or 3 (RGB).
+        seed: of weights, items and order.
+        overlay: write the overlay video, in segments of ten minutes.
+        clips: write a picture and a short video of every event.
+        threshold: score from which on a frame is abnormal, 0..1; null: the calibrated one.
+        events: what makes an event of abnormal frames.
+        alarms: where alarms go.
+        most_gigabytes: cap on the disk that the folder takes; the oldest clips go first.
+    """
+    from mnad.video.regions import load_regions
+    from mnad.watch.camera import watch_camera
+    from mnad.watch.site import Settings, Site
+
+    NetworkConfig(height=height, image_width=image_width, channels=channels)
+    for name, value in (
+        ("false_alarms_per_hour", false_alarms_per_hour),
+        ("training_minutes", training_minutes),
+        ("rate", rate),
+    ):
+        if not 0 < value < float("inf"):
+            raise UsageError(f"{name} is {value}; give a number above 0.")
+    looked = None if regions is None else load_regions(regions).as_dict()
+    given = Settings(
+        height,
+        image_width,
+        channels,
+        rate,
+        false_alarms_per_hour,
+        training_minutes,
+        seed,
+        looked,
+    )
+    options = WatchOptions(overlay, clips, threshold, events, most_gigabytes, alarms)
+    seen = watch_camera(
+        Site(out), source, given, options, learn_seconds=seconds_of(learn), relearn=relearn
+    )
+    if seen is None:
+        return Watched(Path(out), 0, 0)
+    told = [event for event in seen.events.values() if event.kind == "anomaly"]
+    return Watched(Path(out), seen.frames, len(told))
+
+
+def mark(site: Path, event: str, label: Literal["normal", "anomaly"]) -> "Event":
+    """Say what an event really was; what is normal is learnt by the next mnad watch --relearn.
+
+    Args:
+        site: the folder of a mnad watch.
+        event: id of the event, or its beginning.
+        label: normal or anomaly.
+    """
+    from mnad.watch.site import Site
+
+    return Site(site).mark(event, label)
 
 
 def info(model: str | Path) -> dict[str, Any]:

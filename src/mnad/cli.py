@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,14 +19,17 @@ from mnad.evaluation.text import report_text
 
 if TYPE_CHECKING:
     from mnad.calibration.result import Calibration
-    from mnad.detection import Detection
+    from mnad.events.event import Event
     from mnad.models.folder import Model
+    from mnad.watch.files import Detection
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "train": api.train,
     "calibrate": api.calibrate,
     "evaluate": api.evaluate,
     "detect": api.detect,
+    "watch": api.watch,
+    "mark": api.mark,
     "info": api.info,
     "import": api.import_checkpoint,
     "demo": demo,
@@ -35,6 +39,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 fine, 1 some input failed, 2 wrong usage."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(format="mnad: %(message)s")
+    logging.getLogger("mnad").setLevel(logging.INFO)
     parser = _parser(words[0] if words else "")
     try:
         parsed = parser.instantiate(parser.parse_args(words))
@@ -123,13 +129,32 @@ def _show_evaluate(result: dict[str, Any], given: dict[str, Any]) -> int:
 def _show_detect(found: list[Detection], given: dict[str, Any]) -> int:
     for one in found:
         if one.frames:
+            events = "" if one.events is None else f"{one.events} event(s), "
             print(
-                f"{one.source}: {one.frames} frames, highest score {one.highest:.3f} at "
+                f"{one.source}: {one.frames} frames, {events}highest score {one.highest:.3f} at "
                 f"{one.at_seconds:.2f} s -> {one.out}"
             )
         if one.error:
             print(f"mnad: {one.error}", file=sys.stderr)
-    return 1 if any(one.error for one in found) else 0
+    if any(one.frames and one.events is None for one in found):
+        print(
+            "mnad: the model has no threshold, so that no events were told: mnad calibrate "
+            f"{given['model']} NORMAL_FOOTAGE sets one.",
+            file=sys.stderr,
+        )
+    if any(one.error for one in found):
+        return 1
+    return 3 if given["fail_on_event"] and any(one.events for one in found) else 0
+
+
+def _show_watch(seen: api.Watched, given: dict[str, Any]) -> int:
+    print(f"{seen.out}: {seen.frames} frames scored, {seen.events} event(s)")
+    return 0
+
+
+def _show_mark(event: Event, given: dict[str, Any]) -> int:
+    print(f"{event.id}: {given['label']}; learnt by the next mnad watch --relearn")
+    return 0
 
 
 def _show_info(facts: dict[str, Any], given: dict[str, Any]) -> int:
@@ -155,6 +180,8 @@ _SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "calibrate": _show_calibrate,
     "evaluate": _show_evaluate,
     "detect": _show_detect,
+    "watch": _show_watch,
+    "mark": _show_mark,
     "info": _show_info,
     "import": _show_import,
     "demo": _show_demo,

@@ -159,6 +159,7 @@ class TrainConfig:
         seed: of the initial weights, the initial items and the order of the windows.
         precision: ``fp32``, ``bf16`` (autocast; weights, memory and losses stay fp32), or
             ``auto``: bf16 on CUDA, fp32 elsewhere.
+        most_windows: train on at most so many windows, evenly spread; None for all.
     """
 
     epochs: int = 60
@@ -166,6 +167,7 @@ class TrainConfig:
     learning_rate: float = 2e-4
     seed: int = 0
     precision: Precision = "auto"
+    most_windows: int | None = None
 
     def __post_init__(self) -> None:
         _require(self.epochs >= 1, f"epochs is {self.epochs}; it must be 1 or more.")
@@ -174,6 +176,10 @@ class TrainConfig:
             self.learning_rate > 0, f"learning_rate is {self.learning_rate}; it must be above 0."
         )
         _one_of("precision", self.precision, ("auto", "fp32", "bf16"))
+        _require(
+            self.most_windows is None or self.most_windows >= 1,
+            f"most_windows is {self.most_windows}; it must be 1 or more.",
+        )
 
 
 @dataclass(frozen=True)

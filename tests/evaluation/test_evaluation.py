@@ -36,6 +36,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     mnad.train(
         str(root / "data"),
         out=root / "model",
+        preset="official",
         channels=1,
         width=0.1,
         height=32,
@@ -53,7 +54,7 @@ def test_the_numbers_follow_from_the_frames(trained: tuple[Path, Path], tmp_path
     assert (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"
     assert {"dataset", "clips", "frames", "scored_frames", "abnormal_frames"} <= set(result)
     assert set(result["auc"]) == set(result["eer"]) == set(result["ap"]) == FOUR
-    assert set(result["parts"]) == {"psnr", "distance"}
+    assert set(result["parts"]) == {"psnr", "distance", "peak", "camera"}
     assert all(set(values) == FOUR for values in result["parts"].values())
     assert (result["clips"], result["frames"], result["scored_frames"]) == (3, 48, 36)
     assert result["abnormal_frames"] == 14
@@ -67,6 +68,16 @@ def test_the_numbers_follow_from_the_frames(trained: tuple[Path, Path], tmp_path
     assert result["auc"]["causal_micro"] == pytest.approx(roc_auc_score(label, causal))
     psnr = np.concatenate([d["psnr"] for d in detail.values()])
     assert result["parts"]["psnr"]["causal_micro"] == pytest.approx(roc_auc_score(label, -psnr))
+
+    peak = np.concatenate([d["peak"] for d in detail.values()])
+    assert result["parts"]["peak"]["causal_micro"] == pytest.approx(roc_auc_score(label, peak))
+    camera = np.concatenate([d["camera"] for d in detail.values()])
+    assert result["parts"]["camera"]["causal_micro"] == pytest.approx(roc_auc_score(label, camera))
+    reference = mnad.Detector.load(model).model.reference
+    assert reference is not None
+    single = reference.score(one["peak"])  # at 25 frames/s half a second spans 13 frames
+    expected = [np.median(single[max(0, i - 12) : i + 1]) for i in range(len(single))]
+    np.testing.assert_allclose(one["camera"], expected, rtol=1e-6)
 
     def scaled(values: list[float]) -> np.ndarray:
         x = np.asarray(values)
@@ -98,7 +109,7 @@ def test_lockstep_and_alone_agree(trained: tuple[Path, Path]) -> None:
 
 
 def test_the_causal_score_does_not_look_ahead(trained: tuple[Path, Path], tmp_path: Path) -> None:
-    """Frames scored one by one, with nothing after them known, get the very same scores."""
+    """Frames given one by one, with nothing after them known, get the very same camera score."""
     import cv2
 
     model, data = trained
@@ -109,7 +120,7 @@ def test_the_causal_score_does_not_look_ahead(trained: tuple[Path, Path], tmp_pa
         image = cv2.imread(str(data / "testing" / "c" / f"{t}.png"), cv2.IMREAD_GRAYSCALE)
         scored = stream.push(image)
         live += [scored.score] if scored else []
-    np.testing.assert_allclose(live, result["frames_detail"]["c"]["score"][:6], rtol=1e-4)
+    np.testing.assert_allclose(live, result["frames_detail"]["c"]["camera"][:6], rtol=1e-4)
 
 
 def test_a_clip_that_cannot_be_scored_is_named_and_the_others_go_on(

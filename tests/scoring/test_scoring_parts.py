@@ -7,7 +7,7 @@ import pytest
 import reference
 import torch
 
-from mnad.config import MethodConfig
+from mnad.config import MethodConfig, preset_of
 from mnad.network.memory import similarity, to_queries
 from mnad.network.mnad import Output
 from mnad.scoring.parts import PSNR_CAP, distance, frame_parts, psnr, regular_score
@@ -70,3 +70,67 @@ def test_the_error_map_averages_to_the_mse_behind_the_psnr() -> None:
     mse = parts.error.flatten(1).mean(1)
     np.testing.assert_allclose(10 * np.log10(1 / mse.numpy()), parts.psnr, atol=1e-9)
     assert torch.isnan(parts.distance).all()
+
+
+def masked_case(seed: int, channels: int) -> tuple[Output, torch.Tensor, torch.Tensor, np.ndarray]:
+    """Output, target, items and a mask with whole, half and hidden pixels, of 2 x 3 queries."""
+    g = torch.Generator().manual_seed(seed)
+    frame, target = torch.rand(2, 2, channels, 16, 24, dtype=torch.float64, generator=g) * 2 - 1
+    query = to_queries(torch.randn(2, 6, 2, 3, dtype=torch.float64, generator=g))
+    items = to_queries(torch.randn(2, 6, 2, 2, dtype=torch.float64, generator=g))
+    mask = np.zeros((16, 24))
+    mask[:10, 4:20] = 1
+    mask[10, 4:20] = 0.5
+    return Output(frame, query, similarity(query, items)), target, items, mask
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", ["official", "paper"])
+def test_under_a_mask_every_part_is_a_mean_over_what_counts(name: str, channels: int) -> None:
+    method = preset_of(name, "prediction")[0]
+    out, target, items, mask = masked_case(0, channels)
+    parts = frame_parts(out, target, items, method, torch.from_numpy(mask))
+    for row in range(2):
+        made, seen = (out.frame[row].numpy() + 1) / 2, (target[row].numpy() + 1) / 2
+        squared = mask * (made - seen) ** 2  # (c, H, W)
+        top = 1.0 if name == "official" else made.max()
+        mse = (mask * ((made - seen) ** 2).mean(0)).sum() / mask.sum()
+        assert float(parts.psnr[row]) == pytest.approx(10 * np.log10(top / mse))
+        np.testing.assert_allclose(parts.error[row], squared.mean(0), rtol=1e-12)
+
+        error = squared if name == "official" else np.sqrt(squared.sum(0))
+        weight = 1 - np.exp(-error)
+        assert float(parts.regular[row]) == pytest.approx((weight * error).sum() / weight.sum())
+
+        query, memory = out.query[row].numpy(), items[row].numpy()
+        far = query - memory[(query @ memory.T).argmax(1)]
+        each = (far**2).mean(1) if name == "official" else np.sqrt((far**2).sum(1))
+        counts = mask.reshape(2, 8, 3, 8).mean((1, 3)).ravel()  # rows of queries first
+        assert float(parts.distance[row]) == pytest.approx((each * counts).sum() / counts.sum())
+
+
+@pytest.mark.parametrize("name", ["official", "paper"])
+def test_what_the_mask_hides_changes_nothing_and_a_full_mask_hides_nothing(name: str) -> None:
+    method = preset_of(name, "prediction")[0]
+    out, target, items, mask = masked_case(1, 3)
+    parts = frame_parts(out, target, items, method, torch.from_numpy(mask))
+    other = target.clone()
+    other[:, :, torch.from_numpy(mask == 0)] = 0.123
+    for mine, same in zip(
+        parts, frame_parts(out, other, items, method, torch.from_numpy(mask)), strict=True
+    ):
+        assert torch.equal(mine, same)
+    top = torch.from_numpy(np.repeat([1.0, 0.0], 8))[:, None].repeat(1, 24)
+    query = out.query.clone()
+    query[:, 3:] = query[:, :1]  # of the lower row of queries, none of whose pixels counts
+    moved = frame_parts(out._replace(query=query), target, items, method, top)
+    assert torch.equal(moved.distance, frame_parts(out, target, items, method, top).distance)
+    whole = frame_parts(out, target, items, method, torch.ones(16, 24, dtype=torch.float64))
+    for mine, same in zip(whole, frame_parts(out, target, items, method), strict=True):
+        torch.testing.assert_close(mine, same, rtol=1e-12, atol=0)
+
+
+def test_a_perfect_frame_under_a_mask_has_the_cap_too() -> None:
+    out, _, items, mask = masked_case(2, 1)
+    parts = frame_parts(out, out.frame, items, MethodConfig(), torch.from_numpy(mask))
+    assert parts.psnr.tolist() == [PSNR_CAP, PSNR_CAP] and parts.regular.tolist() == [0, 0]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,14 @@ from footage import moving_square
 from safetensors.torch import load_file
 
 import mnad
+from mnad.calibration.holdout import hold_out, known_share
 from mnad.config import ModelConfig, NetworkConfig, TrainConfig, preset_of
 from mnad.models.folder import build_network
 from mnad.network.window import split_window
 from mnad.scoring.windows import Windows
 from mnad.training.loop import Fitter
 from mnad.training.order import epoch_order
+from mnad.video.cache import load_clips
 
 SMALL = NetworkConfig(channels=1, width=0.1, height=32, image_width=32, items=3)
 
@@ -178,7 +181,8 @@ def test_resuming_something_else_or_nothing_is_refused(
 def test_the_record_says_what_was_done(
     own_folder: Path, tmp_path: Path, tiny: dict[str, object]
 ) -> None:
-    model = mnad.train(str(own_folder), out=tmp_path / "m", seed=5, **tiny)  # type: ignore[arg-type]
+    options = {**tiny, "preset": "official", "seed": 5}
+    model = mnad.train(str(own_folder), out=tmp_path / "m", **options)  # type: ignore[arg-type]
     facts = mnad.info(tmp_path / "m")
     assert facts["training"]["seed"] == 5
     assert facts["training"]["data"]["clips"] == 2 and facts["training"]["data"]["frames"] == 28
@@ -193,6 +197,7 @@ def test_the_record_says_what_was_done(
 def test_without_memory_and_with_motion_cues(
     own_folder: Path, tmp_path: Path, tiny: dict[str, object]
 ) -> None:
+    tiny = {**tiny, "preset": "official"}
     model = mnad.train(str(own_folder), out=tmp_path / "a", memory=False, **tiny)  # type: ignore[arg-type]
     assert model.network.memory is None
     options = {**tiny, "task": "reconstruction", "frames_in": 12}
@@ -227,7 +232,49 @@ def test_cuda_starts_from_the_weights_of_the_cpu(
 
 
 def test_the_window_must_fit(own_folder: Path, tmp_path: Path, tiny: dict[str, object]) -> None:
-    options = {**tiny, "frames_in": 40}
+    options = {**tiny, "preset": "official", "frames_in": 40}
     with pytest.raises(mnad.MnadError, match="clip a has 14 frame"):
         mnad.train(str(own_folder), out=tmp_path / "m", **options)  # type: ignore[arg-type]
     assert replace(SMALL, frames_in=40).window == 41
+
+
+def long_footage(folder: Path, seconds: float) -> Path:
+    """A video of one's own: at 25 frames/s a square on its way to and fro."""
+    from mnad.video.sink import VideoSink
+
+    with VideoSink(folder.with_suffix(".mp4"), Fraction(25), (32, 32)) as sink:
+        for frame in moving_square(round(25 * seconds), 0):
+            sink.write(np.repeat(frame, 3, axis=-1))
+    return folder.with_suffix(".mp4")
+
+
+def test_ones_own_footage_gives_a_calibrated_model_by_default(
+    tmp_path: Path, tiny: dict[str, object]
+) -> None:
+    video = long_footage(tmp_path / "yard", 110)
+    options = {**tiny, "epochs": 1, "rate": 5.0, "false_alarms_per_hour": 60.0}
+    model = mnad.train(str(video), out=tmp_path / "m", **options)  # type: ignore[arg-type]
+    assert model.config.preset == "camera" and model.config.rate == 5
+    calibration = model.calibration
+    assert calibration is not None and calibration.trained_on == 0 and calibration.rate == 5
+    # 15 pieces of 7.3 s, of which a fifth is kept back and no window of the rest reaches over.
+    assert calibration.sources == tuple(f"held-out piece {n}" for n in (1, 2, 3))
+    (clip,) = load_clips([video], 32, 32, 1, rate=5.0)
+    trained, held = hold_out([clip], 0.2, 5)
+    assert len(clip) == 550 and calibration.frames == sum(len(piece) - 4 for piece in held)
+    assert known_share(trained, model.known) == 1 and known_share(held, model.known) == 0
+    assert mnad.info(tmp_path / "m")["training"]["data"]["frames"] == sum(map(len, trained))
+    assert mnad.Detector.load(tmp_path / "m").threshold == calibration.threshold.score
+
+
+def test_too_little_footage_to_hold_back_from_is_all_trained_on_and_said(
+    own_folder: Path, tmp_path: Path, tiny: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    model = mnad.train(str(own_folder), out=tmp_path / "m", **tiny)  # type: ignore[arg-type]
+    assert model.calibration is None and model.reference is not None
+    assert "too short to set a threshold on" in caplog.text
+    assert mnad.info(tmp_path / "m")["training"]["data"]["frames"] == 14  # every second of 28
+    with pytest.raises(mnad.UsageError, match="give more footage or --hold_out 0"):
+        mnad.train(str(own_folder), out=tmp_path / "n", hold_out=0.2, **tiny)  # type: ignore[arg-type]
+    with pytest.raises(mnad.UsageError, match="share from 0 to 0.5"):
+        mnad.train(str(own_folder), out=tmp_path / "n", hold_out=0.6, **tiny)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import pytest
 
 from mnad.errors import MnadError
 from mnad.video.cache import load_clip, load_clips, resize
+from mnad.video.regions import Regions
 
 
 @pytest.fixture
@@ -89,3 +90,27 @@ def test_ped2_as_the_public_code_reads_it(data):
     assert clip.shape == (120, 256, 256, 3)
     image = cv2.resize(cv2.imread(str(folder / "077.jpg")), (256, 256))
     np.testing.assert_array_equal(clip[77], image[..., ::-1])
+
+
+def test_fewer_frames_per_second_are_taken_in_memory_and_on_disk(clips):
+    paths, expected = clips
+    for limit in (0, 1 << 30):
+        loaded = load_clips(paths, 16, 24, 3, limit_bytes=limit, rate=12.5)  # folders have 25
+        for clip, whole in zip(loaded, expected, strict=True):
+            np.testing.assert_array_equal(clip, whole[::2])
+    for clip, whole in zip(load_clips(paths, 16, 24, 3, rate=100), expected, strict=True):
+        np.testing.assert_array_equal(clip, whole)
+
+
+def test_the_crop_is_cut_out_before_the_resize(tmp_path, noise):
+    images = noise(3)  # 48 x 64
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    for index, image in enumerate(images):
+        cv2.imwrite(str(folder / f"{index}.png"), image[..., ::-1])
+    ignored = (((0.0, 0.0), (0.5, 0.0), (0.5, 0.5)),)
+    regions = Regions(crop=(0.25, 0.5, 0.75, 1.0), ignore=ignored)
+    expected = np.stack([cv2.resize(image[24:, 16:48], (24, 16)) for image in images])
+    for limit in (0, 1 << 30):
+        (clip,) = load_clips([folder], 16, 24, 3, limit_bytes=limit, regions=regions)
+        np.testing.assert_array_equal(clip, expected)  # what is ignored is masked, not cut out

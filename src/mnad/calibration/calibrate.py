@@ -60,13 +60,14 @@ def calibrate_model(
             f"{100 * share:.0f} % of this footage was trained on, so that it cannot say how normal "
             "footage scores: give other footage, or accept that by --trained_on true."
         )
-    seconds = sum(map(len, clips)) / rate
+    network = model.config.network
+    # From the first to the last scored frame of each: clips of a window each have no duration.
+    seconds = sum(max(len(clip) - network.window, 0) for clip in clips) / rate
     if seconds < SHORTEST_SECONDS:
         raise MnadError(
             f"{', '.join(names)}: {seconds:.1f} s of normal footage cannot carry a threshold; give "
             f"{SHORTEST_SECONDS:g} s at the very least, and better an hour."
         )
-    network = model.config.network
     windows = Windows(clips, names, network.window)
     mask = model.mask
     with tqdm(

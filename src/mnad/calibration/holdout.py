@@ -33,13 +33,13 @@ def hold_out(
     Returns:
         Clips to train on and clips kept back, views into `clips`.
     """
-    if share == 0:
-        return list(clips), []
     pieces = list(clips)
     if len(clips) * share < 2:
         pieces = [p for clip in clips for p in _cut(clip, -(-PIECES // len(clips)), 4 * window)]
+    if share == 0 or len(pieces) < 2:
+        return list(clips), []
     kept = [int((i + 1) * share + 0.5) > int(i * share + 0.5) for i in range(len(pieces))]
-    if len(pieces) > 1 and not any(kept):
+    if not any(kept):
         kept[-1] = True
     whole = len(pieces) == len(clips)
     train = [

@@ -55,7 +55,7 @@ def measure(
         advance: told how many windows were done since the last call.
     """
     device = next(network.parameters()).device
-    looked = None if mask is None else torch.from_numpy(mask).to(device)
+    looked = None if mask is None else torch.tensor(mask, device=device)
     levels = NormalLevel(mask)
     rows: list[Tensor] = []
     highest = 0.0

@@ -83,16 +83,16 @@ def threshold_for(stretches: Sequence[Scored], per_hour: float, seed: int = 0) -
     share = min(per_hour / blocks_per_hour, 0.5)
     above = int(share * (len(maxima) + 1))
     tail = _tail(maxima)
-    if above >= 1:
-        ordered = np.sort(maxima)[::-1]
-        # A frame at the threshold is abnormal: it lies just above the highest one allowed.
-        level = float(np.nextafter(ordered[above - 1], np.inf))
-    else:
-        level = float(tail.quantile(min(share, tail.share)))
+    level = float(np.sort(maxima)[-max(above, 1)])
+    if above < 1:  # never below what the footage itself reached
+        level = max(level, float(tail.quantile(min(share, tail.share))))
+    # A frame at the threshold is abnormal: it lies just above the highest one allowed, by more
+    # than the roundings between score and surprise.
+    score = min(level / (1 + level) + 1e-12, 1.0)
+    level = float(_surprise(np.asarray(score)))
     rng = np.random.default_rng(seed)
     rates = [_rate(_resampled(maxima, rng), level) * blocks_per_hour for _ in range(DRAWS)]
     low, high = np.quantile(rates, [0.025, 0.975])
-    score = level / (1 + level)
     return Threshold(
         score=score,
         per_hour=per_hour,
@@ -113,7 +113,11 @@ def block_maxima(stretch: Scored) -> NDArray[np.float64]:
     maxima = np.zeros(number[-1] + 1)
     np.maximum.at(maxima, number, lasting)
     full = maxima[:-1] if len(maxima) > 1 and _partial(stretch) else maxima
-    return np.asarray(full / np.maximum(1 - full, 1e-12))
+    return _surprise(full)
+
+
+def _surprise(score: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(score / np.maximum(1 - score, 1e-12))
 
 
 def _partial(stretch: Scored) -> bool:
@@ -133,7 +137,8 @@ def alarms_at(stretch: Scored, threshold: float) -> int:
 
 def _tail(maxima: NDArray[np.float64]) -> Tail:
     share = min(1.0 - 1 / len(maxima), max(0.1, FEWEST / len(maxima)))
-    return fit_tail(maxima, share)
+    # Where a tail ends is not to be known from a few values: one that may end alarms too often.
+    return fit_tail(maxima, share, lightest=0.0)
 
 
 def _rate(maxima: NDArray[np.float64], level: float) -> float:

@@ -71,7 +71,7 @@ def load_normal(file: Path) -> Normal:
             facts = json.loads((opened.metadata() or {}).get("calibration", "{}"))
         reference = _reference(arrays) if "psnr" in arrays else None
         return Normal(reference, _calibration(arrays, facts) if facts else None, arrays["known"])
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
         raise MnadError(
             f"{file} is damaged ({type(error).__name__}: {error}); copy the model folder again."
         ) from None

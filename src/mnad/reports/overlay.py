@@ -97,7 +97,7 @@ class Overlay:
     def __init__(
         self, height: int, width: int, history: float = 10.0, threshold: float | None = None
     ) -> None:
-        self._frame_size = height, width
+        self.frame_size = height, width
         self._history = history
         self._threshold = threshold
         self._points: deque[_Point] = deque(maxlen=_MOST_POINTS)
@@ -115,7 +115,7 @@ class Overlay:
     @property
     def size(self) -> tuple[int, int]:
         """Rows and columns of the drawn frames, both even."""
-        return self._frame_size[0] + self._strip.shape[0], self._strip.shape[1]
+        return self.frame_size[0] + self._strip.shape[0], self._strip.shape[1]
 
     def draw(
         self,
@@ -146,7 +146,7 @@ class Overlay:
         Raises:
             MnadError: the frame is not of the size that the overlay was made for.
         """
-        height, width = self._frame_size
+        height, width = self.frame_size
         if frame.shape[:2] != (height, width):
             raise MnadError(
                 f"frame {index} is {frame.shape[1]}x{frame.shape[0]} pixels and those before it "

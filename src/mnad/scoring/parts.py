@@ -31,9 +31,17 @@ class Parts(NamedTuple):
     error: Tensor
 
 
-def psnr(frame: Tensor, target: Tensor, peak: Literal["one", "prediction"]) -> Tensor:
-    """Eq. 15 for images (B, c, H, W) in 0..1, in dB, at most `PSNR_CAP`."""
-    mse = (frame - target).square().flatten(1).mean(1)
+def psnr(
+    frame: Tensor,
+    target: Tensor,
+    peak: Literal["one", "prediction"],
+    share: Tensor | float = 1.0,
+) -> Tensor:
+    """Eq. 15 for images (B, c, H, W) in 0..1, in dB, at most `PSNR_CAP`.
+
+    With `share` the mean runs over that share of the image; the rest of it has no error.
+    """
+    mse = (frame - target).square().flatten(1).mean(1) / share
     top = torch.ones_like(mse)
     if peak == "prediction":  # a wholly black one has no finite PSNR by this reading
         top = frame.flatten(1).amax(1).clamp_min(1e-6)
@@ -96,19 +104,18 @@ def frame_parts(
             distance are then means over what counts, and the error is 0 where nothing does.
     """
     frame, seen = (out.frame + 1) / 2, (target + 1) / 2
-    weight = None
+    weight: Tensor | None = None
+    share: Tensor | float = 1.0
     if mask is not None:
         # Where nothing counts the frame is taken to be as it was put out: no error there.
         seen = frame + (seen - frame) * mask.sqrt()
         weight = torch.nn.functional.avg_pool2d(mask[None], 8).flatten()  # (K,)
-    parts = Parts(
-        psnr=psnr(frame, seen, method.psnr_peak),
+        share = mask.mean()
+    return Parts(
+        psnr=psnr(frame, seen, method.psnr_peak, share),
         distance=torch.full_like(frame[:, 0, 0, 0], torch.nan)
         if items is None
         else distance(out.query, items, method.memory_loss, weight),
         regular=regular_score(frame, seen, method.regular_error),
         error=(frame - seen).square().mean(1),
     )
-    if mask is None:
-        return parts
-    return parts._replace(psnr=(parts.psnr + 10 * mask.mean().log10()).clamp_max(PSNR_CAP))

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mnad.scoring.tail import SHARE, Tail, fit_tail
+from mnad.scoring.tail import Tail, fit_tail
 
 Floats = NDArray[np.float64]
 
@@ -31,20 +31,19 @@ class Rank:
     """
 
     def __init__(self, normal: ArrayLike) -> None:
-        self._sample = np.sort(np.asarray(normal, np.float64))
-        self._tail: Tail = fit_tail(self._sample, lightest=0.0)
-        # The i-th smallest of n has (n - i) of the sample above it; half-way at the ends.
-        count = len(self._sample)
-        share = (count - np.arange(count) - 0.5) / count
-        self._log = np.log10(np.maximum(share, SHARE))
+        sample = np.sort(np.asarray(normal, np.float64))
+        self._tail: Tail = fit_tail(sample, lightest=0.0)
+        # The i-th smallest of n has n - i at or above it, less a half as it stands for a step.
+        # Of equal ones the first counts: all of them are at or above.
+        self._values, first = np.unique(sample, return_index=True)
+        share = (len(sample) - first - 0.5) / len(sample)
+        self._log = np.log10(np.maximum(share, self._tail.share))
 
     def surprise(self, values: ArrayLike) -> Floats:
         """-Log10 of the survival of each of `values` (m,); 0 and more."""
         x = np.asarray(values, np.float64)
-        body = np.interp(x, self._sample, self._log)
-        # The cut lies between two of the sample: the tail continues the body without a step.
-        tail = self._tail.log10_survival(x) - np.log10(self._tail.share) + np.log10(SHARE)
-        return -np.where(x > self._tail.cut, tail, body)
+        body = np.interp(x, self._values, self._log)
+        return -np.where(x > self._tail.cut, self._tail.log10_survival(x), body)
 
 
 @dataclass(frozen=True, eq=False)

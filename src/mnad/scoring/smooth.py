@@ -37,8 +37,11 @@ class CausalMedian:
 class Sustained:
     """What the values of the last so many seconds all reached: their minimum.
 
+    A value stands for the time since the one before it, as a frame does for the event machine
+    (`mnad.events.machine`): at 10 values/s two of them last 0.2 s.
+
     Args:
-        seconds: length of the span; the value so many seconds ago belongs to it.
+        seconds: length of the span, above 0; a value just when it begins lies before it.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -49,8 +52,10 @@ class Sustained:
         """Take in a value; returns the minimum, or -inf while the span is not yet filled."""
         values = self._values
         values.append((seconds, value))
-        while len(values) > 1 and values[1][0] <= seconds - self._span + 5e-4:
+        begin = seconds - self._span + 5e-4
+        # The last one at or before the beginning is kept: it says that the span is filled.
+        while len(values) > 1 and values[1][0] <= begin:
             values.popleft()
-        if values[0][0] > seconds - self._span + 5e-4:
+        if values[0][0] > begin:
             return float("-inf")
-        return min(v for _, v in values)
+        return min(v for t, v in values if t > begin)

@@ -42,15 +42,15 @@ class Tail:
             log = -excess
         else:
             with np.errstate(divide="ignore"):
-                log = -np.log(np.maximum(1 + self.shape * excess, 0)) / self.shape
+                log = -np.log1p(np.maximum(self.shape * excess, -1)) / self.shape
         return np.asarray(np.log10(self.share) + log / np.log(10))
 
     def quantile(self, survival: ArrayLike) -> Floats:
         """The value that the share `survival`, 0..`share`, exceeds; inverse of the above."""
-        ratio = np.asarray(survival, np.float64) / self.share
+        log = np.log(np.asarray(survival, np.float64) / self.share)
         if self.shape == 0:
-            return np.asarray(self.cut - self.scale * np.log(ratio))
-        return np.asarray(self.cut + self.scale / self.shape * (ratio**-self.shape - 1))
+            return np.asarray(self.cut - self.scale * log)
+        return np.asarray(self.cut + self.scale / self.shape * np.expm1(-self.shape * log))
 
 
 def fit_tail(

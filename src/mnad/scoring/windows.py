@@ -20,13 +20,18 @@ class Windows:
         clips: arrays (T, H, W, c) uint8, in memory or memory-mapped.
         names: for the error message.
         length: frames of a window.
+        most: keep at most so many windows, evenly spread; None for all.
 
     Raises:
         MnadError: a clip is shorter than a window.
     """
 
     def __init__(
-        self, clips: Sequence[NDArray[np.uint8]], names: Sequence[str], length: int
+        self,
+        clips: Sequence[NDArray[np.uint8]],
+        names: Sequence[str],
+        length: int,
+        most: int | None = None,
     ) -> None:
         for clip, name in zip(clips, names, strict=True):
             if len(clip) < length:
@@ -41,6 +46,9 @@ class Windows:
             for clip, frames in enumerate(clips)
             for first in range(len(frames) - length + 1)
         ]
+        if most is not None and most < len(self.starts):
+            spread = np.linspace(0, len(self.starts) - 1, most).round().astype(int)
+            self.starts = [self.starts[i] for i in spread]
 
     def __len__(self) -> int:
         return len(self.starts)

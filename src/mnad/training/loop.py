@@ -94,7 +94,7 @@ def main(
         UsageError: `out` is in use, or holds another training.
         MnadError: a clip is shorter than a window, or the losses stop being numbers.
     """
-    windows = Windows(footage.clips, footage.names, config.network.window)
+    windows = Windows(footage.clips, footage.names, config.network.window, train.most_windows)
     data = footage.fingerprint()
     record: dict[str, Any] = {**asdict(train), "data": data, "device": device.type}
     recipe = json.dumps({"model": asdict(config), "training": record}, sort_keys=True)

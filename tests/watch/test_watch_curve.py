@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mnad.detection import Curve
+from mnad.watch.curve import Curve
 
 
 def test_few_rows_are_kept_as_they_are() -> None:

@@ -1,0 +1,57 @@
+"""A file played at its own speed, as a camera would send it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+from mnad.video.live_feed import Gap
+from mnad.video.source import Frame, open_source
+
+LATE_SECONDS = 0.5
+
+
+class PlayedSource:
+    """Has the face of a `mnad.video.live.LiveSource`; it ends with the file.
+
+    A frame that is more than `LATE_SECONDS` late is left out, so that a slow caller keeps up.
+
+    Args:
+        path: video file or folder of images.
+        channels: 1 (grey) or 3 (RGB).
+
+    Raises:
+        MnadError: see `mnad.video.source.open_source`.
+    """
+
+    def __init__(self, path: str | Path, channels: int) -> None:
+        self._source = open_source(path, channels)
+        self.name = self._source.name
+        self.rate: Fraction | None = self._source.rate
+        self.dropped = 0
+        self.lag = 0.0
+
+    def __iter__(self) -> Iterator[Frame | Gap | None]:
+        began, count = time.monotonic(), 0
+        for frame in self._source:
+            self.lag = time.monotonic() - began - float(frame.seconds)
+            if self.lag > LATE_SECONDS:
+                self.dropped += 1
+                continue
+            time.sleep(max(0.0, -self.lag))
+            yield Frame(frame.pixels, count, frame.seconds, frame.colour)
+            count += 1
+
+    def __enter__(self) -> PlayedSource:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._source.close()

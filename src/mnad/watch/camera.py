@@ -1,0 +1,198 @@
+"""From a camera to alarms: learn from what it shows, then watch it, for ever."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+
+from mnad.detector import Detector
+from mnad.errors import MnadError
+from mnad.video.address import is_live
+from mnad.video.fit import fit
+from mnad.video.live import Gap, LiveSource, open_live
+from mnad.video.played import PlayedSource
+from mnad.video.source import Frame
+from mnad.video.thin import Thin
+from mnad.watch.footage import Footage
+from mnad.watch.live import Status, stoppable
+from mnad.watch.options import WatchOptions
+from mnad.watch.site import Settings, Site
+from mnad.watch.watcher import Watcher
+
+_LOG = logging.getLogger("mnad")
+
+
+def watch_camera(
+    site: Site,
+    source: str,
+    given: Settings,
+    options: WatchOptions,
+    *,
+    learn_seconds: float,
+    relearn: bool,
+) -> Watcher | None:
+    """Learn where nothing is learnt yet, and watch until told to stop (SIGINT, SIGTERM).
+
+    The newest `learn_seconds` of footage are always kept. A training runs in a process of its own
+    while the camera goes on being read and, with an earlier model, watched.
+
+    Args:
+        site: the camera's folder.
+        source: address of a stream or camera; or a file, which is played at its own speed.
+        given: settings of a new site; one that exists keeps its own.
+        options: what to write and whom to tell.
+        learn_seconds: footage to learn from.
+        relearn: learn anew from the newest footage, and from what was marked as normal.
+
+    Returns:
+        The watcher, closed; None if it was stopped before anything was learnt.
+
+    Raises:
+        UsageError: another process watches into this folder.
+        MnadError: no first frame came, or the first training failed.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(site.locked())
+        settings = site.settings(given)
+        footage = Footage(site.footage, learn_seconds)
+        stopped = stack.enter_context(stoppable())
+        stream = stack.enter_context(_opened(source, settings.channels))
+        started = datetime.now(UTC).astimezone()
+        run = _Run(site, settings, options, stream, footage, started, learn_seconds)
+        stack.callback(run.close)
+        run.wanted = relearn or site.model is None
+        if site.model is not None:
+            run.begin(Detector.load(site.model))
+        for item in stream:
+            if stopped():
+                break
+            run.take(item)
+    return run.watcher
+
+
+@contextmanager
+def _opened(source: str, channels: int) -> Iterator[LiveSource | PlayedSource]:
+    opened = open_live(source, channels) if is_live(source) else PlayedSource(source, channels)
+    with opened as stream:
+        yield stream
+
+
+class _Run:
+    """What goes on between the start and the end of watching."""
+
+    def __init__(
+        self,
+        site: Site,
+        settings: Settings,
+        options: WatchOptions,
+        stream: LiveSource | PlayedSource,
+        footage: Footage,
+        started: datetime,
+        learn_seconds: float,
+    ) -> None:
+        self.watcher: Watcher | None = None
+        self.wanted = False
+        self._site, self._settings, self._options = site, settings, options
+        self._stream, self._footage, self._started = stream, footage, started
+        self._learn_seconds = learn_seconds
+        self._thin = Thin(stream.rate, settings.rate)
+        self._training: subprocess.Popen[bytes] | None = None
+        self._status: Status | None = None
+        self._told = 0.0
+
+    def begin(self, detector: Detector) -> None:
+        """Watch with a first model."""
+        self.watcher = Watcher(
+            detector,
+            self._site.path,
+            self._stream.name,
+            self._stream.rate,
+            self._options,
+            self._started,
+        )
+        self._status = Status(self._stream, self.watcher)
+
+    def take(self, item: Frame | Gap | None) -> None:
+        """One item of the stream."""
+        if isinstance(item, Frame):
+            if self.watcher is not None:
+                self.watcher.push(item)
+            self._record(item)
+        elif isinstance(item, Gap):
+            self._footage.interrupt()
+            if self.watcher is not None:
+                self.watcher.gap(item)
+        self._look_after_training()
+        if self._status is not None:
+            self._status.show(item)
+        elif self._training is None and time.monotonic() - self._told > 10:
+            self._told = time.monotonic()
+            _LOG.info(
+                "%s: recorded %.0f of %.0f s of normal footage to learn from",
+                self._stream.name,
+                self._footage.seconds,
+                self._learn_seconds,
+            )
+
+    def close(self) -> None:
+        """End everything; a training that runs is given up."""
+        if self._training is not None and self._training.poll() is None:
+            self._training.terminate()
+            self._training.wait()
+        with ExitStack() as stack:
+            if self.watcher is not None:
+                stack.callback(self.watcher.close)
+            if self._status is not None:
+                stack.callback(self._status.end)
+            self._footage.flush()
+
+    def _record(self, frame: Frame) -> None:
+        if not self._thin.takes(frame.seconds):
+            return
+        settings, looked = self._settings, self._settings.looked
+        pixels = frame.pixels if looked is None else looked.crop_of(frame.pixels)
+        small = fit(pixels, settings.height, settings.image_width, settings.channels)
+        going_on = () if self.watcher is None else tuple(self.watcher.going_on)
+        try:
+            self._footage.push(small, float(frame.seconds), going_on)
+        except MnadError as error:
+            if self.watcher is None:
+                raise
+            _LOG.error("%s", error)  # what is learnt goes on being watched
+
+    def _look_after_training(self) -> None:
+        if self._training is not None:
+            code = self._training.poll()
+            if code is None:
+                return
+            self._training = None
+            self._learnt(code)
+        elif self.wanted and self._footage.seconds >= self._learn_seconds - 1:
+            self.wanted = False
+            _LOG.info("learning from %.0f s of footage", self._footage.seconds)
+            self._training = subprocess.Popen(
+                [sys.executable, "-m", "mnad.watch.learn", str(self._site.path)],
+                stdin=subprocess.DEVNULL,
+            )
+
+    def _learnt(self, code: int) -> None:
+        model = self._site.model
+        if code or model is None:
+            if self.watcher is None:
+                raise MnadError(
+                    f"the training in {self._site.path} failed (exit code {code}, see above)."
+                )
+            _LOG.error("the training failed (exit code %d); the model before goes on", code)
+            return
+        detector = Detector.load(model)
+        if self.watcher is None:
+            self.begin(detector)
+            _LOG.info("watching %s", self._stream.name)
+        else:
+            self.watcher.swap(detector)
+            _LOG.info("watching %s with the new model %s", self._stream.name, model.name)

@@ -1,0 +1,117 @@
+"""Detection in one file or folder of frames, from its first frame to its last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from mnad.detector import Detector
+from mnad.errors import MnadError
+from mnad.reports.plots import score_plot
+from mnad.video.source import open_source
+from mnad.watch.options import WatchOptions
+from mnad.watch.watcher import Watcher
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What came of one source.
+
+    Attributes:
+        source: the file, folder or address, without credentials.
+        out: the folder with ``scores.csv``, ``events.jsonl``, ``report.html``, ``overlay.mp4``,
+            ``scores.png``, ``clips`` and ``thumbnails``.
+        frames: how many were scored.
+        highest: the highest score, NaN without any.
+        at_seconds: when that was.
+        events: how many anomalies were told; None for a model without a threshold.
+        error: why the source could not be read to its end, or None.
+    """
+
+    source: str
+    out: Path
+    frames: int
+    highest: float
+    at_seconds: float
+    events: int | None
+    error: str | None
+
+
+def failed(source: str, out: Path, error: str) -> Detection:
+    """A source of which nothing was scored."""
+    return Detection(source, out, 0, np.nan, np.nan, None, error)
+
+
+def detect_source(
+    detector: Detector,
+    path: Path,
+    out: Path,
+    options: WatchOptions = WatchOptions(),
+    *,
+    progress: bool = True,
+) -> Detection:
+    """Score a source frame by frame and write what is found to the folder `out`.
+
+    A source that breaks off is scored up to there: the files are whole, and the result says why.
+
+    Args:
+        detector: the model.
+        path: a video or a folder of frames.
+        out: folder for the results; made if missing.
+        options: what to write and whom to tell.
+        progress: show a progress bar.
+    """
+    broken: str | None = None
+    watcher: Watcher | None = None
+    try:
+        with open_source(path, detector.model.config.network.channels) as source:
+            bar = tqdm(
+                total=source.length,
+                unit="frame",
+                desc=source.name,
+                disable=None if progress else True,
+            )
+            with bar, Watcher(detector, out, source.name, source.rate, options) as watcher:
+                try:
+                    for frame in source:
+                        bar.update()
+                        watcher.push(frame)
+                except MnadError as error:
+                    broken = str(error)
+    except MnadError as error:
+        broken = broken or str(error)
+    if watcher is None or not watcher.frames:
+        window = detector.model.config.network.window
+        if watcher is not None:
+            _clear(out)
+        return failed(
+            str(path),
+            out,
+            broken
+            or f"{path} has fewer frames than the {window} that the model's window spans; give a "
+            "longer one.",
+        )
+    _, psnr, distance, score = watcher.curve.rows().T
+    seconds = watcher.curve.rows()[:, 0]
+    score_plot(out / "scores.png", seconds, psnr, distance, score, title=path.name)
+    told = [event for event in watcher.events.values() if event.kind == "anomaly"]
+    return Detection(
+        str(path),
+        out,
+        watcher.frames,
+        float(watcher.highest),
+        watcher.highest_at,
+        None if watcher.threshold is None else len(told),
+        broken,
+    )
+
+
+def _clear(out: Path) -> None:
+    """Leave nothing of a source that gave no score."""
+    for name in ("scores.csv", "events.jsonl", "overlay.mp4"):
+        (out / name).unlink(missing_ok=True)
+    if out.is_dir() and not any(out.iterdir()):
+        out.rmdir()

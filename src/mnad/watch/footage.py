@@ -1,0 +1,179 @@
+"""The newest footage of a camera at the size of the network, on disk, in segments of a minute."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnad.errors import MnadError
+
+SEGMENT_SECONDS = 60.0
+INDEX = "index.json"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive frames in one file.
+
+    Attributes:
+        name: of the file.
+        frames: how many.
+        seconds: how long, the first frame's distance to the last one of the segment before it
+            included where it follows on that.
+        follows: whether it follows on the segment before without a gap.
+        events: ids of the anomalies that were told in it.
+    """
+
+    name: str
+    frames: int
+    seconds: float
+    follows: bool
+    events: tuple[str, ...] = ()
+
+
+@dataclass
+class _Open:
+    """The segment being filled."""
+
+    frames: list[NDArray[np.uint8]] = field(default_factory=list)
+    events: set[str] = field(default_factory=set)
+    first: float = 0.0
+    last: float = 0.0
+
+
+class Footage:
+    """A ring of footage; the oldest segments go.
+
+    Args:
+        folder: where; made if missing.
+        most_seconds: footage kept.
+
+    Raises:
+        MnadError: the folder cannot be made, or its index is damaged.
+    """
+
+    def __init__(self, folder: Path, most_seconds: float) -> None:
+        self.folder, self._most = folder, most_seconds
+        self._open, self._follows = _Open(), False
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MnadError(
+                f"{folder} cannot be made ({error.strerror}): name a folder that may be."
+            ) from error
+        self.segments = list(read_index(folder))
+        kept = {segment.name for segment in self.segments}
+        for file in folder.glob("*.npy"):
+            if file.name not in kept:  # a crash came between the file and the index
+                file.unlink(missing_ok=True)
+
+    @property
+    def seconds(self) -> float:
+        """Footage on disk."""
+        return sum(segment.seconds for segment in self.segments)
+
+    def push(self, frame: NDArray[np.uint8], seconds: float, events: Collection[str] = ()) -> None:
+        """Append a frame (h, w, c) uint8, and the anomalies that go on in it.
+
+        Raises:
+            MnadError: the disk is full.
+        """
+        now = self._open
+        if not now.frames:
+            now.first = seconds
+        now.frames.append(frame)
+        now.events.update(events)
+        now.last = seconds
+        if seconds - now.first >= SEGMENT_SECONDS:
+            self.flush()
+            self._follows = True
+
+    def interrupt(self) -> None:
+        """There is a gap: what comes now does not follow on what came."""
+        self.flush()
+        self._follows = False
+
+    def flush(self) -> None:
+        """Write what is in memory."""
+        now, self._open = self._open, _Open()
+        if len(now.frames) < 2:
+            return
+        number = int(self.segments[-1].name[:8]) + 1 if self.segments else 1
+        name = f"{number:08d}.npy"
+        span = (now.last - now.first) * len(now.frames) / (len(now.frames) - 1)
+        segment = Segment(name, len(now.frames), span, self._follows, tuple(sorted(now.events)))
+        beside = self.folder / f".{name}.part"
+        try:
+            with beside.open("wb") as file:
+                np.save(file, np.stack(now.frames))
+            os.replace(beside, self.folder / name)
+            self.segments.append(segment)
+            while self.segments and self.seconds - self.segments[0].seconds >= self._most:
+                (self.folder / self.segments.pop(0).name).unlink(missing_ok=True)
+            self._write_index()
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise MnadError(
+                f"{self.folder} cannot take more footage ({error.strerror}): make room there."
+            ) from error
+
+    def _write_index(self) -> None:
+        beside = self.folder / f".{INDEX}.part"
+        beside.write_text(json.dumps([asdict(segment) for segment in self.segments], indent=1))
+        os.replace(beside, self.folder / INDEX)
+
+
+def read_index(folder: Path) -> Iterator[Segment]:
+    """The segments of a folder, in order.
+
+    Raises:
+        MnadError: the index is damaged.
+    """
+    file = folder / INDEX
+    if not file.exists():
+        return
+    try:
+        for values in json.loads(file.read_text()):
+            yield Segment(**{**values, "events": tuple(values["events"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise MnadError(f"{file} is damaged ({error}): remove {folder} and learn anew.") from None
+
+
+def load_footage(
+    folder: Path, normal_events: Collection[str]
+) -> tuple[list[NDArray[np.uint8]], float]:
+    """The footage to learn from: segments without anomalies but those that are known as normal.
+
+    Args:
+        folder: of a `Footage`.
+        normal_events: ids of events that a person called normal.
+
+    Returns:
+        Clips (T, h, w, c) uint8, segments that follow on each other joined, and the mean number of
+        frames per second.
+
+    Raises:
+        MnadError: there is none.
+    """
+    segments = list(read_index(folder))
+    good = [set(segment.events) <= set(normal_events) for segment in segments]
+    parts: list[list[NDArray[np.uint8]]] = []
+    for number, segment in enumerate(segments):
+        if not good[number]:
+            continue
+        frames = np.load(folder / segment.name)
+        if parts and number and good[number - 1] and segment.follows:
+            parts[-1].append(frames)
+        else:
+            parts.append([frames])
+    if not parts:
+        raise MnadError(f"{folder} holds no normal footage to learn from.")
+    used = [segment for segment, ok in zip(segments, good, strict=True) if ok]
+    rate = sum(segment.frames for segment in used) / sum(segment.seconds for segment in used)
+    return [np.concatenate(part) for part in parts], rate

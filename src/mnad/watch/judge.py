@@ -1,0 +1,122 @@
+"""From the scores of one source to messages about events, of the scene and of the camera."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnad.camera.change import Change
+from mnad.camera.drift import Drift
+from mnad.camera.health import Health
+from mnad.detector import Detector, FrameScore
+from mnad.events.event import Event, Observed
+from mnad.events.machine import EventMachine
+from mnad.events.message import camera_event
+from mnad.video.source import Frame
+from mnad.watch.options import WatchOptions
+
+
+class Judge:
+    """Decides what is told; while the camera itself is ill, nothing of the scene is.
+
+    Args:
+        detector: the model; without a calibration and a threshold nothing is ever told.
+        options: what makes an event.
+        source: the source's name, without credentials.
+        started_at: wall-clock time of second 0 of a live source; None for a file.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        options: WatchOptions,
+        source: str,
+        started_at: datetime | None,
+    ) -> None:
+        self._options, self._source, self._started_at = options, source, started_at
+        self._ill: dict[str, tuple[float, int]] = {}
+        self._machine: EventMachine | None = None
+        self._seconds = 0.0
+        self.swap(detector)
+
+    @property
+    def threshold(self) -> float | None:
+        """Score from which on a frame is abnormal; None if there is none."""
+        return None if self._machine is None else self._machine.config.threshold
+
+    def swap(self, detector: Detector) -> tuple[Event, ...]:
+        """Go on with another model; what is open ends."""
+        ended = self.close()
+        calibration = detector.model.calibration
+        threshold = self._options.threshold
+        if threshold is None:
+            threshold = detector.threshold
+        self._machine, self._health, self._drift = None, None, None
+        if threshold is not None:
+            config = self._options.times.at(threshold)
+            self._machine = EventMachine(config, self._source, self._started_at)
+        if calibration is not None:
+            self._health = Health(calibration.view, calibration.rate)
+            # Every score may lie above a threshold that a person gave; then drift means nothing.
+            if threshold is not None and (calibration.score < threshold).any():
+                self._drift = Drift(calibration.score, calibration.rate, threshold)
+        return ended
+
+    def push(
+        self, frame: Frame, scored: FrameScore, fitted: NDArray[np.uint8], live: bool
+    ) -> tuple[Event, ...]:
+        """Take in a scored frame.
+
+        Args:
+            frame: as decoded.
+            scored: its score.
+            fitted: the frame as the network takes it.
+            live: whether to watch for drift, which takes hours.
+        """
+        seconds = float(frame.seconds)
+        self._seconds = seconds
+        told: tuple[Event, ...] = ()
+        for change in () if self._health is None else self._health.push(fitted, seconds):
+            if change.phase == "start" and self._machine is not None:
+                told += self._machine.gap()
+            told += (self._camera(change, frame.index),)
+        ill = self._health is not None and bool(self._health.ill)
+        if self._machine is not None:
+            score = float("nan") if ill else scored.score
+            observed = Observed(frame.index, seconds, score, scored.boxes)
+            told += self._machine.push(observed)
+        if live and self._drift is not None and not ill:
+            drift = self._drift.push(scored.score, seconds)
+            if drift is not None:
+                told += self._passing(drift, frame.index)
+        return told
+
+    def gap(self) -> tuple[Event, ...]:
+        """The stream was lost: what is open in the scene ends."""
+        return () if self._machine is None else self._machine.gap()
+
+    def close(self) -> tuple[Event, ...]:
+        """The end: everything that is open ends."""
+        ended = () if self._machine is None else self._machine.close(self._seconds)
+        for what in list(self._ill):
+            ended += (self._camera(Change(what, "end", self._seconds, ""), 0),)
+        return ended
+
+    def _camera(self, change: Change, index: int) -> Event:
+        if change.phase == "start":
+            self._ill[change.what] = (change.seconds, index)
+            return camera_event(
+                change.what, "start", self._source, self._started_at, change.seconds, index
+            )
+        start, first = self._ill.pop(change.what, (change.seconds, index))
+        return camera_event(
+            change.what, "end", self._source, self._started_at, start, first, change.seconds
+        )
+
+    def _passing(self, change: Change, index: int) -> tuple[Event, ...]:
+        """A request, such as to calibrate again: it starts and ends at once."""
+        start = self._camera(change, index)
+        end = Change(change.what, "end", change.seconds, change.detail)
+        return start, self._camera(end, index)

@@ -1,0 +1,109 @@
+"""A model from the footage of a site, in a process of its own: python -m mnad.watch.learn SITE."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from mnad.calibration.calibrate import SHORTEST_SECONDS, calibrate_model
+from mnad.calibration.holdout import hold_out
+from mnad.config import ModelConfig, NetworkConfig, Precision, TrainConfig, preset_of, scale_of
+from mnad.errors import MnadError
+from mnad.models.folder import Model, build_network
+from mnad.scoring.windows import Windows
+from mnad.training.loop import Fitter, Footage, main
+from mnad.watch.footage import load_footage
+from mnad.watch.site import Settings, Site
+
+LEARNING_RATE = 1e-3
+"""Higher than the paper's, to get far in minutes."""
+MOST_EPOCHS, FEWEST_EPOCHS = 12, 4
+TIMED_STEPS = 4
+
+
+def learn(site: Site, settings: Settings) -> Path:
+    """Train and calibrate a model on what a site's footage holds, and take it into use.
+
+    Raises:
+        MnadError: there is too little footage.
+    """
+    clips, rate = load_footage(site.footage, site.normal_events())
+    scale = scale_of("camera")
+    reading, _ = preset_of("camera", "prediction")
+    network = NetworkConfig(
+        channels=1 if settings.channels == 1 else 3,
+        width=scale.width,
+        height=settings.height,
+        image_width=settings.image_width,
+    )
+    config = ModelConfig(network, reading, "camera", settings.rate)
+    trained, held = hold_out(clips, scale.hold_out, network.window)
+    if sum(map(len, held)) / rate < SHORTEST_SECONDS:
+        seconds = SHORTEST_SECONDS / scale.hold_out
+        raise MnadError(
+            f"{site.footage} holds {sum(map(len, clips)) / rate:.0f} s of normal footage, too "
+            f"little to learn from: let it record {seconds:.0f} s or more (--learn)."
+        )
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    footage = Footage(
+        "site", tuple(f"piece {number + 1}" for number in range(len(trained))), trained
+    )
+    recipe = _affordable(footage, config, settings, device)
+
+    def finish(model: Model) -> Model:
+        names = [f"held-out piece {number + 1}" for number in range(len(held))]
+        return calibrate_model(model, held, names, rate, settings.false_alarms_per_hour)
+
+    out = site.new_model()
+    model = main(footage, out, config, recipe, device, regions=settings.looked, finish=finish)
+    site.use(out)
+    assert model.calibration is not None
+    print("\n".join(model.calibration.sentences()), file=sys.stderr, flush=True)
+    return out
+
+
+def _affordable(
+    footage: Footage, config: ModelConfig, settings: Settings, device: torch.device
+) -> TrainConfig:
+    """As many steps as the time allows, by the time of a few: fewer windows before fewer epochs."""
+    precision: Precision = "bf16" if device.type == "cuda" or _fast_bf16() else "fp32"
+    recipe = TrainConfig(1, 4, LEARNING_RATE, settings.seed, precision)
+    windows = Windows(footage.clips, footage.names, config.network.window)
+    network = build_network(config).to(device).train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, fused=True)
+    fitter = Fitter(windows, Path(), config, recipe, device, network, optimizer, "")
+    order = [[(4 * step + i) % len(windows) for i in range(4)] for step in range(2 + TIMED_STEPS)]
+    began = time.monotonic()
+    for number, batch in enumerate(windows.batches(order, device)):
+        if number == 2:
+            began = time.monotonic()
+        float(fitter.step(batch)[1][0])
+    each = (time.monotonic() - began) / TIMED_STEPS
+    steps = max(1, int(60 * settings.training_minutes / each))
+    epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, 4 * steps // len(windows)))
+    most = min(len(windows), max(4, 4 * steps // epochs))
+    return TrainConfig(epochs, 4, LEARNING_RATE, settings.seed, precision, most)
+
+
+def _fast_bf16() -> bool:
+    """Whether this CPU computes in bf16 itself; where it does not, bf16 is slower than fp32."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            flags = file.read()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+if __name__ == "__main__":
+    try:
+        place = Site(sys.argv[1])
+        learn(place, place.known_settings())
+    except MnadError as problem:
+        print(f"mnad: {problem}", file=sys.stderr)
+        sys.exit(problem.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,122 @@
+"""Watching a live source for days: frames in, status line out, nothing that grows."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from mnad.detector import Detector
+from mnad.video.address import is_live
+from mnad.video.live import Gap, LiveSource, open_live
+from mnad.video.played import PlayedSource
+from mnad.video.source import Frame
+from mnad.watch.options import WatchOptions
+from mnad.watch.watcher import Watcher
+
+STATUS_SECONDS = 1.0
+QUIET_STATUS_SECONDS = 600.0
+
+
+def watch_live(
+    detector: Detector,
+    address: str,
+    out: Path,
+    options: WatchOptions,
+    *,
+    on_frame: Callable[[Frame, Watcher], None] = lambda frame, watcher: None,
+) -> Watcher:
+    """Watch a stream or camera until it is told to stop (SIGINT, SIGTERM).
+
+    Args:
+        detector: the model.
+        address: see `mnad.video.live.open_live`; or a file, which is played at its own speed.
+        out: folder for the results; a folder of an earlier run is gone on with.
+        options: what to write and whom to tell.
+        on_frame: called after each frame.
+
+    Returns:
+        The watcher, closed.
+
+    Raises:
+        MnadError: no first frame came, or a file over HTTP broke off.
+    """
+    channels = detector.model.config.network.channels
+    opened = open_live(address, channels) if is_live(address) else PlayedSource(address, channels)
+    with stoppable() as stopped, opened as source:
+        started = datetime.now(UTC).astimezone()
+        with Watcher(detector, out, source.name, source.rate, options, started) as watcher:
+            status = Status(source, watcher)
+            for item in source:
+                if stopped():
+                    break
+                if isinstance(item, Frame):
+                    watcher.push(item)
+                    on_frame(item, watcher)
+                elif isinstance(item, Gap):
+                    watcher.gap(item)
+                status.show(item)
+            status.end()
+    return watcher
+
+
+@contextmanager
+def stoppable() -> Iterator[Callable[[], bool]]:
+    """Turns SIGINT and SIGTERM into a question; a second one ends the program at once."""
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Status:
+    """One line that is written over on a terminal, or logged every ten minutes elsewhere."""
+
+    def __init__(self, source: LiveSource | PlayedSource, watcher: Watcher) -> None:
+        self._source, self._watcher = source, watcher
+        self._terminal = sys.stderr.isatty()
+        self._last, self._frames = time.monotonic(), watcher.frames
+        self._lost = False
+
+    def show(self, item: Frame | Gap | None) -> None:
+        """Say how it stands, if it is time to."""
+        if isinstance(item, Gap):
+            self._lost = item.ended is None
+        now = time.monotonic()
+        passed = now - self._last
+        if passed < (STATUS_SECONDS if self._terminal else QUIET_STATUS_SECONDS):
+            return
+        watcher = self._watcher
+        rate = (watcher.frames - self._frames) / passed
+        line = (
+            f"{watcher.name}: {'LOST' if self._lost else f'{rate:.1f} frames/s'}, "
+            f"lag {self._source.lag:.2f} s, {self._source.dropped} left out, "
+            f"score {watcher.newest:.3f}, {len(watcher.events)} events"
+            + (f", {watcher.waiting} alarms waiting" if watcher.waiting else "")
+        )
+        if self._terminal:
+            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+        else:
+            logging.getLogger("mnad").info("%s", line)
+        self._last, self._frames = now, watcher.frames
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._terminal:
+            print(file=sys.stderr)

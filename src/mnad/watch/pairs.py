@@ -1,0 +1,82 @@
+"""Every frame of a source once and in order, with what is known of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import NamedTuple
+
+from mnad.detector import Detector, FrameScore, LiveStream
+from mnad.video.source import Frame
+from mnad.video.thin import Thin
+
+
+class Pair(NamedTuple):
+    """A frame and its score.
+
+    Attributes:
+        frame: as decoded.
+        scored: of this frame; None where it has no score.
+        latest: of the latest frame up to this one that has a score; for the eye.
+    """
+
+    frame: Frame
+    scored: FrameScore | None
+    latest: FrameScore | None
+
+
+class Pairing:
+    """Scores the frames of one source as they come.
+
+    A model looks at so many frames per second at most; the frames between are given without a
+    score. One whose target lies in the middle of its window scores a frame some frames later; they
+    wait here. After a change of the model, or of the size of the frames, call `restart`.
+
+    Args:
+        detector: the model.
+        rate: frames per second of the source; None is taken as 25.
+    """
+
+    def __init__(self, detector: Detector, rate: Fraction | float | None) -> None:
+        self._rate = rate
+        self.swap(detector)
+
+    def swap(self, detector: Detector) -> None:
+        """Go on with another model."""
+        self.detector = detector
+        self.stream: LiveStream = detector.stream()
+        network = detector.model.config.network
+        self._behind = network.window - 1 - network.target
+        self._thin = Thin(self._rate, detector.model.config.rate)
+        self._waiting: deque[tuple[Frame, int | None]] = deque()
+        self._latest: FrameScore | None = None
+        self._pushed = 0
+
+    def restart(self) -> Iterator[Pair]:
+        """The frames that still wait; what comes now does not follow on them."""
+        yield from self.rest()
+        self.stream.restart()
+        self._latest = None
+
+    def push(self, frame: Frame) -> Iterator[Pair]:
+        """Take in the next frame; gives those of which all is known now."""
+        number, scored = None, None
+        if self._thin.takes(frame.seconds):
+            number = self._pushed
+            self._pushed += 1
+            scored = self.stream.push(frame.pixels, float(frame.seconds))
+        self._waiting.append((frame, number))
+        while self._waiting:
+            first, own = self._waiting[0]
+            if own is not None and own > self._pushed - 1 - self._behind:
+                return
+            self._waiting.popleft()
+            mine = scored if scored is not None and scored.index == own else None
+            self._latest = mine or self._latest
+            yield Pair(first, mine, self._latest)
+
+    def rest(self) -> Iterator[Pair]:
+        """The frames that still wait for a score that will not come."""
+        while self._waiting:
+            yield Pair(self._waiting.popleft()[0], None, self._latest)

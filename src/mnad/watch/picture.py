@@ -1,0 +1,55 @@
+"""How a frame is shown: what is not looked at hidden, heat where it is unusual, boxes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnad.detector import FrameScore
+from mnad.reports.heat import ErrorScale, heat_map
+from mnad.reports.overlay import draw_boxes
+from mnad.video.regions import Regions
+from mnad.video.source import Frame
+
+Picture = NDArray[np.uint8]
+
+HOTTEST = 3.0
+"""Heat that gets the hottest colour, in multiples of what normal footage hardly ever reaches."""
+
+
+class Painter:
+    """Paints the frames of one source.
+
+    Args:
+        regions: what is looked at, and the crop that heat refers to.
+        scale: for models that were never shown normal footage.
+    """
+
+    def __init__(self, regions: Regions | None, scale: ErrorScale) -> None:
+        self._regions, self._scale = regions, scale
+
+    def paint(self, frame: Frame, latest: FrameScore | None, always: bool) -> Picture:
+        """The frame for the eye.
+
+        Args:
+            frame: as decoded.
+            latest: what is known of it.
+            always: show the heat of normal frames too.
+
+        Returns:
+            (H, W, 3) uint8 RGB, a new array.
+        """
+        picture = np.array(frame.rgb)
+        if self._regions is not None:
+            picture = self._regions.hide(picture)
+        if latest is None or not (always or latest.abnormal):
+            return picture
+        inner = picture if self._regions is None else self._regions.crop_of(picture)
+        if latest.heat is not None:
+            inner[:] = heat_map(inner, latest.heat, HOTTEST)
+        else:
+            inner[:] = heat_map(inner, latest.error, self._scale.update(latest.error))
+        if self._regions is not None:
+            picture = self._regions.hide(picture)
+        draw_boxes(picture, latest.boxes)
+        return picture

@@ -1,0 +1,88 @@
+"""The report of a run, from what the run knows."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnad.events.event import Event
+from mnad.models.folder import Model
+from mnad.reports.page import Calibration, Gap, Report, write_page
+from mnad.watch.options import WatchOptions
+
+
+def write_report(
+    path: Path,
+    model: Model,
+    options: WatchOptions,
+    *,
+    name: str,
+    curve: NDArray[np.float64],
+    frames: int,
+    threshold: float | None,
+    rate: Fraction | None,
+    started_at: datetime | None,
+    events: Sequence[Event],
+    gaps: Sequence[Gap],
+) -> None:
+    """Write the page; `curve` is (n, 2) seconds and score, thinned."""
+    calibrated = model.calibration
+    warnings: list[str] = []
+    facts = None
+    if calibrated is not None:
+        own = calibrated.threshold
+        facts = Calibration(own.hours, own.expected, own.interval, calibrated.warnings())
+        if options.threshold is not None:
+            warnings.append(
+                f"The threshold of {options.threshold:.3f} was given by hand; the calibrated one "
+                f"is {own.score:.3f}."
+            )
+    elif threshold is None:
+        warnings.append(
+            "This model has no threshold, so that no events can be told: run mnad calibrate on "
+            "normal footage that it was not trained on."
+        )
+    network = model.config.network
+    settings = {
+        "task": network.task,
+        "network": f"width {network.width:g}, {network.image_width}x{network.height} pixels, "
+        f"{'colour' if network.channels == 3 else 'grey'}",
+        "frames per second looked at": "all"
+        if model.config.rate is None
+        else f"about {model.config.rate:g}",
+        "regions": "the whole picture" if model.regions is None else str(model.regions.as_dict()),
+    }
+    settings |= {
+        name.replace("_", " "): f"{value:g}" for name, value in asdict(options.times).items()
+    }
+    if model.reference is not None:
+        settings["block of the score"] = f"{model.reference.block} pixels"
+    versions = {"mnad": version("mnad"), "torch": version("torch"), "av": version("av")}
+    versions |= {"python": platform.python_version(), "preset": str(model.config.preset)}
+    write_page(
+        path,
+        Report(
+            title=name,
+            source=name,
+            duration_seconds=float(curve[-1, 0]) if len(curve) else 0.0,
+            frames=frames,
+            curve=curve,
+            threshold=threshold,
+            started_at=started_at,
+            rate=None if rate is None else float(rate),
+            events=events,
+            gaps=gaps,
+            calibration=facts,
+            settings=settings,
+            versions=versions,
+            warnings=warnings,
+        ),
+    )

@@ -1,0 +1,180 @@
+"""A folder that holds all of one camera: footage, models, what was told and what was marked."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mnad.errors import MnadError, UsageError
+from mnad.events.event import Event
+from mnad.events.log import latest, read_events
+from mnad.video.regions import Regions
+
+SETTINGS, CURRENT, MARKS = "site.json", "current", "marks.jsonl"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a site was begun with and keeps.
+
+    Args:
+        height: rows of the frames as the network sees them.
+        image_width: columns of those frames.
+        channels: 1 (grey) or 3 (RGB).
+        rate: frames per second that are looked at, about.
+        false_alarms_per_hour: what the threshold is set to.
+        training_minutes: how long a training may take, about.
+        seed: of weights, items and order.
+        regions: what is looked at, as in a file of regions; None for all.
+    """
+
+    height: int
+    image_width: int
+    channels: int
+    rate: float
+    false_alarms_per_hour: float
+    training_minutes: float
+    seed: int
+    regions: dict[str, Any] | None = None
+
+    @property
+    def looked(self) -> Regions | None:
+        """The regions themselves."""
+        return None if self.regions is None else Regions.from_dict(self.regions)
+
+
+class Site:
+    """One camera's folder.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.footage = self.path / "footage"
+
+    @property
+    def model(self) -> Path | None:
+        """The model that is in use; None before the first was learnt."""
+        try:
+            name = (self.path / CURRENT).read_text().strip()
+        except FileNotFoundError:
+            return None
+        return self.path / "models" / name
+
+    def settings(self, given: Settings) -> Settings:
+        """The settings that the site was begun with; those given, where it is new.
+
+        Raises:
+            MnadError: the folder cannot be written, or its settings are damaged.
+        """
+        file = self.path / SETTINGS
+        if file.exists():
+            return self.known_settings()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            _write(file, json.dumps(asdict(given), indent=2) + "\n")
+        except OSError as error:
+            raise MnadError(
+                f"{self.path} cannot be written ({error.strerror}): give another --out."
+            ) from error
+        return given
+
+    def known_settings(self) -> Settings:
+        """The settings that the site was begun with.
+
+        Raises:
+            MnadError: there are none, or they are damaged.
+        """
+        file = self.path / SETTINGS
+        try:
+            return Settings(**json.loads(file.read_text()))
+        except (OSError, ValueError, TypeError) as error:
+            raise MnadError(
+                f"{file} cannot be read ({error}): give the --out of a mnad watch, or a new one."
+            ) from None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from watching into the same folder.
+
+        Raises:
+            UsageError: one does already.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise UsageError(
+                    f"another mnad watch runs in {self.path}: stop it, or give another --out."
+                ) from None
+            yield
+
+    def new_model(self) -> Path:
+        """A folder for the next model."""
+        return self.path / "models" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+
+    def use(self, model: Path) -> None:
+        """Take a model into use; of the others only the one before is kept."""
+        before = self.model
+        _write(self.path / CURRENT, model.name + "\n")
+        for other in (self.path / "models").iterdir():
+            if other != model and other != before:
+                shutil.rmtree(other, ignore_errors=True)
+
+    def normal_events(self) -> set[str]:
+        """Ids of the events that a person marked as normal."""
+        file = self.path / MARKS
+        marks: dict[str, str] = {}
+        if file.exists():
+            for line in file.read_text().splitlines():
+                try:
+                    mark = json.loads(line)
+                    marks[mark["event"]] = mark["as"]
+                except (ValueError, KeyError, TypeError):
+                    continue  # torn by a crash
+        return {event for event, label in marks.items() if label == "normal"}
+
+    def mark(self, event: str, label: str) -> Event:
+        """Remember what a person says of an event.
+
+        Args:
+            event: its id, or the beginning of it that only this one has.
+            label: ``normal`` or ``anomaly``.
+
+        Raises:
+            UsageError: no such event, or several.
+            MnadError: nothing was told at this site yet.
+        """
+        log = self.path / "events.jsonl"
+        if not log.exists():
+            raise MnadError(f"{self.path} has no events yet: give the --out of a mnad watch.")
+        found = [one for one in latest(read_events(log)) if one.id.startswith(event)]
+        if len(found) != 1:
+            raise UsageError(
+                f"{event} is the beginning of {len(found)} event ids in {log}: give the whole id "
+                "of one."
+            )
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        line = json.dumps({"event": found[0].id, "as": label, "at": now})
+        with (self.path / MARKS).open("a") as file:
+            file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return found[0]
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(text)
+    os.replace(beside, path)

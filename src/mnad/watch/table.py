@@ -1,0 +1,83 @@
+"""The table of scores: one file for a file, one file a day for a camera."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TextIO
+
+from mnad.detector import FrameScore
+from mnad.video.sink import CsvSink
+
+_LOG = logging.getLogger("mnad")
+COLUMNS = ("frame", "seconds", "psnr", "distance", "peak", "score")
+
+
+def row_of(index: int, seconds: float, scored: FrameScore) -> dict[str, str]:
+    """A row of the table, by column."""
+    return {
+        "frame": str(index),
+        "seconds": f"{seconds:.6f}",
+        "psnr": f"{scored.psnr:.4f}",
+        "distance": f"{scored.distance:.6g}",
+        "peak": f"{scored.peak:.6g}",
+        "score": f"{scored.score:.6f}",
+    }
+
+
+class DailyTable:
+    """``scores-YYYYMMDD.csv`` files by the day in UTC, each appended to and flushed.
+
+    A failure (a full disk) is logged once and tried again with the next row.
+
+    Args:
+        folder: where.
+        started_at: wall-clock time of second 0.
+    """
+
+    def __init__(self, folder: Path, started_at: datetime) -> None:
+        self._folder, self._started_at = folder, started_at
+        self._file: TextIO | None = None
+        self._day, self._failed = "", False
+
+    def write(self, row: dict[str, str]) -> None:
+        """Append a row; its time goes in front."""
+        now = (self._started_at + timedelta(seconds=float(row["seconds"]))).astimezone(UTC)
+        try:
+            if self._file is None or self._day != f"{now:%Y%m%d}":
+                self._open(f"{now:%Y%m%d}")
+            assert self._file is not None
+            values = [now.isoformat(timespec="milliseconds"), *row.values()]
+            csv.writer(self._file, lineterminator="\n").writerow(values)
+            self._file.flush()
+            self._failed = False
+        except OSError as error:
+            if not self._failed:
+                _LOG.error("scores cannot be written to %s (%s)", self._folder, error.strerror)
+            self._failed = True
+
+    def close(self) -> None:
+        """Close the file of the day."""
+        if self._file is not None:
+            try:
+                self._file.close()
+            except OSError as error:
+                _LOG.error("scores cannot be written to %s (%s)", self._folder, error.strerror)
+            self._file = None
+
+    def _open(self, day: str) -> None:
+        self.close()
+        path = self._folder / f"scores-{day}.csv"
+        new = not path.exists()
+        self._file, self._day = path.open("a", newline="", encoding="utf-8"), day
+        if new:
+            csv.writer(self._file, lineterminator="\n").writerow(("time", *COLUMNS))
+
+
+def open_table(folder: Path, started_at: datetime | None) -> CsvSink | DailyTable:
+    """The table of a file (no `started_at`), or of a camera."""
+    if started_at is None:
+        return CsvSink(folder / "scores.csv", COLUMNS)
+    return DailyTable(folder, started_at)

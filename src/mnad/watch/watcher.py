@@ -1,0 +1,260 @@
+"""One source from frames to results on disk: scores, events, clips, overlay, report, alarms."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Iterable
+from contextlib import ExitStack
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from mnad.alarms.alarms import Alarms
+from mnad.detector import Detector, FrameScore
+from mnad.errors import MnadError
+from mnad.events.event import Event
+from mnad.events.log import EventLog, close_open, latest, read_events
+from mnad.events.record import Recorder, with_files
+from mnad.events.store import prune
+from mnad.reports.heat import ErrorScale
+from mnad.reports.overlay import Overlay
+from mnad.reports.page import Gap as Missing
+from mnad.video.live import Gap
+from mnad.video.segments import SegmentedVideo
+from mnad.video.sink import CsvSink, VideoSink
+from mnad.video.source import FOLDER_RATE, Frame
+from mnad.watch.curve import Curve
+from mnad.watch.judge import Judge
+from mnad.watch.options import WatchOptions
+from mnad.watch.pairs import Pair, Pairing
+from mnad.watch.picture import Painter, Picture
+from mnad.watch.report import write_report
+from mnad.watch.table import open_table, row_of
+
+_LOG = logging.getLogger("mnad")
+EVENTS, REPORT = "events.jsonl", "report.html"
+HOUSEKEEPING_SECONDS = 60.0
+MOST_EVENTS = 2000
+"""Events that the report tells of, the newest ones."""
+
+
+class Watcher:
+    """Takes in the frames of one source; use it in a ``with`` block.
+
+    Args:
+        detector: the model.
+        out: folder for the results; made if missing. What a crash left open in it is closed.
+        name: of the source, without credentials.
+        rate: frames per second of the source; None where it is unknown.
+        options: what to write and whom to tell.
+        started_at: wall-clock time of second 0 of a live source, with its time zone; None for a
+            file.
+
+    Attributes:
+        frames: scored so far.
+        highest: the highest score so far, NaN before.
+        highest_at: its time in seconds.
+        newest: the newest score.
+        events: the last message of each event, of both kinds, by id.
+        going_on: ids of the anomalies that have not ended.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        out: Path,
+        name: str,
+        rate: Fraction | None,
+        options: WatchOptions,
+        started_at: datetime | None = None,
+    ) -> None:
+        self.out, self.name, self.started_at = out, name, started_at
+        self.frames, self.highest, self.highest_at = 0, np.nan, 0.0
+        self.newest = np.nan
+        self.detector, self._options, self._rate = detector, options, rate
+        self.live = started_at is not None
+        out.mkdir(parents=True, exist_ok=True)
+        self._pairing = Pairing(detector, rate)
+        self._judge = Judge(detector, options, name, started_at)
+        self._painter = Painter(detector.model.regions, _error_scale(detector))
+        self.curve = Curve()
+        self.gaps: deque[Missing] = deque(maxlen=MOST_EVENTS)
+        self.events: dict[str, Event] = {}
+        self.going_on: set[str] = set()
+        before = self._earlier()
+        self._log = EventLog(out / EVENTS)
+        self._table = open_table(out, started_at)
+        recorded = options.clips and self._judge.threshold is not None
+        shown = rate or FOLDER_RATE
+        self._recorder = Recorder(out, shown, live=self.live) if recorded else None
+        self._alarms = Alarms(options.alarms, out, name)
+        self._overlay: Overlay | None = None
+        self._last = 0.0
+        self._video: VideoSink | SegmentedVideo | None = None
+        self._tell(before, None, 0.0)
+        self._kept_house = time.monotonic()
+
+    def push(self, frame: Frame) -> None:
+        """Take in the next frame."""
+        self._show(self._pairing.push(frame))
+        if time.monotonic() - self._kept_house > HOUSEKEEPING_SECONDS:
+            self.keep_house()
+
+    def gap(self, gap: Gap) -> None:
+        """The stream was lost, or is back."""
+        if gap.ended is None:
+            self._show(self._pairing.restart())
+            self._tell(self._judge.gap(), None, gap.began)
+            _LOG.warning("%s: lost after %.1f s: %s", self.name, gap.began, gap.reason)
+        else:
+            self.gaps.append(Missing(gap.began, gap.ended, gap.reason))
+            _LOG.warning("%s: back after %.1f s", self.name, gap.ended - gap.began)
+
+    def swap(self, detector: Detector) -> None:
+        """Go on with another model; no frame and no event is lost."""
+        self._show(self._pairing.rest())
+        self._tell(self._judge.swap(detector), None, self._last)
+        self.detector = detector
+        self._painter = Painter(detector.model.regions, _error_scale(detector))
+        self._pairing.swap(detector)
+        self._overlay = None
+
+    @property
+    def threshold(self) -> float | None:
+        """Score from which on a frame is abnormal; None if there is none."""
+        return self._judge.threshold
+
+    @property
+    def waiting(self) -> int:
+        """Alarms that were not delivered yet."""
+        return self._alarms.waiting
+
+    def keep_house(self) -> None:
+        """What is done once a minute: the report anew, the disk within its cap."""
+        self._kept_house = time.monotonic()
+        if self.live:
+            self._report()
+            prune(self.out, int(self._options.most_gigabytes * 1e9))
+
+    def close(self) -> None:
+        """End everything in order; the report is written last."""
+        with ExitStack() as stack:
+            # In the order from last to first; all of it, whatever of it fails.
+            stack.callback(lambda: self._report() if self.frames else None)
+            stack.callback(self._alarms.close)
+            stack.callback(self._log.close)
+            stack.callback(self._close_files)
+            self._show(self._pairing.rest())
+            self._tell(self._judge.close(), None, self._last)
+
+    def _close_files(self) -> None:
+        with ExitStack() as stack:
+            if isinstance(self._table, CsvSink):
+                stack.push(self._table.__exit__)
+            else:
+                stack.callback(self._table.close)
+            if self._video is not None:
+                stack.push(self._video.__exit__)
+            if self._recorder is not None:
+                stack.callback(self._recorder.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _earlier(self) -> tuple[Event, ...]:
+        """What earlier runs in this folder told, and the ends of what they left open."""
+        path = self.out / EVENTS
+        if not self.live:
+            path.unlink(missing_ok=True)
+        if not path.exists():
+            return ()
+        told = read_events(path)
+        self.events = {event.id: event for event in latest(told)}
+        return tuple(close_open(told, self.out))
+
+    def _show(self, pairs: Iterable[Pair]) -> None:
+        for frame, scored, latest_score in pairs:
+            events: tuple[Event, ...] = ()
+            seconds = self._last = float(frame.seconds)
+            if scored is not None:
+                fitted = self._pairing.stream.fitted(frame.pixels)
+                events = self._judge.push(frame, scored, fitted, self.live)
+                self._table.write(row_of(frame.index, seconds, scored))
+                self._count(seconds, scored)
+            picture = None
+            if self._recorder is not None or self._options.overlay:
+                picture = self._painter.paint(frame, latest_score, self._options.overlay)
+            self._tell(events, picture, seconds)
+            if self._options.overlay and picture is not None:
+                self._draw(picture, frame, None if latest_score is None else latest_score.score)
+
+    def _count(self, seconds: float, scored: FrameScore) -> None:
+        self.frames += 1
+        self.newest = scored.score
+        self.curve.add([seconds, scored.psnr, scored.distance, scored.score])
+        if not scored.score <= self.highest and scored.score == scored.score:
+            self.highest, self.highest_at = scored.score, seconds
+
+    def _tell(self, events: tuple[Event, ...], picture: Picture | None, seconds: float) -> None:
+        if self._recorder is not None:
+            events = tuple(with_files(event) for event in events)
+            if events or picture is not None:
+                self._recorder.push(picture, seconds, events)
+        for event in events:
+            self.events[event.id] = event
+            if event.kind == "anomaly":
+                (self.going_on.discard if event.phase == "end" else self.going_on.add)(event.id)
+            if len(self.events) > MOST_EVENTS:
+                del self.events[next(iter(self.events))]
+            self._log.append(event)
+            self._alarms.send(event)
+
+    def _draw(self, picture: Picture, frame: Frame, score: float | None) -> None:
+        height, width = picture.shape[:2]
+        if self._overlay is None or self._overlay.frame_size != (height, width):
+            self._overlay = Overlay(height, width, threshold=self._judge.threshold)
+        if self._video is None:
+            rate = self._rate or FOLDER_RATE
+            if self.live:
+                self._video = SegmentedVideo(self.out / "overlay", rate, started_at=self.started_at)
+            else:
+                self._video = VideoSink(self.out / "overlay.mp4", rate, self._overlay.size)
+        drawn = self._overlay.draw(picture, frame.index, float(frame.seconds), score)
+        self._video.write(drawn, float(frame.seconds))
+
+    def _report(self) -> None:
+        try:
+            write_report(
+                self.out / REPORT,
+                self.detector.model,
+                self._options,
+                name=self.name,
+                curve=self.curve.rows()[:, (0, 3)],
+                frames=self.frames,
+                threshold=self._judge.threshold,
+                rate=self._rate,
+                started_at=self.started_at,
+                events=list(self.events.values()),
+                gaps=self.gaps,
+            )
+        except MnadError as error:
+            _LOG.error("%s", error)
+
+
+def _error_scale(detector: Detector) -> ErrorScale:
+    reference = detector.model.reference
+    return ErrorScale(floor=reference.error_peak) if reference else ErrorScale()

@@ -1,0 +1,121 @@
+"""From kept-back footage to a model with a threshold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from footage import moving_square
+
+from mnad.calibration.calibrate import SHORTEST_SECONDS, calibrate_model, smoothed
+from mnad.calibration.holdout import fingerprints
+from mnad.calibration.rate import threshold_for
+from mnad.calibration.things import block_size
+from mnad.config import MethodConfig, ModelConfig, NetworkConfig
+from mnad.errors import MnadError, UsageError
+from mnad.models.folder import Model, build_network
+from mnad.scoring.stream import Scorer
+
+SMALL = NetworkConfig(channels=1, width=0.1, height=32, image_width=32)
+CLIPS = [moving_square(180, 0), moving_square(130, 1)]
+NAMES = ["first", "second"]
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    torch.manual_seed(0)
+    config = ModelConfig(SMALL)
+    network = build_network(config).eval().requires_grad_(False)
+    return Model(config, network, known=fingerprints([moving_square(50, 9)]))
+
+
+@pytest.fixture(scope="module")
+def calibrated(model: Model) -> Model:
+    return calibrate_model(model, CLIPS, NAMES, 10.0, 60.0, progress=False)
+
+
+def test_the_score_rests_on_every_frame_of_the_footage(model: Model, calibrated: Model) -> None:
+    reference, calibration = calibrated.reference, calibrated.calibration
+    assert reference is not None and calibration is not None
+    assert reference.block == block_size(CLIPS)
+    scorer = Scorer(model.network, MethodConfig(), "frozen", block=reference.block)
+    scores, peaks = [], []
+    for clip in CLIPS:
+        stream = scorer.open()
+        own = [p.peak for frame in clip if (p := scorer.push([stream], [frame])[0])]
+        single = reference.score(own)
+        scores += [np.median(single[max(0, i - 4) : i + 1]) for i in range(len(own))]
+        peaks += own
+    assert len(peaks) == calibration.frames == 180 + 130 - 2 * 4
+    np.testing.assert_allclose(reference.peak, peaks, rtol=1e-4)
+    np.testing.assert_allclose(calibration.score, scores, atol=5e-3)
+    # A tenth of the frames is as rare as one in ten.
+    assert (reference.score(reference.peak) >= 0.5).mean() == pytest.approx(0.1, abs=0.02)
+    assert calibrated.network is model.network and model.reference is None
+
+
+def test_the_threshold_is_that_of_the_two_clips(calibrated: Model) -> None:
+    reference, calibration = calibrated.reference, calibrated.calibration
+    assert reference is not None and calibration is not None
+    single = reference.score(reference.peak)
+    stretches = [smoothed(single[:176], 10.0), smoothed(single[176:], 10.0)]
+    assert calibration.threshold == threshold_for(stretches, 60.0)
+    assert calibration.threshold.hours == pytest.approx(30.2 / 3600)
+    assert (calibration.rate, calibration.sources) == (10.0, ("first", "second"))
+    assert calibration.trained_on == 0
+    assert calibration.view.size[0] > 0
+    said = " ".join(calibration.sentences())
+    assert "30 s" in said and "302 frames of 2 source(s)" in said
+    assert f"{calibration.threshold.score:.3f}" in said
+
+
+def test_too_short_for_the_rate_is_said(model: Model) -> None:
+    rare = calibrate_model(model, CLIPS, NAMES, 10.0, 0.5, progress=False).calibration
+    often = calibrate_model(model, CLIPS, NAMES, 10.0, 300.0, progress=False).calibration
+    assert rare is not None and often is not None
+    assert rare.threshold.extrapolated and not often.threshold.extrapolated
+    assert often.threshold.score < rare.threshold.score
+    (warning,) = rare.warnings()
+    assert "too short" in warning and "calibrate on 2.0 h or more" in warning
+    assert often.warnings() == []
+
+
+@pytest.mark.parametrize("per_hour", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_rate_that_is_none_is_refused(model: Model, per_hour: float) -> None:
+    with pytest.raises(UsageError, match=r"false_alarms_per_hour is .*above 0"):
+        calibrate_model(model, CLIPS, NAMES, 10.0, per_hour, progress=False)
+
+
+def test_footage_that_was_trained_on_is_refused_unless_accepted(model: Model) -> None:
+    taught = replace(model, known=fingerprints([CLIPS[0][:155]]))
+    with pytest.raises(UsageError, match=r"^50 % of this footage was trained on.*--trained_on"):
+        calibrate_model(taught, CLIPS, NAMES, 10.0, 1.0, progress=False)
+    accepted = calibrate_model(
+        taught, CLIPS, NAMES, 10.0, 300.0, trained_on=True, progress=False
+    ).calibration
+    assert accepted is not None and accepted.trained_on == 0.5
+    (warning,) = accepted.warnings()
+    assert warning.startswith("50 % of the calibration frames were trained on")
+
+
+def test_too_short_footage_is_refused(model: Model) -> None:
+    with pytest.raises(MnadError, match=r"^first: 19\.5 s of normal footage .* 20 s at the very"):
+        calibrate_model(model, [moving_square(200, 0)], ["first"], 10.0, 1.0, progress=False)
+    assert SHORTEST_SECONDS == 20
+    # Many clips of one window each: none of them lasts.
+    crumbs = [moving_square(5, 100 + seed) for seed in range(60)]
+    with pytest.raises(MnadError, match=r"0\.0 s of normal footage"):
+        calibrate_model(model, crumbs, [str(n) for n in range(60)], 10.0, 1.0, progress=False)
+    with pytest.raises(MnadError, match="clip stub has 3 frame"):
+        mixed = [*CLIPS, moving_square(3, 0)]
+        calibrate_model(model, mixed, [*NAMES, "stub"], 10.0, 1.0, progress=False)
+
+
+def test_smoothing_is_a_median_of_half_a_second() -> None:
+    single = np.random.default_rng(0).random(200)
+    stretch = smoothed(single, 10.0)
+    expected = [np.median(single[max(0, i - 4) : i + 1]) for i in range(200)]
+    np.testing.assert_array_equal(stretch.score, expected)
+    np.testing.assert_allclose(stretch.seconds, np.arange(200) / 10)

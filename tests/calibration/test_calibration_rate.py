@@ -1,0 +1,150 @@
+"""The promise of the threshold, on simulated scores long enough to count alarms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+from scipy.stats import norm, poisson
+
+from mnad.calibration.rate import (
+    Scored,
+    Threshold,
+    alarms_at,
+    block_maxima,
+    threshold_for,
+)
+from mnad.events.machine import RELEASE_SHARE
+
+RATE = 10
+Floats = NDArray[np.float64]
+
+
+def footage(hours: float, memory: float, seed: int) -> Scored:
+    """Scores of normal frames: the rank of a Gaussian process, and a median of 5 frames.
+
+    `memory` is the correlation of neighbours, 0 for independent frames.
+    """
+    noise = np.random.default_rng(seed).normal(size=round(hours * 3600 * RATE))
+    process = lfilter([np.sqrt(1 - memory**2)], [1, -memory], noise)
+    surprise = -norm.logsf(process) / np.log(10)
+    score = np.pad(surprise / (1 + surprise), (4, 0), mode="edge")
+    score = np.median(sliding_window_view(score, 5), axis=1)
+    return Scored(np.arange(len(score)) / RATE, score)
+
+
+def alarms(stretch: Scored, threshold: float) -> int:
+    """`alarms_at`, given only the frames near those that can belong to an event."""
+    near = np.convolve(stretch.score >= RELEASE_SHARE * threshold - 1e-9, np.ones(7), "same") > 0
+    if not near.any():
+        return 0
+    return alarms_at(Scored(stretch.seconds[near], stretch.score[near]), threshold)
+
+
+def test_frames_far_from_events_need_not_be_counted() -> None:
+    stretch = footage(1, 0.5, 0)
+    for threshold in (0.5, 0.6, 0.65):
+        assert alarms(stretch, threshold) == alarms_at(stretch, threshold) > 5
+
+
+@pytest.mark.parametrize(
+    ("memory", "low", "high"), [(0, 0.75, 1.25), (0.9, 0.75, 1.25), (0.99, 0.5, 1.25)]
+)
+def test_fresh_footage_has_about_the_alarms_that_were_asked_for(
+    memory: float, low: float, high: float
+) -> None:
+    """Asked for 10 an hour on 3 hours, counted on 15 others, four times over.
+
+    Of 30 alarms that the threshold rests on the Poisson error is 18 %, of the 150 counted 8 %, and
+    of the mean of four 10 %. Strongly correlated scores stay over the threshold for more than one
+    block, so that there are fewer alarms than blocks: never more than asked for.
+    """
+    rates = []
+    for seed in range(4):
+        threshold = threshold_for([footage(3, memory, seed)], 10)
+        assert not threshold.extrapolated
+        assert threshold.interval[0] < 10 < threshold.interval[1]
+        assert poisson.cdf(threshold.counted, 30) < 0.95
+        rates.append(alarms(footage(15, memory, 100 + seed), threshold.score) / 15)
+    assert 10 * low < np.mean(rates) < 10 * high
+    assert max(rates) < 20
+
+
+def test_short_footage_is_extrapolated_with_care() -> None:
+    """Once in ten hours, from one hour: the median of eight such thresholds keeps the promise."""
+    counted = []
+    for seed in range(8):
+        threshold = threshold_for([footage(1, 0.9, seed)], 0.1)
+        assert threshold.extrapolated and threshold.counted == 0
+        assert threshold.expected == pytest.approx(0.1, rel=0.01) or threshold.expected < 0.1
+        assert threshold.interval[0] <= 0.1 <= threshold.interval[1] * 1.5
+        counted.append(alarms(footage(20, 0.9, 100 + seed), threshold.score))
+    assert np.median(counted) <= 4 and np.mean(counted) <= 6  # 2 were asked for in 20 hours
+
+
+def test_the_threshold_never_rises_with_the_allowed_rate() -> None:
+    freak = footage(0.2, 0.5, 1)
+    freak.score[6000:6030] = 0.999  # far above what a tail makes of the rest
+    for stretches in ([footage(0.2, 0.9, 0)], [freak], [footage(0.01, 0, 2), footage(0.02, 0, 3)]):
+        rates = [1e-3, 0.1, 1, 4.5, 5, 5.5, 20, 100, 400, 5000]
+        found = [threshold_for(stretches, rate) for rate in rates]
+        scores = [threshold.score for threshold in found]
+        assert scores == sorted(scores, reverse=True) and 0 <= scores[-1] < scores[0] <= 1
+        flags = [threshold.extrapolated for threshold in found]
+        assert flags == sorted(flags, reverse=True) and flags[0] and not flags[-1]
+        assert all(not t.counted for t in found if t.extrapolated)
+
+
+@pytest.mark.parametrize("asked", [1, 2, 7, 20])
+def test_one_fewer_than_asked_for_in_the_footage_itself(asked: int) -> None:
+    """An hour with 30 events of known height: the k-th highest is the first that is let through.
+
+    That a further event exceeds the k-th of n has a chance of k / (n + 1).
+    """
+    rng = np.random.default_rng(asked)
+    score = np.full(3600 * RATE, 0.1)
+    heights = rng.permutation(np.linspace(0.5, 0.95, 30))
+    for number, height in enumerate(heights):
+        score[600 + number * 1000 :][:20] = height
+    found = threshold_for([Scored(np.arange(len(score)) / RATE, score)], asked)
+    assert found.counted == asked - 1 and not found.extrapolated
+    assert found.score == pytest.approx(np.sort(heights)[-asked], abs=1e-9)
+    assert found.hours == pytest.approx(1) and found.per_hour == asked
+
+
+def test_block_maxima_by_hand() -> None:
+    """12 s at 10 frames/s: a spike of one frame does not count, the last 2 s are no block."""
+    score = np.full(120, 0.2)
+    score[20] = 0.9
+    score[60:62] = [0.6, 0.75]
+    score[110:] = 0.99
+    seconds = 7 + np.arange(120) / 10
+    np.testing.assert_allclose(block_maxima(Scored(seconds, score)), [0.25, 1.5])
+    longer = Scored(7 + np.arange(130) / 10, np.append(score, np.full(10, 0.99)))
+    np.testing.assert_allclose(block_maxima(longer), [0.25, 1.5, 99], rtol=1e-6)
+    short = Scored(seconds[:10], score[:10])
+    assert short.duration == pytest.approx(1.0)
+    np.testing.assert_allclose(block_maxima(short), [0.25])
+
+
+def test_stretches_are_scored_alone_and_the_bootstrap_repeats() -> None:
+    whole = footage(0.5, 0.9, 4)
+    parts = [
+        Scored(whole.seconds[a:b] + 1000 * a, whole.score[a:b])
+        for a, b in ((0, 6000), (6000, 9000), (9000, 18000))
+    ]
+    one, several = threshold_for([whole], 20), threshold_for(parts, 20)
+    assert several.hours == pytest.approx(one.hours)
+    assert several.score == pytest.approx(one.score, abs=0.02)
+    assert threshold_for(parts, 20) == several
+    assert isinstance(several, Threshold) and several.interval[0] < several.interval[1]
+
+
+def test_footage_in_which_nothing_happens_gives_a_threshold_above_it() -> None:
+    still = Scored(np.arange(3000) / RATE, np.full(3000, 0.3))
+    for rate in (0.1, 1, 100):
+        found = threshold_for([still], rate)
+        assert 0.3 < found.score <= 1 and found.counted == 0
+        assert np.isfinite([found.expected, *found.interval]).all()

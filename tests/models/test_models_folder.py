@@ -1,0 +1,170 @@
+"""A model folder gives tomorrow what it gave today, or says in a sentence that it is broken."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from footage import moving_square
+from safetensors.numpy import load_file, save_file
+
+from mnad.calibration.calibrate import calibrate_model
+from mnad.calibration.holdout import fingerprints
+from mnad.config import ModelConfig, NetworkConfig
+from mnad.detector import Detector
+from mnad.errors import MnadError, UsageError
+from mnad.models.folder import Model, build_network, load_model, save_model, save_normal
+from mnad.video.regions import Regions
+
+SMALL = NetworkConfig(channels=1, width=0.1, height=32, image_width=32)
+CLIP = moving_square(240, 0)
+REGIONS = Regions(crop=(0.1, 0.0, 1.0, 0.9), ignore=(((0.5, 0.0), (1.0, 0.0), (1.0, 0.3)),))
+
+
+@pytest.fixture(scope="module")
+def bare() -> Model:
+    torch.manual_seed(0)
+    config = ModelConfig(SMALL, preset="camera", rate=10.0)
+    network = build_network(config).eval().requires_grad_(False)
+    return Model(config, network, training={"epochs": 3}, regions=REGIONS)
+
+
+@pytest.fixture(scope="module")
+def calibrated(bare: Model) -> Model:
+    model = replace(bare, known=fingerprints([moving_square(40, 5)]))
+    return calibrate_model(model, [CLIP], ["yard"], 10.0, 2.0, progress=False)
+
+
+def test_a_calibrated_model_scores_the_same_bits_after_it_was_stored(
+    calibrated: Model, tmp_path: Path
+) -> None:
+    save_model(tmp_path / "m", calibrated)
+    loaded = load_model(tmp_path / "m")
+    before, after = Detector(calibrated), Detector(loaded)
+    assert after.threshold == before.threshold is not None
+    frames = moving_square(30, 3)
+    frames[20:, 22:30, 4:14] = 0
+    one, same = before.score(frames, 10.0), after.score(frames, 10.0)
+    for name in ("index", "psnr", "distance", "peak", "score"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(same, name))
+    assert np.isfinite(one.score).all() and np.ptp(one.score) > 0
+
+
+def test_all_that_is_known_of_normal_footage_comes_back(calibrated: Model, tmp_path: Path) -> None:
+    save_model(tmp_path / "m", calibrated)
+    loaded = load_model(tmp_path / "m")
+    mine, stored = calibrated.reference, loaded.reference
+    assert mine is not None and stored is not None
+    for name in ("psnr", "distance", "peak", "level"):
+        a, b = getattr(mine, name), getattr(stored, name)
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+    for name in ("block", "error_peak", "floor"):
+        assert getattr(mine, name) == getattr(stored, name)
+        assert type(getattr(stored, name)) is type(getattr(mine, name))
+    a_calibration, b_calibration = calibrated.calibration, loaded.calibration
+    assert a_calibration is not None and b_calibration is not None
+    for name in ("threshold", "rate", "frames", "sources", "trained_on"):
+        assert getattr(a_calibration, name) == getattr(b_calibration, name)
+    assert a_calibration.sentences() == b_calibration.sentences()
+    np.testing.assert_array_equal(a_calibration.score, b_calibration.score)
+    view = b_calibration.view.as_arrays()
+    for name, array in a_calibration.view.as_arrays().items():
+        np.testing.assert_array_equal(array, view[name])
+    np.testing.assert_array_equal(loaded.known, calibrated.known)
+    assert loaded.known.dtype == np.uint64
+    assert (loaded.config, loaded.training) == (calibrated.config, {"epochs": 3})
+    assert loaded.regions == REGIONS
+    assert loaded.mask is not None and calibrated.mask is not None
+    np.testing.assert_array_equal(loaded.mask, calibrated.mask)
+    assert loaded.mask.shape == (32, 32) and 0 < loaded.mask.mean() < 1
+
+
+def test_a_model_that_saw_no_normal_footage_is_stored_too(bare: Model, tmp_path: Path) -> None:
+    save_model(tmp_path / "m", replace(bare, regions=None))
+    loaded = load_model(tmp_path / "m")
+    assert loaded.reference is loaded.calibration is loaded.regions is loaded.mask is None
+    assert loaded.known.dtype == np.uint64 and loaded.known.shape == (0,)
+    (tmp_path / "m" / "normal.safetensors").unlink()  # as in folders of imported checkpoints
+    assert load_model(tmp_path / "m").reference is None
+
+
+def test_a_reference_without_a_calibration_is_stored(calibrated: Model, tmp_path: Path) -> None:
+    save_model(tmp_path / "m", replace(calibrated, calibration=None))
+    loaded = load_model(tmp_path / "m")
+    assert loaded.calibration is None and loaded.reference is not None
+    assert Detector(loaded).threshold is None
+
+
+def test_a_model_calibrated_anew_changes_one_file(
+    bare: Model, calibrated: Model, tmp_path: Path
+) -> None:
+    folder = tmp_path / "m"
+    save_model(folder, bare)
+    files = {p.name: p.read_bytes() for p in folder.iterdir()}
+    assert set(files) == {"config.json", "model.safetensors", "normal.safetensors"}
+    save_normal(folder, calibrated)
+    changed = {p.name for p in folder.iterdir() if p.read_bytes() != files[p.name]}
+    assert changed == {"normal.safetensors"}
+    assert load_model(folder).calibration is not None
+    assert not os.stat(folder / "normal.safetensors").st_mode & 0o111
+
+
+def test_a_full_disk_leaves_the_old_file(
+    calibrated: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "m"
+    save_model(folder, calibrated)
+    before = (folder / "normal.safetensors").read_bytes()
+
+    def full(self: Path, content: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(MnadError, match=r"normal\.safetensors cannot be written \(No space"):
+        save_normal(folder, replace(calibrated, calibration=None))
+    assert (folder / "normal.safetensors").read_bytes() == before
+    assert not list(folder.glob("*.part"))
+
+
+def test_a_damaged_file_is_named(calibrated: Model, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    save_model(folder, calibrated)
+    file = folder / "normal.safetensors"
+    whole = file.read_bytes()
+    arrays = load_file(file)
+    facts = json.dumps({"threshold": {}})
+    damages = [
+        lambda: file.write_bytes(whole[: len(whole) // 2]),
+        lambda: file.write_bytes(b"no safetensors"),
+        lambda: save_file({k: v for k, v in arrays.items() if k != "level"}, file),
+        lambda: save_file(arrays | {"block": np.empty(0, np.int64)}, file),
+        lambda: save_file(arrays, file, {"calibration": facts}),
+        lambda: save_file(arrays, file, {"calibration": "no JSON"}),
+        lambda: save_file({k: v for k, v in arrays.items() if k != "known"}, file),
+    ]
+    for damage in damages:
+        damage()
+        with pytest.raises(MnadError, match=r"normal\.safetensors is damaged .*copy the model"):
+            load_model(folder)
+
+
+def test_damaged_regions_and_missing_folders_are_named(bare: Model, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    save_model(folder, bare)
+    config = json.loads((folder / "config.json").read_text())
+    config["regions"]["crop"] = [0.9, 0, 0.1, 1]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(MnadError, match=r"the crop .* is empty"):
+        load_model(folder)
+    with pytest.raises(UsageError, match="does not exist"):
+        load_model(tmp_path / "none")
+    with pytest.raises(UsageError, match="is no model folder"):
+        load_model(tmp_path)

@@ -1,0 +1,95 @@
+"""Fewer frames per second, evenly."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mnad.video.source import Source, open_source
+from mnad.video.thin import Thin, step_of, taken_rate, thinned
+
+NTSC = Fraction(30000, 1001)
+
+
+@pytest.mark.parametrize(
+    ("rate", "wanted", "step"),
+    [
+        (25, None, 1),
+        (25, 10, 2),
+        (30, 10, 3),
+        (NTSC, 10, 3),
+        (Fraction(60000, 1001), 10, 6),
+        (10, 10, 1),
+        (5, 10, 1),
+        (12, 10, 1),
+        (None, 5, 5),
+        (1000, 10, 100),
+    ],
+)
+def test_the_step_is_a_whole_number_next_to_what_is_wanted(
+    rate: Fraction | None, wanted: float | None, step: int
+) -> None:
+    assert step_of(rate, wanted) == step
+
+
+def taken(times: list[Fraction] | list[float], rate: Fraction | float, wanted: float) -> list[int]:
+    thin = Thin(rate, wanted)
+    return [index for index, seconds in enumerate(times) if thin.takes(seconds)]
+
+
+@pytest.mark.parametrize("rate", [Fraction(25), NTSC, Fraction(60000, 1001), Fraction(15)])
+@pytest.mark.parametrize("wanted", [1.0, 5.0, 10.0, 100.0])
+def test_every_so_manieth_frame_is_taken_for_a_day(rate: Fraction, wanted: float) -> None:
+    step = step_of(rate, wanted)
+    for first in (0, 86_400 * rate.numerator // rate.denominator):
+        times = [(first + index) / rate for index in range(600)]
+        assert taken(times, rate, wanted) == list(range(0, 600, step))
+
+
+def test_clocks_that_are_not_exact_do_not_put_it_out_of_step() -> None:
+    rng = np.random.default_rng(0)
+    times = np.arange(900) / 30 + rng.uniform(-0.006, 0.006, 900)
+    assert taken(times.tolist(), 30, 10) == list(range(0, 900, 3))
+    drifting = (np.arange(900) / 29.7).tolist()  # a camera that says 30 and gives 29.7
+    assert taken(drifting, 30, 10) == list(range(0, 900, 3))
+
+
+def test_lost_frames_leave_frames_as_far_apart_as_before() -> None:
+    lost = {7, 12, 13, 14, 15, 31}
+    kept = [index for index in range(60) if index not in lost]
+    found = [kept[i] for i in taken([index / 30 for index in kept], 30, 10)]
+    apart = np.diff(found)
+    assert found[:6] == [0, 3, 6, 9, 16, 19]
+    assert apart.min() == 3 and sorted(apart)[-3:] == [3, 4, 7]  # after 31 and after 12 to 15
+
+
+def test_time_that_goes_back_starts_anew() -> None:
+    assert taken([0.0, 0.1, 0.2, 0.3, 0.05, 0.15, 0.25], 10, 5) == [0, 2, 4, 6]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for index in range(11):
+        cv2.imwrite(str(tmp_path / f"{index:02}.png"), np.full((16, 16), 20 * index, np.uint8))
+    return tmp_path
+
+
+def test_a_source_is_thinned_and_its_frames_keep_their_numbers_and_times(folder: Path) -> None:
+    with open_source(folder, 1) as source:
+        frames = list(thinned(source, 8.0))
+    assert [frame.index for frame in frames] == [0, 3, 6, 9]
+    assert [frame.seconds for frame in frames] == [Fraction(i, 25) for i in (0, 3, 6, 9)]
+    assert [int(frame.pixels[0, 0, 0]) for frame in frames] == [0, 60, 120, 180]
+    source: Source
+    with open_source(folder, 1) as source:
+        assert len(list(thinned(source, None))) == 11
+
+
+def test_the_rate_that_is_taken_is_exact(folder: Path) -> None:
+    assert taken_rate(folder, 8.0) == pytest.approx(25 / 3)
+    assert taken_rate(folder, None) == 25
+    assert taken_rate(folder, 10.0, NTSC) == float(NTSC / 3)
