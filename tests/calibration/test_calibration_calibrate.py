@@ -101,12 +101,12 @@ def test_footage_that_was_trained_on_is_refused_unless_accepted(model: Model) ->
 
 
 def test_too_short_footage_is_refused(model: Model) -> None:
-    with pytest.raises(MnadError, match=r"^first: 19\.5 s of normal footage .* 20 s at the very"):
-        calibrate_model(model, [moving_square(200, 0)], ["first"], 10.0, 1.0, progress=False)
+    with pytest.raises(MnadError, match=r"^first: 19\.9 s of normal footage .* 20 s at the very"):
+        calibrate_model(model, [moving_square(199, 0)], ["first"], 10.0, 1.0, progress=False)
     assert SHORTEST_SECONDS == 20
     # Many clips of one window each: none of them lasts.
     crumbs = [moving_square(5, 100 + seed) for seed in range(60)]
-    with pytest.raises(MnadError, match=r"0\.0 s of normal footage"):
+    with pytest.raises(MnadError, match="no clip of this footage is longer than the 5 frames"):
         calibrate_model(model, crumbs, [str(n) for n in range(60)], 10.0, 1.0, progress=False)
     with pytest.raises(MnadError, match="clip stub has 3 frame"):
         mixed = [*CLIPS, moving_square(3, 0)]

@@ -39,10 +39,11 @@ def test_the_two_parts_are_the_share_apart_and_in_order(
     trained, kept = frames(train), frames(held)
     assert train and held and not set(trained) & set(kept)
     assert trained == sorted(trained) and kept == sorted(kept)
-    # Within one piece of the share, and only ends of pieces are given up.
+    # Within one piece of the share, and only the frames before what is kept back are given up.
     largest = max(len(piece) for piece in [*train, *held]) + WINDOW
     assert abs(len(kept) - share * sum(lengths)) <= largest
-    assert len(trained) + len(kept) >= sum(lengths) - WINDOW * len(train)
+    assert len(trained) + len(kept) >= sum(lengths) - WINDOW * len(held)
+    assert min(len(piece) for piece in [*train, *held]) >= min(3 * WINDOW, *lengths)
     for piece in [*train, *held]:
         numbers = frames([piece])
         clip, first = numbers[0]
@@ -77,6 +78,13 @@ def test_nothing_is_kept_back_of_nothing_asked_or_of_one_short_clip() -> None:
 def test_a_small_share_of_few_pieces_keeps_one_back() -> None:
     train, held = hold_out(numbered(40, 40), 0.05, WINDOW)
     assert len(held) == 1 and frames(held)[-1] == (1, 39) and train
+
+
+def test_a_clip_too_short_to_be_scored_is_never_kept_back() -> None:
+    clips = numbered(*(60, 60, 5) * 5)
+    train, held = hold_out(clips, 0.2, WINDOW)
+    assert [piece[0, 0, 0, 0] for piece in held] == [7, 12]  # and not 2
+    assert min(map(len, held)) == 60 and len(train) + len(held) == 15
 
 
 def test_footage_is_known_again_by_its_pixels_alone() -> None:

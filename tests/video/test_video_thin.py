@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mnad.errors import UsageError
 from mnad.video.source import Source, open_source
 from mnad.video.thin import Thin, step_of, taken_rate, thinned
 
@@ -34,6 +35,12 @@ def test_the_step_is_a_whole_number_next_to_what_is_wanted(
     rate: Fraction | None, wanted: float | None, step: int
 ) -> None:
     assert step_of(rate, wanted) == step
+
+
+@pytest.mark.parametrize("wanted", [0.0, -5.0, float("nan")])
+def test_no_frames_per_second_are_refused(wanted: float) -> None:
+    with pytest.raises(UsageError, match=r"rate is .* above 0"):
+        Thin(25, wanted)
 
 
 def taken(times: list[Fraction] | list[float], rate: Fraction | float, wanted: float) -> list[int]:

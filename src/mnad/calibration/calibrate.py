@@ -50,7 +50,8 @@ def calibrate_model(
 
     Raises:
         UsageError: `per_hour` is not above 0, or the model was trained on this footage.
-        MnadError: the footage is shorter than `SHORTEST_SECONDS`.
+        MnadError: the footage is shorter than `SHORTEST_SECONDS`, or no clip is longer than a
+            window.
     """
     if not 0 < per_hour < np.inf:
         raise UsageError(f"false_alarms_per_hour is {per_hour}; give a number above 0.")
@@ -60,15 +61,19 @@ def calibrate_model(
             f"{100 * share:.0f} % of this footage was trained on, so that it cannot say how normal "
             "footage scores: give other footage, or accept that by --trained_on true."
         )
-    network = model.config.network
-    # From the first to the last scored frame of each: clips of a window each have no duration.
-    seconds = sum(max(len(clip) - network.window, 0) for clip in clips) / rate
+    seconds = sum(map(len, clips)) / rate
     if seconds < SHORTEST_SECONDS:
         raise MnadError(
             f"{', '.join(names)}: {seconds:.1f} s of normal footage cannot carry a threshold; give "
             f"{SHORTEST_SECONDS:g} s at the very least, and better an hour."
         )
-    windows = Windows(clips, names, network.window)
+    window = model.config.network.window
+    if max(map(len, clips)) <= window:
+        raise MnadError(
+            f"no clip of this footage is longer than the {window} frames that a window spans, so "
+            "that their scores have no course in time: give longer clips."
+        )
+    windows = Windows(clips, names, window)
     mask = model.mask
     with tqdm(
         total=len(windows), unit="frame", desc="calibration", disable=None if progress else True

@@ -23,7 +23,7 @@ def hold_out(
     """Split footage into what is trained on and what is kept back.
 
     Whole clips are kept back, evenly spread, where there are enough of them; else clips are cut
-    into pieces first, and frames next to a piece kept back are dropped from training.
+    into pieces first, and the frames just before a piece kept back are dropped from training.
 
     Args:
         clips: (T, H, W, c) uint8.
@@ -33,19 +33,22 @@ def hold_out(
     Returns:
         Clips to train on and clips kept back, views into `clips`.
     """
-    pieces = list(clips)
+    cut = [[clip] for clip in clips]
     if len(clips) * share < 2:
-        pieces = [p for clip in clips for p in _cut(clip, -(-PIECES // len(clips)), 4 * window)]
+        cut = [_cut(clip, -(-PIECES // len(clips)), 4 * window) for clip in clips]
+    pieces = [piece for of_clip in cut for piece in of_clip]
     if share == 0 or len(pieces) < 2:
         return list(clips), []
-    kept = [int((i + 1) * share + 0.5) > int(i * share + 0.5) for i in range(len(pieces))]
+    # What is too short to be scored must not be found out after the training.
+    long = [len(piece) > window for piece in pieces]
+    kept = [int((i + 1) * share + 0.5) > int(i * share + 0.5) and long[i] for i in range(len(long))]
     if not any(kept):
-        kept[-1] = True
-    whole = len(pieces) == len(clips)
+        kept[-1] = long[-1]
+    goes_on = [i < len(of_clip) for of_clip in cut for i in range(1, len(of_clip) + 1)]
     train = [
-        piece if whole else piece[: len(piece) - window]
-        for piece, held in zip(pieces, kept, strict=True)
-        if not held
+        piece[:-window] if goes_on[i] and kept[i + 1] else piece
+        for i, piece in enumerate(pieces)
+        if not kept[i]
     ]
     return train, [piece for piece, held in zip(pieces, kept, strict=True) if held]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+from mnad.errors import UsageError
 from mnad.video.source import FOLDER_RATE, Frame, Source, open_source
 
 
@@ -17,9 +18,14 @@ def step_of(rate: Fraction | float | None, wanted: float | None) -> int:
     Args:
         rate: frames per second of the source; None is taken as 25.
         wanted: frames per second; None for all.
+
+    Raises:
+        UsageError: `wanted` is not above 0.
     """
     if wanted is None:
         return 1
+    if not wanted > 0:
+        raise UsageError(f"rate is {wanted:g}; give frames per second above 0.")
     return max(1, round(float(rate or FOLDER_RATE) / wanted))
 
 

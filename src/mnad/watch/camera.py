@@ -174,6 +174,7 @@ class _Run:
             self._learnt(code)
         elif self.wanted and self._footage.seconds >= self._learn_seconds - 1:
             self.wanted = False
+            self._footage.flush()
             _LOG.info("learning from %.0f s of footage", self._footage.seconds)
             self._training = subprocess.Popen(
                 [sys.executable, "-m", "mnad.watch.learn", str(self._site.path)],

@@ -75,7 +75,11 @@ class Footage:
 
     @property
     def seconds(self) -> float:
-        """Footage on disk."""
+        """Footage kept, what is still in memory included."""
+        return self._on_disk + self._open.last - self._open.first
+
+    @property
+    def _on_disk(self) -> float:
         return sum(segment.seconds for segment in self.segments)
 
     def push(self, frame: NDArray[np.uint8], seconds: float, events: Collection[str] = ()) -> None:
@@ -92,7 +96,6 @@ class Footage:
         now.last = seconds
         if seconds - now.first >= SEGMENT_SECONDS:
             self.flush()
-            self._follows = True
 
     def interrupt(self) -> None:
         """There is a gap: what comes now does not follow on what came."""
@@ -114,9 +117,10 @@ class Footage:
                 np.save(file, np.stack(now.frames))
             os.replace(beside, self.folder / name)
             self.segments.append(segment)
-            while self.segments and self.seconds - self.segments[0].seconds >= self._most:
+            while self._on_disk - self.segments[0].seconds >= self._most:
                 (self.folder / self.segments.pop(0).name).unlink(missing_ok=True)
             self._write_index()
+            self._follows = True
         except OSError as error:
             beside.unlink(missing_ok=True)
             raise MnadError(

@@ -1,0 +1,70 @@
+"""mnad evaluate."""
+
+# Annotations are not postponed: to resolve them the command line would have to import torch.
+
+import json as json_lib
+import os
+from pathlib import Path
+from typing import Any
+
+from mnad.config import Device, Policy
+from mnad.errors import MnadError, UsageError
+
+
+def evaluate(
+    model: str | Path,
+    data: str,
+    *,
+    json: Path | None = None,
+    plot: Path | None = None,
+    policy: Policy = "carried",
+    streams: int = 1,
+    lambda_score: float | None = None,
+    device: Device = "auto",
+) -> dict[str, Any]:
+    """Measure a model on labelled test clips, in every protocol of the field.
+
+    Args:
+        model: a model folder.
+        data: ped2:PATH, avenue:PATH or shanghaitech:PATH, or a folder of one's own with labels
+            (NAME.csv with the header first,last, or NAME.npy, beside each clip).
+        json: file for all numbers, frame by frame too.
+        plot: PNG or SVG file for the score curves with the ground truth shaded.
+        policy: memory at test time: carried across clips in order (public code), reset per clip,
+            or frozen.
+        streams: clips scored side by side; not with a carried memory.
+        lambda_score: weight of the PSNR in the combined score; null: the model's.
+        device: auto, cpu or cuda.
+    """
+    from mnad.datasets import open_dataset
+    from mnad.detector import pick_device
+    from mnad.evaluation.run import evaluate_model
+    from mnad.models.folder import load_model
+    from mnad.reports.plots import evaluation_plot
+
+    if streams < 1:
+        raise UsageError(f"streams is {streams}; it must be 1 or more.")
+    loaded = load_model(model, pick_device(device))
+    dataset = open_dataset(data)
+    result = evaluate_model(
+        loaded, dataset, policy=policy, lockstep=streams, lambda_score=lambda_score
+    )
+    if json is not None:
+        beside = Path(f"{json}.part")
+        try:
+            beside.write_text(json_lib.dumps(result, indent=1) + "\n")
+            os.replace(beside, json)
+        except OSError as error:
+            raise MnadError(
+                f"{json} cannot be written ({error.strerror}); check its folder."
+            ) from None
+    if plot is not None:
+        detail = result["frames_detail"]
+        auc = result["auc"]["causal_micro"]
+        evaluation_plot(
+            plot,
+            {n: (d["index"], d["score"] or d["distance"], d["label"]) for n, d in detail.items()},
+            title=f"{Path(model).name} on {result['dataset']}",
+            auc="causal AUC undefined" if auc is None else f"causal AUC {auc:.3f}",
+        )
+    return result

@@ -1,0 +1,53 @@
+"""mnad info and mnad import."""
+
+# Annotations are not postponed: to resolve them the command line would have to import torch.
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnad.errors import UsageError
+
+if TYPE_CHECKING:
+    from mnad.models.folder import Model
+
+
+def info(model: str | Path) -> dict[str, Any]:
+    """Say what a model folder holds: task, sizes, training record, fingerprint of the data.
+
+    Args:
+        model: a model folder.
+    """
+    from mnad.models.folder import load_model
+
+    loaded = load_model(model)
+    reference = loaded.reference
+    return {
+        "preset": loaded.config.preset,
+        "network": asdict(loaded.config.network),
+        "method": asdict(loaded.config.method),
+        "parameters": sum(p.numel() for p in loaded.network.parameters()),
+        "rate": loaded.config.rate,
+        "regions": None if loaded.regions is None else loaded.regions.as_dict(),
+        "reference_frames": 0 if reference is None else len(reference.psnr),
+        "calibration": None if loaded.calibration is None else loaded.calibration.sentences(),
+        "training": loaded.training,
+    }
+
+
+def import_checkpoint(checkpoint: Path, items: Path, *, out: Path) -> "Model":
+    """Turn a checkpoint of the authors' public code into a model folder; no code in it is run.
+
+    Args:
+        checkpoint: the .pth file: a whole pickled model, or a state_dict.
+        items: the .pt file with the memory items.
+        out: the model folder to write.
+    """
+    from mnad.models.folder import save_model
+    from mnad.models.importer import import_checkpoint as read
+
+    if (Path(out) / "config.json").exists():
+        raise UsageError(f"{out} already holds a model; give another --out.")
+    model = read(Path(checkpoint), Path(items))
+    save_model(Path(out), model)
+    return model

@@ -1,0 +1,207 @@
+"""mnad train."""
+
+# Annotations are not postponed: to resolve them the command line would have to import torch.
+
+import logging
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mnad.config import (
+    Device,
+    MethodConfig,
+    ModelConfig,
+    NetworkConfig,
+    Precision,
+    Preset,
+    Task,
+    TrainConfig,
+    preset_of,
+    scale_of,
+)
+from mnad.errors import UsageError
+
+if TYPE_CHECKING:
+    from mnad.models.folder import Model
+
+
+@dataclass(frozen=True)
+class MethodOptions:
+    """What to change about a preset's reading of the equations; null keeps the preset's.
+
+    Args:
+        reconstruction_loss: eq. 9 as mean squared error or as the sum of norms.
+        memory_loss: eq. 10, 12, 14 as in the public code or as printed.
+        detach_read: stop the gradient at the matching probabilities (eq. 1-2).
+        update_scope: eq. 5: maximum over the batch or over the queries assigned to the item.
+        psnr_peak: eq. 15: 1, or the maximum of the prediction.
+        regular_error: eq. 6-7: squared per element, or norms per pixel.
+        gamma: largest regular score that lets a frame update the memory.
+        margin: alpha of eq. 12.
+        lambda_compact: weight of eq. 10.
+        lambda_separate: weight of eq. 12.
+        lambda_score: weight of the PSNR in eq. 16.
+    """
+
+    reconstruction_loss: Literal["mse", "norm"] | None = None
+    memory_loss: Literal["official", "paper"] | None = None
+    detach_read: bool | None = None
+    update_scope: Literal["batch", "assigned"] | None = None
+    psnr_peak: Literal["one", "prediction"] | None = None
+    regular_error: Literal["squared", "norm"] | None = None
+    gamma: float | None = None
+    margin: float | None = None
+    lambda_compact: float | None = None
+    lambda_separate: float | None = None
+    lambda_score: float | None = None
+
+    def applied_to(self, method: MethodConfig) -> MethodConfig:
+        """`method` with these changes."""
+        changes: dict[str, Any] = {k: v for k, v in asdict(self).items() if v is not None}
+        return replace(method, **changes)
+
+
+def train(
+    data: str,
+    *,
+    out: Path,
+    preset: Preset | None = None,
+    task: Task = "prediction",
+    frames_in: int | None = None,
+    channels: Literal[1, 3] | None = None,
+    width: float | None = None,
+    memory: bool = True,
+    items: int = 10,
+    height: int | None = None,
+    image_width: int | None = None,
+    rate: float | None = None,
+    regions: Path | None = None,
+    hold_out: float | None = None,
+    false_alarms_per_hour: float = 1.0,
+    epochs: int | None = None,
+    batch_size: int = 4,
+    learning_rate: float | None = None,
+    seed: int = 0,
+    precision: Precision = "auto",
+    device: Device = "auto",
+    method: MethodOptions = MethodOptions(),
+    cache_dir: Path | None = None,
+    resume: bool = False,
+    tensorboard: bool = False,
+) -> "Model":
+    """Train a model on normal footage; no label is read.
+
+    Args:
+        data: ped2:PATH, avenue:PATH or shanghaitech:PATH, or a video or folder of one's own.
+        out: the model folder to write.
+        preset: official (the public code's reading of the equations), paper (as printed), or
+            camera (official, small enough for a CPU, a fifth of the footage kept back for
+            calibration); null: official for a known data set, camera for one's own footage.
+        task: prediction of the next frame, or reconstruction.
+        frames_in: frames in the input window; null: 4 for prediction, 1 for reconstruction
+            (16 there gives reconstruction with motion cues).
+        channels: 1 (grey) or 3 (RGB); null: the preset's (3, camera 1).
+        width: factor on the channels of the paper's network; null: the preset's (1, camera 0.25).
+        memory: with the memory, or without ("w/o Mem.").
+        items: number of memory items.
+        height: rows of the frames as the network sees them, a multiple of 8; null: the preset's
+            (256, camera 160).
+        image_width: columns of those frames, a multiple of 8; null: the preset's (256).
+        rate: frames per second to look at, of sources that have more; null: the preset's (all,
+            camera about 10).
+        regions: JSON file of what to look at: {"crop": [left, top, right, bottom],
+            "include": [polygon, …], "ignore": [polygon, …]} in shares 0..1 of the frame.
+        hold_out: share of the footage that is not trained on but calibrated on, 0 to 0.5; null:
+            the preset's (0, camera 0.2).
+        false_alarms_per_hour: what the threshold is set to, where footage is held out.
+        epochs: passes over the training windows; null: the preset's (60, camera 12).
+        batch_size: windows per step.
+        learning_rate: at the start; null: the preset's.
+        seed: of weights, items and order.
+        precision: fp32, bf16, or auto: bf16 on CUDA, fp32 on a CPU.
+        device: auto, cpu or cuda.
+        method: changes to the preset's reading of the equations.
+        cache_dir: where decoded frames go that do not fit into 4 GiB of memory.
+        resume: go on with an unfinished training.
+        tensorboard: write TensorBoard event files into the model folder.
+    """
+    from functools import partial
+
+    from mnad.calibration.calibrate import SHORTEST_SECONDS, calibrate_model
+    from mnad.calibration.holdout import hold_out as split
+    from mnad.datasets import open_dataset, require_training
+    from mnad.detector import pick_device
+    from mnad.training.loop import Footage, main
+    from mnad.video.cache import load_clips
+    from mnad.video.regions import load_regions
+    from mnad.video.thin import taken_rate
+
+    dataset = open_dataset(data, labels=False)
+    require_training(dataset)
+    named = preset or ("camera" if dataset.rate is None else "official")
+    reading, learning = preset_of(named, task)
+    scale = scale_of(named)
+    if frames_in is None:
+        frames_in = 4 if task == "prediction" else 1
+    network = NetworkConfig(
+        task,
+        frames_in,
+        scale.channels if channels is None else channels,
+        scale.width if width is None else width,
+        memory,
+        items,
+        scale.height if height is None else height,
+        scale.image_width if image_width is None else image_width,
+    )
+    kept = scale.hold_out if hold_out is None else hold_out
+    if not 0 <= kept <= 0.5:
+        raise UsageError(f"hold_out is {kept}; give a share from 0 to 0.5.")
+    wanted = scale.rate if rate is None else rate
+    config = ModelConfig(network, method.applied_to(reading), named, wanted)
+    recipe = TrainConfig(
+        scale.epochs if epochs is None else epochs,
+        batch_size,
+        learning_rate or learning,
+        seed,
+        precision,
+    )
+    where = pick_device(device)
+    looked = None if regions is None else load_regions(regions)
+    paths = [clip.path for clip in dataset.train]
+    size = (network.height, network.image_width, network.channels)
+    clips = load_clips(paths, *size, cache_dir=cache_dir, rate=wanted, regions=looked)
+    trained, held = split(clips, kept, network.window)
+    clip_rate = dataset.rate or taken_rate(paths[0], wanted)
+    seconds = sum(map(len, held)) / clip_rate
+    if kept and seconds < SHORTEST_SECONDS:
+        sentence = (
+            f"{data}: a share of {kept:g} kept back is {seconds:.1f} s, too short to set a "
+            f"threshold on (it takes {SHORTEST_SECONDS:g} s)"
+        )
+        if hold_out is not None:
+            raise UsageError(f"{sentence}; give more footage or --hold_out 0.")
+        logging.getLogger("mnad").warning(
+            "%s; all of it is trained on, and the model will have no threshold.", sentence
+        )
+        trained, held = clips, []
+    names = tuple(clip.name for clip in dataset.train)
+    if held:
+        names = tuple(f"piece {number + 1}" for number in range(len(trained)))
+    finish = partial(
+        calibrate_model,
+        clips=held,
+        names=[f"held-out piece {number + 1}" for number in range(len(held))],
+        rate=clip_rate,
+        per_hour=false_alarms_per_hour,
+    )
+    return main(
+        Footage(dataset.name, names, trained),
+        Path(out),
+        config,
+        recipe,
+        where,
+        resume=resume,
+        tensorboard=tensorboard,
+        regions=looked,
+        finish=finish if held else None,
+    )

@@ -1,0 +1,137 @@
+"""mnad watch, and mnad mark for what it told."""
+
+# Annotations are not postponed: to resolve them the command line would have to import torch.
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from mnad.alarms.alarms import AlarmConfig
+from mnad.config import NetworkConfig
+from mnad.errors import UsageError
+from mnad.watch.options import EventTimes, WatchOptions
+
+if TYPE_CHECKING:
+    from mnad.events.event import Event
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What came of watching.
+
+    Attributes:
+        out: the camera's folder.
+        frames: how many were scored.
+        events: anomalies in the folder, those of earlier runs included.
+    """
+
+    out: Path
+    frames: int
+    events: int
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of a length of time such as 90s, 15m or 2h.
+
+    Raises:
+        UsageError: it is none.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if not found or not float(found[1]) > 0:
+        raise UsageError(f"{text!r} is no length of time; write it as 90s, 15m or 2h.")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def watch(
+    source: str,
+    *,
+    out: Path,
+    learn: str = "15m",
+    relearn: bool = False,
+    false_alarms_per_hour: float = 1.0,
+    training_minutes: float = 8.0,
+    regions: Path | None = None,
+    rate: float = 10.0,
+    height: int = 160,
+    image_width: int = 256,
+    channels: Literal[1, 3] = 1,
+    seed: int = 0,
+    overlay: bool = False,
+    clips: bool = True,
+    threshold: float | None = None,
+    events: EventTimes = EventTimes(),
+    alarms: AlarmConfig = AlarmConfig(),
+    most_gigabytes: float = 20.0,
+) -> "Watched":
+    """From a camera to alarms: learn what is normal there, calibrate, then watch until stopped.
+
+    Started again with the same folder it goes on from what the folder holds.
+
+    Args:
+        source: stream (rtsp://, http://), camera (0, /dev/video0), or a file, played at its speed.
+        out: folder of this camera: footage, models, events, clips, scores, report.
+        learn: normal footage to learn from, such as 15m, 90s or 2h; a fifth of it is kept back
+            to set the threshold on.
+        relearn: learn anew from the newest footage, without the anomalies in it but with those
+            that were marked as normal, while the model before goes on watching.
+        false_alarms_per_hour: what the threshold is set to.
+        training_minutes: how long a training may take, about.
+        regions: JSON file of what to look at: {"crop": [left, top, right, bottom],
+            "include": [polygon, …], "ignore": [polygon, …]} in shares 0..1 of the frame.
+        rate: frames per second to look at, about.
+        height: rows of the frames as the network sees them, a multiple of 8.
+        image_width: columns of those frames, a multiple of 8.
+        channels: 1 (grey) or 3 (RGB).
+        seed: of weights, items and order.
+        overlay: write the overlay video, in segments of ten minutes.
+        clips: write a picture and a short video of every event.
+        threshold: score from which on a frame is abnormal, 0..1; null: the calibrated one.
+        events: what makes an event of abnormal frames.
+        alarms: where alarms go.
+        most_gigabytes: cap on the disk that the folder takes; the oldest clips go first.
+    """
+    from mnad.video.regions import load_regions
+    from mnad.watch.camera import watch_camera
+    from mnad.watch.site import Settings, Site
+
+    NetworkConfig(height=height, image_width=image_width, channels=channels)
+    for name, value in (
+        ("false_alarms_per_hour", false_alarms_per_hour),
+        ("training_minutes", training_minutes),
+        ("rate", rate),
+    ):
+        if not 0 < value < float("inf"):
+            raise UsageError(f"{name} is {value}; give a number above 0.")
+    looked = None if regions is None else load_regions(regions).as_dict()
+    given = Settings(
+        height,
+        image_width,
+        channels,
+        rate,
+        false_alarms_per_hour,
+        training_minutes,
+        seed,
+        looked,
+    )
+    options = WatchOptions(overlay, clips, threshold, events, most_gigabytes, alarms)
+    seen = watch_camera(
+        Site(out), source, given, options, learn_seconds=seconds_of(learn), relearn=relearn
+    )
+    if seen is None:
+        return Watched(Path(out), 0, 0)
+    told = [event for event in seen.events.values() if event.kind == "anomaly"]
+    return Watched(Path(out), seen.frames, len(told))
+
+
+def mark(site: Path, event: str, label: Literal["normal", "anomaly"]) -> "Event":
+    """Say what an event really was; what is normal is learnt by the next mnad watch --relearn.
+
+    Args:
+        site: the folder of a mnad watch.
+        event: id of the event, or its beginning.
+        label: normal or anomaly.
+    """
+    from mnad.watch.site import Site
+
+    return Site(site).mark(event, label)
