@@ -278,3 +278,31 @@ def test_too_little_footage_to_hold_back_from_is_all_trained_on_and_said(
         mnad.train(str(own_folder), out=tmp_path / "n", hold_out=0.2, **tiny)  # type: ignore[arg-type]
     with pytest.raises(mnad.UsageError, match=r"share from 0 to 0\.5"):
         mnad.train(str(own_folder), out=tmp_path / "n", hold_out=0.6, **tiny)  # type: ignore[arg-type]
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_the_state_before(tmp_path: Path) -> None:
+    """A real limit on the size of files, in a process of its own."""
+    code = (
+        "import resource, signal, sys, torch\n"
+        "from pathlib import Path\n"
+        "from mnad.errors import MnadError\n"
+        "from mnad.training.checkpoint import State, load_state, save_state\n"
+        "folder = Path(sys.argv[1])\n"
+        "small = State('r', 1, 0.0, {'w': torch.zeros(4)}, {}, torch.zeros(4))\n"
+        "save_state(folder, small)\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "large = State('r', 2, 0.0, {'w': torch.zeros(100_000)}, {}, torch.zeros(4))\n"
+        "try:\n"
+        "    save_state(folder, large)\n"
+        "except MnadError as error:\n"
+        "    print(error)\n"
+        "print(load_state(folder, 'r').step, sorted(p.name for p in folder.iterdir()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "training")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    sentence, rest = done.stdout.splitlines()
+    assert "cannot take the state of the training" in sentence and "--resume" in sentence
+    assert rest == "1 ['state.pt']"

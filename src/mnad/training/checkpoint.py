@@ -37,11 +37,23 @@ class State:
 
 
 def save_state(folder: Path, state: State) -> None:
-    """Write beside and rename: a kill at any moment leaves the last whole state."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write beside and rename: a kill at any moment leaves the last whole state.
+
+    Raises:
+        MnadError: no room, or no right to write; the state before is whole.
+    """
     beside = folder / (FILE + ".part")
-    torch.save(vars(state), beside)
-    os.replace(beside, folder / FILE)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save(vars(state), beside)
+        os.replace(beside, folder / FILE)
+    except (OSError, RuntimeError) as error:  # torch's own writer raises RuntimeError
+        beside.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or "the disk may be full"
+        raise MnadError(
+            f"{folder} cannot take the state of the training ({reason}): make room and go on with "
+            "--resume."
+        ) from None
 
 
 def load_state(folder: Path, recipe: str) -> State | None:

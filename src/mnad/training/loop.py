@@ -127,10 +127,11 @@ def main(
     model = replace(
         model, reference=reference_of(network, config.method, windows, block, model.mask)
     )
-    if finish is not None:
-        model = finish(model)
-    save_model(out, model)
-    shutil.rmtree(out / "training")
+    try:
+        model = model if finish is None else finish(model)
+    finally:  # whatever becomes of that, the training is not lost
+        save_model(out, model)
+        shutil.rmtree(out / "training")
     return model
 
 
