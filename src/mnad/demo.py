@@ -48,9 +48,11 @@ def demo(out: Path = Path("demo"), *, seed: int = 0, epochs: int = 2) -> str:
         for name in ("squared_difference", "squared_difference_block")
     )
     return (
-        f"\nframe AUC {auc:.3f} (per-clip min-max; causal "
-        f"{result['auc']['causal_micro']:.3f}; best frame-difference control {best:.3f})\n"
+        f"\nframe AUC {auc:.3f} (the paper's score, per-clip min-max), "
+        f"{result['parts']['camera']['causal_micro']:.3f} (the score for cameras, causal); best "
+        f"frame-difference control {best:.3f}\n"
+        f"{found.events} event(s) in clip {clip}: {found.out / 'report.html'}\n"
         f"overlay video: {found.out / 'overlay.mp4'}\n"
-        f"scores of that clip: {found.out / 'scores.csv'}, {found.out / 'scores.png'}\n"
+        f"scores of that clip: {found.out / 'scores.csv'}\n"
         f"scores of all clips: {out / 'scores.png'}, {out / 'evaluation.json'}"
     )
