@@ -26,7 +26,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for t, frame in enumerate(moving_square(20, 0, size=48)):
         cv2.imwrite(str(folder / f"{t}.jpg"), frame)
     mnad.train(
-        str(folder), out=root / "model", channels=1, width=0.05, height=32, image_width=32, epochs=1
+        str(folder),
+        out=root / "model",
+        preset="official",
+        channels=1,
+        width=0.05,
+        height=32,
+        image_width=32,
+        epochs=1,
     )
     return root / "model"
 
@@ -165,6 +172,7 @@ def test_every_bad_source_gets_its_sentence_and_the_good_one_its_results(
     assert main(["detect", str(model), *sources, "--out", str(tmp_path / "out")]) == 1
     said = capfd.readouterr()
     sentences = [line for line in said.err.splitlines() if line.startswith("mnad: ")]
+    assert "the model has no threshold" in sentences.pop()  # it was trained on next to nothing
     assert len(sentences) == len(bad) and "Traceback" not in said.err
     for (path, word), sentence in zip(bad.values(), sentences, strict=True):
         assert path.name in sentence and word in sentence, sentence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mnad.alarms.alarms import AlarmConfig
 from mnad.config import Device, Policy
 from mnad.errors import MnadError, UsageError
-from mnad.watch.options import EventTimes, WatchOptions
+from mnad.watch.options import EventTimes, Kind, WatchOptions
 
 if TYPE_CHECKING:
     from mnad.watch.files import Detection
@@ -25,6 +25,7 @@ def detect(
     events: EventTimes = EventTimes(),
     alarms: AlarmConfig = AlarmConfig(),
     most_gigabytes: float = 20.0,
+    picture: Kind = "heat",
     live: bool = False,
     fail_on_event: bool = False,
     policy: Policy = "frozen",
@@ -43,6 +44,8 @@ def detect(
         events: what makes an event of abnormal frames.
         alarms: where alarms go.
         most_gigabytes: cap on the disk that live results take; the oldest clips go first.
+        picture: heat: where the error is higher than normal footage hardly ever gets; paper: every
+            pixel whose score is above the frame's average, as in the paper's figures.
         live: play a file at its own speed, as if it came from a camera; streams and cameras are
             live without it.
         fail_on_event: end with exit code 3 when there were events.
@@ -55,7 +58,7 @@ def detect(
     from mnad.watch.files import Detection, detect_source, failed
     from mnad.watch.live import watch_live
 
-    watch = WatchOptions(overlay, clips, threshold, events, most_gigabytes, alarms)
+    watch = WatchOptions(overlay, clips, threshold, events, most_gigabytes, alarms, picture)
     detector = Detector.load(model, device, "reset" if policy == "carried" else policy)
     streams = [source for source in sources if live or is_live(source)]
     if streams:

@@ -37,11 +37,12 @@ class PlayedSource:
     def __iter__(self) -> Iterator[Frame | Gap | None]:
         began, count = time.monotonic(), 0
         for frame in self._source:
-            self.lag = time.monotonic() - began - float(frame.seconds)
-            if self.lag > LATE_SECONDS:
+            late = time.monotonic() - began - float(frame.seconds)
+            self.lag = max(0.0, late)
+            if late > LATE_SECONDS:
                 self.dropped += 1
                 continue
-            time.sleep(max(0.0, -self.lag))
+            time.sleep(max(0.0, -late))
             yield Frame(frame.pixels, count, frame.seconds, frame.colour)
             count += 1
 

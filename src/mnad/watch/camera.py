@@ -6,12 +6,13 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 from mnad.detector import Detector
-from mnad.errors import MnadError
+from mnad.errors import MnadError, UsageError
 from mnad.video.address import is_live
 from mnad.video.fit import fit
 from mnad.video.live import Gap, LiveSource, open_live
@@ -25,6 +26,8 @@ from mnad.watch.site import Settings, Site
 from mnad.watch.watcher import Watcher
 
 _LOG = logging.getLogger("mnad")
+SHORTEST_LEARNING = 120.0
+"""Seconds of footage, a fifth of which can just bear a threshold."""
 
 
 def watch_camera(
@@ -53,9 +56,14 @@ def watch_camera(
         The watcher, closed; None if it was stopped before anything was learnt.
 
     Raises:
-        UsageError: another process watches into this folder.
-        MnadError: no first frame came, or the first training failed.
+        UsageError: another process watches into this folder, or so little cannot be learnt from.
+        MnadError: no first frame came, a file ended too early, or the first training failed.
     """
+    if learn_seconds < SHORTEST_LEARNING:
+        raise UsageError(
+            f"learn is {learn_seconds:g} s; give {SHORTEST_LEARNING:g} s or more, as a part of it "
+            "is kept back to set the threshold on."
+        )
     with ExitStack() as stack:
         stack.enter_context(site.locked())
         settings = site.settings(given)
@@ -72,6 +80,8 @@ def watch_camera(
             if stopped():
                 break
             run.take(item)
+        else:
+            run.ended(stopped)
     return run.watcher
 
 
@@ -124,7 +134,7 @@ class _Run:
                 self.watcher.push(item)
             self._record(item)
         elif isinstance(item, Gap):
-            self._footage.interrupt()
+            self._keep(self._footage.interrupt)
             if self.watcher is not None:
                 self.watcher.gap(item)
         self._look_after_training()
@@ -139,6 +149,21 @@ class _Run:
                 self._learn_seconds,
             )
 
+    def ended(self, stopped: Callable[[], bool]) -> None:
+        """A file has come to its end: what is being learnt from it is learnt.
+
+        Raises:
+            MnadError: there was too little to learn from, or the training failed.
+        """
+        if self._training is None and self.watcher is None:
+            raise MnadError(
+                f"{self._stream.name} ended when {self._footage.seconds:.0f} s of it were recorded "
+                f"of the {self._learn_seconds:.0f} s to learn from: give a shorter --learn."
+            )
+        while self._training is not None and not stopped():
+            time.sleep(0.1)
+            self._look_after_training()
+
     def close(self) -> None:
         """End everything; a training that runs is given up."""
         if self._training is not None and self._training.poll() is None:
@@ -149,7 +174,7 @@ class _Run:
                 stack.callback(self.watcher.close)
             if self._status is not None:
                 stack.callback(self._status.end)
-            self._footage.flush()
+            self._keep(self._footage.flush)
 
     def _record(self, frame: Frame) -> None:
         if not self._thin.takes(frame.seconds):
@@ -158,8 +183,11 @@ class _Run:
         pixels = frame.pixels if looked is None else looked.crop_of(frame.pixels)
         small = fit(pixels, settings.height, settings.image_width, settings.channels)
         going_on = () if self.watcher is None else tuple(self.watcher.going_on)
+        self._keep(partial(self._footage.push, small, float(frame.seconds), going_on))
+
+    def _keep(self, change: Callable[[], None]) -> None:
         try:
-            self._footage.push(small, float(frame.seconds), going_on)
+            change()
         except MnadError as error:
             if self.watcher is None:
                 raise
@@ -174,11 +202,11 @@ class _Run:
             self._learnt(code)
         elif self.wanted and self._footage.seconds >= self._learn_seconds - 1:
             self.wanted = False
-            self._footage.flush()
+            self._keep(self._footage.flush)
             _LOG.info("learning from %.0f s of footage", self._footage.seconds)
             self._training = subprocess.Popen(
                 [sys.executable, "-m", "mnad.watch.learn", str(self._site.path)],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # it ends with this process, even by a kill
             )
 
     def _learnt(self, code: int) -> None:

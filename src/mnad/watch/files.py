@@ -94,9 +94,11 @@ def detect_source(
             or f"{path} has fewer frames than the {window} that the model's window spans; give a "
             "longer one.",
         )
-    _, psnr, distance, score = watcher.curve.rows().T
-    seconds = watcher.curve.rows()[:, 0]
-    score_plot(out / "scores.png", seconds, psnr, distance, score, title=path.name)
+    seconds, psnr, distance, score = watcher.curve.rows().T
+    try:
+        score_plot(out / "scores.png", seconds, psnr, distance, score, title=path.name)
+    except MnadError as error:
+        broken = broken or str(error)
     told = [event for event in watcher.events.values() if event.kind == "anomaly"]
     return Detection(
         str(path),

@@ -105,21 +105,26 @@ class Footage:
     def flush(self) -> None:
         """Write what is in memory."""
         now, self._open = self._open, _Open()
-        if len(now.frames) < 2:
+        follows, self._follows = self._follows, not now.frames and self._follows
+        if len(now.frames) < 2:  # one frame has no length; what follows has a gap before it
             return
         number = int(self.segments[-1].name[:8]) + 1 if self.segments else 1
         name = f"{number:08d}.npy"
         span = (now.last - now.first) * len(now.frames) / (len(now.frames) - 1)
-        segment = Segment(name, len(now.frames), span, self._follows, tuple(sorted(now.events)))
+        segment = Segment(name, len(now.frames), span, follows, tuple(sorted(now.events)))
         beside = self.folder / f".{name}.part"
         try:
             with beside.open("wb") as file:
                 np.save(file, np.stack(now.frames))
             os.replace(beside, self.folder / name)
             self.segments.append(segment)
+            gone = []
             while self._on_disk - self.segments[0].seconds >= self._most:
-                (self.folder / self.segments.pop(0).name).unlink(missing_ok=True)
+                gone.append(self.segments.pop(0))
+            # The index first, so that it never names what is not there.
             self._write_index()
+            for old in gone:
+                (self.folder / old.name).unlink(missing_ok=True)
             self._follows = True
         except OSError as error:
             beside.unlink(missing_ok=True)
@@ -171,7 +176,11 @@ def load_footage(
     for number, segment in enumerate(segments):
         if not good[number]:
             continue
-        frames = np.load(folder / segment.name)
+        try:
+            frames = np.load(folder / segment.name)
+        except FileNotFoundError:  # the camera goes on: the ring dropped it just now
+            good[number] = False
+            continue
         if parts and number and good[number - 1] and segment.follows:
             parts[-1].append(frames)
         else:

@@ -20,6 +20,7 @@ from mnad.video.source import Frame
 from mnad.watch.options import WatchOptions
 from mnad.watch.watcher import Watcher
 
+_LOG = logging.getLogger("mnad")
 STATUS_SECONDS = 1.0
 QUIET_STATUS_SECONDS = 600.0
 
@@ -52,6 +53,11 @@ def watch_live(
     with stoppable() as stopped, opened as source:
         started = datetime.now(UTC).astimezone()
         with Watcher(detector, out, source.name, source.rate, options, started) as watcher:
+            if watcher.threshold is None:
+                _LOG.warning(
+                    "the model has no threshold, so that no events will be told: set one by "
+                    "mnad calibrate, or give --threshold."
+                )
             status = Status(source, watcher)
             for item in source:
                 if stopped():
@@ -113,7 +119,7 @@ class Status:
         if self._terminal:
             print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
         else:
-            logging.getLogger("mnad").info("%s", line)
+            _LOG.info("%s", line)
         self._last, self._frames = now, watcher.frames
 
     def end(self) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from mnad.alarms.alarms import AlarmConfig
 from mnad.errors import UsageError
 from mnad.events.machine import EventConfig
+
+Kind = Literal["heat", "paper"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,9 @@ class WatchOptions:
         times: what makes an event of abnormal frames.
         most_gigabytes: cap on the disk that the results take; the oldest clips go first.
         alarms: where alarms go.
+        picture: what is shown of the error: ``heat``, where it is higher than normal footage
+            hardly ever gets; or ``paper``, the picture of the paper: every pixel whose score is
+            above the frame's average.
     """
 
     overlay: bool = True
@@ -62,6 +68,7 @@ class WatchOptions:
     times: EventTimes = EventTimes()
     most_gigabytes: float = 20.0
     alarms: AlarmConfig = field(default_factory=AlarmConfig)
+    picture: Kind = "heat"
 
     def __post_init__(self) -> None:
         if not self.most_gigabytes > 0:

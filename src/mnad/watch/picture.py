@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from mnad.detector import FrameScore
 from mnad.reports.heat import ErrorScale, heat_map
 from mnad.reports.overlay import draw_boxes
+from mnad.scoring.where import paper_map
 from mnad.video.regions import Regions
 from mnad.video.source import Frame
+from mnad.watch.options import Kind
 
 Picture = NDArray[np.uint8]
 
@@ -23,10 +25,11 @@ class Painter:
     Args:
         regions: what is looked at, and the crop that heat refers to.
         scale: for models that were never shown normal footage.
+        kind: see `mnad.watch.options.WatchOptions`.
     """
 
-    def __init__(self, regions: Regions | None, scale: ErrorScale) -> None:
-        self._regions, self._scale = regions, scale
+    def __init__(self, regions: Regions | None, scale: ErrorScale, kind: Kind = "heat") -> None:
+        self._regions, self._scale, self._kind = regions, scale, kind
 
     def paint(self, frame: Frame, latest: FrameScore | None, always: bool) -> Picture:
         """The frame for the eye.
@@ -45,7 +48,10 @@ class Painter:
         if latest is None or not (always or latest.abnormal):
             return picture
         inner = picture if self._regions is None else self._regions.crop_of(picture)
-        if latest.heat is not None:
+        if self._kind == "paper":
+            score, mark = paper_map(latest.error)
+            inner[:] = heat_map(inner, np.where(mark, 0.2 + 0.8 * score, np.float32(0)), 1.0)
+        elif latest.heat is not None:
             inner[:] = heat_map(inner, latest.heat, HOTTEST)
         else:
             inner[:] = heat_map(inner, latest.error, self._scale.update(latest.error))

@@ -109,9 +109,16 @@ class Site:
 
         Raises:
             UsageError: one does already.
+            MnadError: the folder cannot be written.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w") as file:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise MnadError(
+                f"{self.path} cannot be written ({error.strerror}): give another --out."
+            ) from error
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -142,7 +149,7 @@ class Site:
                     mark = json.loads(line)
                     marks[mark["event"]] = mark["as"]
                 except (ValueError, KeyError, TypeError):
-                    continue  # torn by a crash
+                    continue  # empty, or torn by a crash
         return {event for event, label in marks.items() if label == "normal"}
 
     def mark(self, event: str, label: str) -> Event:
@@ -168,7 +175,7 @@ class Site:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         line = json.dumps({"event": found[0].id, "as": label, "at": now})
         with (self.path / MARKS).open("a") as file:
-            file.write(line + "\n")
+            file.write(f"\n{line}\n")  # on a line of its own, even after one that is torn
             file.flush()
             os.fsync(file.fileno())
         return found[0]

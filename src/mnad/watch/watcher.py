@@ -56,6 +56,9 @@ class Watcher:
         started_at: wall-clock time of second 0 of a live source, with its time zone; None for a
             file.
 
+    Raises:
+        MnadError: the folder cannot be written.
+
     Attributes:
         frames: scored so far.
         highest: the highest score so far, NaN before.
@@ -79,15 +82,22 @@ class Watcher:
         self.newest = np.nan
         self.detector, self._options, self._rate = detector, options, rate
         self.live = started_at is not None
-        out.mkdir(parents=True, exist_ok=True)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MnadError(
+                f"{out} cannot be made ({error.strerror}): give another --out."
+            ) from error
         self._pairing = Pairing(detector, rate)
         self._judge = Judge(detector, options, name, started_at)
-        self._painter = Painter(detector.model.regions, _error_scale(detector))
+        self._painter = Painter(detector.model.regions, _error_scale(detector), options.picture)
         self.curve = Curve()
         self.gaps: deque[Missing] = deque(maxlen=MOST_EVENTS)
         self.events: dict[str, Event] = {}
         self.going_on: set[str] = set()
-        before = self._earlier()
+        left_open = self._earlier()
+        # Their seconds count from another start, so that this run's report has no place for them.
+        self._told_before = frozenset(self.events)
         self._log = EventLog(out / EVENTS)
         self._table = open_table(out, started_at)
         recorded = options.clips and self._judge.threshold is not None
@@ -97,7 +107,7 @@ class Watcher:
         self._overlay: Overlay | None = None
         self._last = 0.0
         self._video: VideoSink | SegmentedVideo | None = None
-        self._tell(before, None, 0.0)
+        self._announce(left_open)
         self._kept_house = time.monotonic()
 
     def push(self, frame: Frame) -> None:
@@ -121,7 +131,9 @@ class Watcher:
         self._show(self._pairing.rest())
         self._tell(self._judge.swap(detector), None, self._last)
         self.detector = detector
-        self._painter = Painter(detector.model.regions, _error_scale(detector))
+        self._painter = Painter(
+            detector.model.regions, _error_scale(detector), self._options.picture
+        )
         self._pairing.swap(detector)
         self._overlay = None
 
@@ -146,7 +158,7 @@ class Watcher:
         """End everything in order; the report is written last."""
         with ExitStack() as stack:
             # In the order from last to first; all of it, whatever of it fails.
-            stack.callback(lambda: self._report() if self.frames else None)
+            stack.callback(self._report)
             stack.callback(self._alarms.close)
             stack.callback(self._log.close)
             stack.callback(self._close_files)
@@ -183,7 +195,7 @@ class Watcher:
         if not path.exists():
             return ()
         told = read_events(path)
-        self.events = {event.id: event for event in latest(told)}
+        self.events = {event.id: event for event in latest(told)[-MOST_EVENTS:]}
         return tuple(close_open(told, self.out))
 
     def _show(self, pairs: Iterable[Pair]) -> None:
@@ -214,6 +226,9 @@ class Watcher:
             events = tuple(with_files(event) for event in events)
             if events or picture is not None:
                 self._recorder.push(picture, seconds, events)
+        self._announce(events)
+
+    def _announce(self, events: Iterable[Event]) -> None:
         for event in events:
             self.events[event.id] = event
             if event.kind == "anomaly":
@@ -237,6 +252,9 @@ class Watcher:
         self._video.write(drawn, float(frame.seconds))
 
     def _report(self) -> None:
+        if not self.frames:
+            return
+        told = [one for id_, one in self.events.items() if id_ not in self._told_before]
         try:
             write_report(
                 self.out / REPORT,
@@ -248,7 +266,7 @@ class Watcher:
                 threshold=self._judge.threshold,
                 rate=self._rate,
                 started_at=self.started_at,
-                events=list(self.events.values()),
+                events=told,
                 gaps=self.gaps,
             )
         except MnadError as error:

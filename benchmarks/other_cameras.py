@@ -1,0 +1,386 @@
+"""Other cameras: three short clips of fixed cameras, with moving cut-outs blended into them.
+
+::
+
+    OMP_NUM_THREADS=1 python benchmarks/other_cameras.py CLIPS --work FOLDER [--json FILE]
+
+CLIPS holds the three files of intel-iot-devkit/sample-videos that are named below. Of each clip the
+first 60 % is trained on, the next 15 % calibrated on, and the rest watched: as it is, for false
+alarms, and in copies into which whole people or cars of another clip were blended, one every 8 s
+for 2 to 3 s on a straight line from border to border, 4 to 20 % of the frame's height, as bright on
+average as what they cover. FOLDER keeps what is finished: a killed run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from cut_outs import Object, blend, cut_outs, scaled
+from scipy.stats import chi2, norm
+
+from mnad import __version__, api
+from mnad.calibration.calibrate import smoothed
+from mnad.calibration.rate import threshold_for
+from mnad.detector import Detector
+from mnad.errors import MnadError
+from mnad.events.event import Event
+from mnad.events.log import latest, read_events
+from mnad.metrics.frame import causal_micro
+from mnad.models.folder import load_model
+from mnad.video.sink import VideoSink
+from mnad.video.source import FOLDER_RATE, open_source
+from mnad.watch.judge import Judge
+from mnad.watch.options import WatchOptions
+from mnad.watch.pairs import Pairing
+
+
+class Camera(NamedTuple):
+    """A clip: its file, epochs (of 1,000 steps or less in all) and whose things it is shown."""
+
+    file: str
+    epochs: int
+    donors: tuple[str, ...]
+
+
+CAMERAS = {
+    "car": Camera("car-detection.mp4", 18, ("person",)),
+    "bottle": Camera("bottle-detection.mp4", 6, ("person", "car")),
+    "person": Camera("one-by-one-person-detection.mp4", 2, ("car",)),
+}
+EDGES = {"train": (0.0, 0.6), "calibrate": (0.6, 0.75), "rest": (0.75, 1.0)}
+PER_HOUR = (1.0, 10.0, 60.0)
+SIZES = ((0.04, 0.07), (0.07, 0.11), (0.11, 0.15), (0.15, 0.2))
+OBJECTS = 16
+"""Per clip, as many of each size."""
+FIRST, EVERY, SHORTEST, LONGEST = 1.5, 8.0, 2.0, 3.0
+"""Seconds: the first object, from one to the next (longer than the pause that ends an event)."""
+SLACK = 0.5
+"""Seconds after an object has left in which an event is still its own: the span of the median."""
+PUBLIC_COPIES = 2
+"""Copies that are watched by `mnad.api.detect` too, with overlay, clips and report."""
+
+
+def other_cameras() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("clips", type=Path)
+    arguments.add_argument("--work", type=Path, required=True)
+    arguments.add_argument("--json", type=Path)
+    given = arguments.parse_args()
+    cameras = {name: camera_of(given.clips, given.work, name) for name in CAMERAS}
+    result = {
+        "protocol": " ".join(str(__doc__).partition("CLIPS holds")[2].split()),
+        "command": "OMP_NUM_THREADS=1 python benchmarks/other_cameras.py CLIPS --work FOLDER",
+        "versions": {"mnad": __version__, "torch": torch.__version__, "numpy": np.__version__},
+        "cameras": cameras,
+        "together": {key: together(cameras.values(), key) for key in map("{:g}".format, PER_HOUR)},
+    }
+    for camera in cameras.values():
+        for found in camera["at"].values():
+            del found["rows"]
+    text = json.dumps(result, indent=1) + "\n"
+    print(text, end="")
+    if given.json:
+        write(given.json, text)
+
+
+def camera_of(clips: Path, work: Path, name: str) -> dict[str, Any]:
+    """Everything about one clip."""
+    folder = work / name
+    folder.mkdir(parents=True, exist_ok=True)
+    split(clips / CAMERAS[name].file, folder)
+    if not (folder / "model" / "config.json").exists():
+        say(f"{name}: training")
+        api.train(
+            str(folder / "train.mp4"),
+            out=folder / "model",
+            preset="camera",
+            hold_out=0,
+            epochs=CAMERAS[name].epochs,
+            precision="bf16",
+            resume=(folder / "model").exists(),
+        )
+    calibration = calibrated(folder)
+    blended(clips, folder, name)
+    copies = sorted(folder.glob("blended-*.mp4"))
+    thresholds = {key: one["score"] for key, one in calibration["thresholds"].items()}
+    watched = [watch(folder, path, thresholds) for path in (folder / "rest.mp4", *copies)]
+    objects = [objects_of(path) for path in copies]
+    shown = [folder / "rest.mp4", *copies[:PUBLIC_COPIES]]
+    if not (folder / "found" / copies[PUBLIC_COPIES - 1].stem / "report.html").exists():
+        shutil.rmtree(folder / "found", ignore_errors=True)
+        api.detect(folder / "model", [str(path) for path in shown], out=folder / "found")
+    return {
+        "file": CAMERAS[name].file,
+        "calibration": calibration,
+        "copies": len(copies),
+        "frames": [len(one["scores"]) for one in watched],
+        "frame_auc": frame_auc(watched[1:], objects, 2),
+        "frame_auc_unsmoothed_peak": frame_auc(watched[1:], objects, 3),
+        "events_of_detect": [told_by_detect(folder / "found" / path.stem) for path in shown],
+        "at": {key: at_threshold(watched, objects, key) for key in thresholds},
+    }
+
+
+def split(clip: Path, folder: Path) -> None:
+    """Write the three parts, each with the times of its frames, from 0."""
+    if all((folder / f"{part}.mp4").exists() for part in EDGES):
+        return
+    with open_source(clip) as source:
+        count = sum(1 for _ in source)
+        frames = iter(source)
+        for part, (begin, end) in EDGES.items():
+            with VideoSink(folder / f"{part}.mp4", source.rate or FOLDER_RATE, source.size) as sink:
+                own = [next(frames) for _ in range(round(begin * count), round(end * count))]
+                for frame in own:
+                    sink.write(frame.rgb, frame.seconds - own[0].seconds)
+
+
+def calibrated(folder: Path) -> dict[str, Any]:
+    """The threshold for each rate, what the calibration says, and why the wanted one was refused.
+
+    Where the part for calibration is too short, the part that was trained on is added.
+    """
+    file, model = folder / "calibrated.json", folder / "model"
+    if not file.exists():
+        refused, given = None, [str(folder / "calibrate.mp4")]
+        try:
+            calibration = api.calibrate(model, given, false_alarms_per_hour=PER_HOUR[0])
+        except MnadError as error:
+            refused = str(error).replace(f"{folder}/", "")
+            given.append(str(folder / "train.mp4"))
+            calibration = api.calibrate(
+                model, given, false_alarms_per_hour=PER_HOUR[0], trained_on=True
+            )
+        # Further thresholds from the same scores, as api.calibrate sets the first.
+        reference = load_model(model).reference
+        assert reference is not None
+        stretch = smoothed(reference.score(reference.peak), calibration.rate)
+        found = {f"{PER_HOUR[0]:g}": calibration.threshold}
+        found |= {f"{rate:g}": threshold_for([stretch], rate) for rate in PER_HOUR[1:]}
+        thresholds = {key: asdict(one) for key, one in found.items()}
+        told = {"refused": refused, "says": calibration.sentences(), "thresholds": thresholds}
+        write(file, json.dumps(told))
+    kept: dict[str, Any] = json.loads(file.read_text())
+    return kept
+
+
+def blended(clips: Path, folder: Path, name: str) -> None:
+    """Write the copies of the rest and what was blended into each."""
+    with open_source(folder / "rest.mp4") as source:
+        frames, rate, (height, width) = list(source), source.rate, source.size
+    seconds = [float(frame.seconds) for frame in frames]
+    room = seconds[-1] - FIRST - LONGEST - SLACK
+    slots = int(room / EVERY) + 1
+    if (folder / f"blended-{OBJECTS // slots - 1:02d}.mp4").exists():
+        return
+    say(f"{name}: blending")
+    donors = [cut_outs(clips / CAMERAS[donor].file) for donor in CAMERAS[name].donors]
+    rng = np.random.default_rng([0, list(CAMERAS).index(name)])
+    for copy in range(OBJECTS // slots):
+        made = [frame.rgb.copy() for frame in frames]
+        objects = []
+        early = FIRST + rng.uniform(0, room - (slots - 1) * EVERY)
+        for slot in range(slots):
+            size = (copy * slots + slot) % len(SIZES)
+            donor = donors[copy % len(donors)]
+            thing = scaled(donor[rng.integers(len(donor))], rng.uniform(*SIZES[size]) * height)
+            start = early + slot * EVERY
+            span = (start, start + rng.uniform(SHORTEST, LONGEST))
+            objects.append(blend(made, seconds, span, thing, size, rng))
+        path = folder / f"blended-{copy:02d}.mp4"
+        write(path.with_suffix(".json"), json.dumps([asdict(one) for one in objects]))
+        with VideoSink(path, rate or FOLDER_RATE, (height, width)) as sink:
+            for frame, pixels in zip(frames, made, strict=True):
+                sink.write(pixels, frame.seconds)
+
+
+def watch(folder: Path, video: Path, thresholds: dict[str, float]) -> dict[str, Any]:
+    """What the loop of `mnad detect` tells of a video at each threshold, and its scores.
+
+    A row of the scores: number of the frame, seconds, score, block peak.
+    """
+    file = folder / f"watched-{video.stem}.json"
+    if not file.exists():
+        say(f"{folder.name}: watching {video.stem}")
+        model = load_model(folder / "model")
+        assert model.calibration is not None
+        # The lowest threshold, because only an abnormal frame has boxes.
+        lowest = replace(model.calibration.threshold, score=min(thresholds.values()))
+        model = replace(model, calibration=replace(model.calibration, threshold=lowest))
+        detector = Detector(model)
+        judges = {
+            key: Judge(detector, WatchOptions(threshold=score), video.stem, None)
+            for key, score in thresholds.items()
+        }
+        told: dict[str, dict[str, Any]] = {key: {} for key in thresholds}
+        scores = []
+        with open_source(video, model.config.network.channels) as source:
+            pairing = Pairing(detector, source.rate)
+            for frame, scored, _ in chain.from_iterable(map(pairing.push, source)):
+                if scored is None:
+                    continue
+                scores.append((frame.index, float(frame.seconds), scored.score, scored.peak))
+                fitted = pairing.stream.fitted(frame.pixels)
+                for key, judge in judges.items():
+                    for event in judge.push(frame, scored, fitted, False):
+                        told[key][event.id] = event.as_dict()
+        for key, judge in judges.items():
+            told[key] |= {event.id: event.as_dict() for event in judge.close()}
+        events = {key: list(by_id.values()) for key, by_id in told.items()}
+        write(file, json.dumps({"scores": scores, "events": events}))
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def frame_auc(watched: list[dict[str, Any]], objects: list[list[Object]], column: int) -> float:
+    """Of all scored frames of the copies, by whether an object is seen."""
+    scores = {str(n): np.array(one["scores"])[:, column] for n, one in enumerate(watched)}
+    labels = {
+        str(n): np.array([any(str(row[0]) in o.boxes for o in own) for row in one["scores"]])
+        for n, (one, own) in enumerate(zip(watched, objects, strict=True))
+    }
+    auc = causal_micro(labels, scores).auc
+    assert auc is not None
+    return auc
+
+
+def at_threshold(
+    watched: list[dict[str, Any]], objects: list[list[Object]], key: str
+) -> dict[str, Any]:
+    """What came of one threshold; `watched` begins with the rest as it is."""
+    told = [[Event.from_dict(event) for event in one["events"][key]] for one in watched]
+    alarms = [event for event in told[0] if event.kind == "anomaly"]
+    rows = []
+    for events, own in zip(told[1:], objects, strict=True):
+        for one in own:
+            found, touching, apart = found_by(events, one)
+            chance = found_by(alarms, one)
+            rows.append((one.size, found, touching, *chance[:2], apart, one.contrast))
+    hours = watched[0]["scores"][-1][1] / 3600
+    heights = [event.boxes[0].bottom - event.boxes[0].top for event in alarms if event.boxes]
+    return summary(rows, len(alarms), hours, heights) | {
+        "camera_events": sum(event.kind == "camera" for events in told for event in events),
+        "rows": rows,
+    }
+
+
+def found_by(events: list[Event], thing: Object) -> tuple[bool, bool, float | None]:
+    """Whether an anomaly overlaps an object's time, and one of the boxes at its peak the object.
+
+    The third is how far the middle of the hottest box is from the object's, in shares of the
+    frame's height (taken as 9/16 of its width); of the event with the highest peak.
+    """
+    until = thing.last + SLACK
+    events = [e for e in events if e.kind == "anomaly" and e.start <= until]
+    events = [e for e in events if e.end is None or e.end >= thing.first]
+    at_peak = [e for e in events if thing.first <= e.peak_seconds <= until and e.boxes]
+    touching, apart, highest = False, None, -1.0
+    for event in at_peak:
+        nearest = min(thing.boxes, key=lambda number: abs(int(number) - event.peak_frame))
+        left, top, right, bottom = thing.boxes[nearest]
+        touching |= any(
+            b.left < right and left < b.right and b.top < bottom and top < b.bottom
+            for b in event.boxes
+        )
+        if event.peak_score > highest:
+            hottest, highest = max(event.boxes, key=lambda box: box.score), event.peak_score
+            x = hottest.left + hottest.right - left - right
+            y = hottest.top + hottest.bottom - top - bottom
+            apart = math.hypot(x * 16 / 9, y) / 2
+    return bool(events), touching, apart
+
+
+def summary(
+    rows: list[tuple[Any, ...]], alarms: int, hours: float, heights: list[float]
+) -> dict[str, Any]:
+    """Recall by size, with what the events of the rest as it is would have found by chance."""
+    told: dict[str, Any] = {}
+    for number, (low, high) in [(None, (SIZES[0][0], SIZES[-1][1])), *enumerate(SIZES)]:
+        own = [row for row in rows if number in (None, row[0])]
+        apart = [row[5] for row in own if row[2]]
+        told[f"{100 * low:.0f} to {100 * high:.0f} %"] = {
+            "objects": len(own),
+            "found": wilson(sum(row[1] for row in own), len(own)),
+            "found_there": wilson(sum(row[2] for row in own), len(own)),
+            "by_chance": sum(row[3] for row in own),
+            "by_chance_there": sum(row[4] for row in own),
+            "contrast_found_there": mean(row[6] for row in own if row[2]),
+            "contrast_missed": mean(row[6] for row in own if not row[2]),
+            "position_error_in_heights": [
+                round(float(q), 3) for q in np.quantile(apart, (0.5, 0.9))
+            ]
+            if apart
+            else None,
+        }
+    return {
+        "by_size": told,
+        "false_alarms": garwood(alarms, hours),
+        "false_alarm_heights": [round(height, 3) for height in heights],
+    }
+
+
+def together(cameras: Iterable[dict[str, Any]], key: str) -> dict[str, Any]:
+    """The summary over all cameras."""
+    found = [camera["at"][key] for camera in cameras]
+    alarms = [one["false_alarms"] for one in found]
+    return summary(
+        [row for one in found for row in one["rows"]],
+        sum(one["events"] for one in alarms),
+        sum(one["hours"] for one in alarms),
+        [height for one in found for height in one["false_alarm_heights"]],
+    )
+
+
+def wilson(count: int, of: int) -> list[float]:
+    """Count, and the 95 % interval of its share (Wilson 1927)."""
+    z = float(norm.ppf(0.975))
+    half = z * math.sqrt(count * (of - count) / of + z**2 / 4)
+    return [count, *(round((count + z**2 / 2 + sign * half) / (of + z**2), 3) for sign in (-1, 1))]
+
+
+def garwood(events: int, hours: float) -> dict[str, Any]:
+    """A count per hour with its exact 95 % interval (Garwood 1936)."""
+    low = float(chi2.ppf(0.025, 2 * events)) / 2 if events else 0.0
+    interval = [low / hours, float(chi2.ppf(0.975, 2 * events + 2)) / 2 / hours]
+    return {"events": events, "hours": hours, "per_hour": events / hours, "interval": interval}
+
+
+def mean(values: Iterable[float]) -> float | None:
+    known = list(values)
+    return round(float(np.mean(known)), 1) if known else None
+
+
+def objects_of(video: Path) -> list[Object]:
+    return [Object(**one) for one in json.loads(video.with_suffix(".json").read_text())]
+
+
+def told_by_detect(folder: Path) -> int:
+    """How many anomalies the public command told of a video."""
+    events = latest(read_events(folder / "events.jsonl"))
+    return sum(event.kind == "anomaly" for event in events)
+
+
+def write(path: Path, text: str) -> None:
+    beside = path.with_name(f"{path.name}.part")
+    beside.write_text(text)
+    os.replace(beside, path)
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    other_cameras()

@@ -1,0 +1,281 @@
+"""From a camera to alarms: learn, watch, go on, learn anew."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from street import HEIGHT, RATE, WIDTH, as_frames, street, video
+
+import mnad
+from mnad.cli import main
+from mnad.errors import MnadError, UsageError
+from mnad.events.log import read_events
+from mnad.models.folder import load_model
+from mnad.video.live import Gap
+from mnad.video.source import Frame
+from mnad.watch import camera
+from mnad.watch.camera import SHORTEST_LEARNING, watch_camera
+from mnad.watch.footage import Footage, load_footage, read_index
+from mnad.watch.options import WatchOptions
+from mnad.watch.site import Settings, Site
+from mnad.watch.watcher import Watcher
+
+GIVEN = Settings(HEIGHT, WIDTH, 1, float(RATE), 6.0, 0.02, 0)
+QUIET = WatchOptions(overlay=False, clips=False)
+STOP = "stop"
+
+
+class Camera:
+    """A live source whose frames are `items`; at a condition among them nothing comes until it
+    holds, and `STOP` is a SIGTERM."""
+
+    name, lag, dropped, rate = "cam", 0.0, 0, Fraction(RATE)
+
+    def __init__(self, *items: Any) -> None:
+        self.items = items
+
+    def __iter__(self) -> Iterator[Frame | Gap | None]:
+        for item in self.items:
+            if isinstance(item, list):
+                yield from item
+            elif item == STOP:
+                os.kill(os.getpid(), signal.SIGTERM)
+                yield None
+            elif callable(item):
+                until = time.monotonic() + 120
+                while not item():
+                    assert time.monotonic() < until
+                    yield None
+                    time.sleep(0.02)
+            else:
+                yield item
+
+    def __enter__(self) -> Camera:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+class Training:
+    """In place of the process that trains: copies a model that is there already."""
+
+    runs: list[Training] = []
+    model = Path()
+    code = 0
+
+    def __init__(self, command: list[str], **options: Any) -> None:
+        self.site, self.asked, self.ended = Site(command[-1]), 0, False
+        Training.runs.append(self)
+
+    def poll(self) -> int | None:
+        self.asked += 1
+        if self.asked < 30:
+            return None
+        if not self.ended and not self.code:
+            name = f"model-{len(Training.runs)}-{len(list(self.site.path.glob('models/*')))}"
+            shutil.copytree(self.model, self.site.path / "models" / name)
+            self.site.use(self.site.path / "models" / name)
+        self.ended = True
+        return self.code
+
+    def terminate(self) -> None:
+        self.ended = True
+
+    def wait(self) -> int:
+        return 0
+
+
+@pytest.fixture
+def trained(model: Path, monkeypatch: pytest.MonkeyPatch) -> type[Training]:
+    monkeypatch.setattr(Training, "runs", [])
+    monkeypatch.setattr(Training, "model", model)
+    monkeypatch.setattr("mnad.watch.camera.subprocess.Popen", Training)
+    return Training
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Watcher | None]:
+    """Runs `watch_camera` on a camera that gives these items."""
+
+    def run(site: Path, *items: Any, relearn: bool = False, **other: Any) -> Watcher | None:
+        monkeypatch.setattr(camera, "PlayedSource", lambda source, channels: Camera(*items))
+        given = replace(GIVEN, **other)
+        learning = SHORTEST_LEARNING
+        return watch_camera(
+            Site(site), "cam", given, QUIET, learn_seconds=learning, relearn=relearn
+        )
+
+    return run
+
+
+def scored(site: Path) -> list[int]:
+    (file,) = site.glob("scores-*.csv")
+    return [int(line.split(",")[1]) for line in file.read_text().splitlines()[1:]]
+
+
+def test_from_nothing_to_watching_and_on_again(tmp_path: Path, watch: Any) -> None:
+    """The real training, in its own process."""
+    site = Site(tmp_path / "site")
+    normal = street(10 * int(SHORTEST_LEARNING), 1)
+    later = as_frames(street(100, 2, thing=range(40, 80)), len(normal), SHORTEST_LEARNING)
+    seen = watch(site.path, as_frames(normal), lambda: site.model is not None, None, later, STOP)
+    assert seen is not None and site.model is not None
+    learnt = load_model(site.model)
+    assert learnt.calibration is not None and learnt.calibration.trained_on == 0
+    assert learnt.config.network.height == HEIGHT and learnt.config.rate == RATE
+    clips, rate = load_footage(site.footage, ())
+    assert len(clips[0]) == len(normal) and rate == pytest.approx(RATE, rel=0.01)
+    assert seen.frames >= 90 and seen.threshold == learnt.calibration.threshold.score
+    (start,) = [e for e in read_events(site.path / "events.jsonl") if e.phase == "start"]
+    assert SHORTEST_LEARNING + 4 <= start.start <= SHORTEST_LEARNING + 4.6
+    assert (site.path / "report.html").exists()
+    assert start.id in {id_ for s in read_index(site.footage) for id_ in s.events}
+    # Started again it watches from the first frame on, with the settings of the beginning.
+    again = watch(site.path, as_frames(street(30, 3)), STOP, height=160)
+    assert again is not None and again.frames == 26 and len(again.events) == 1
+    assert site.known_settings() == GIVEN
+
+
+def test_learning_anew_goes_on_watching_and_swaps_the_model(
+    tmp_path: Path, model: Path, trained: type[Training], watch: Any
+) -> None:
+    site = Site(tmp_path / "site")
+    frames = as_frames(street(1600, 1, thing=range(1300, 1340)))
+    assert watch(site.path, frames[:1201], [None] * 40, STOP) is not None
+    first = site.model
+    assert first is not None and len(trained.runs) == 1
+    for file in site.path.glob("scores-*.csv"):
+        file.unlink()
+    seen = watch(site.path, frames, [None] * 40, STOP, relearn=True)
+    assert len(trained.runs) == 2 and site.model not in (None, first)
+    # No frame is without a score but while the window fills, at the start and at the swap.
+    swap = 4 + 29
+    numbers = scored(site.path)
+    assert seen.frames == len(numbers) == 1600 - 8
+    missing = sorted(set(range(1600)) - set(numbers))
+    assert missing[:4] == [0, 1, 2, 3] and missing[4:] == list(range(missing[4], missing[4] + 4))
+    assert missing[4] <= swap
+    assert len([e for e in read_events(site.path / "events.jsonl") if e.phase == "start"]) == 1
+
+
+def test_a_training_that_fails_leaves_the_model_before_in_use(
+    tmp_path: Path, model: Path, trained: type[Training], watch: Any, monkeypatch: Any
+) -> None:
+    site = Site(tmp_path / "site")
+    shutil.copytree(model, site.path / "models" / "a")
+    site.use(site.path / "models" / "a")
+    record(site, 1201)
+    monkeypatch.setattr(Training, "code", 1)
+    seen = watch(site.path, as_frames(street(60, 1)), STOP, relearn=True)
+    assert len(trained.runs) == 1 and site.model is not None and site.model.name == "a"
+    assert seen is not None and scored(site.path) == list(range(4, 60))
+    shutil.rmtree(site.path / "models")
+    (site.path / "current").unlink()
+    with pytest.raises(MnadError, match="training in .* failed"):
+        watch(site.path, as_frames(street(60, 1)), [None] * 40)
+
+
+def record(site: Site, count: int, events: tuple[str, ...] = ()) -> None:
+    footage = Footage(site.footage, 1000)
+    for frame in as_frames(street(count, 1)):
+        footage.push(frame.pixels, float(frame.seconds), events)
+    footage.flush()
+
+
+def test_what_is_marked_as_normal_is_learnt(
+    tmp_path: Path, trained: type[Training], watch: Any
+) -> None:
+    site = Site(tmp_path / "site")
+    watch(site.path, as_frames(street(1400, 1, thing=range(1250, 1290))), [None] * 40, STOP)
+    watch(site.path, as_frames(street(100, 2, thing=range(40, 80))), STOP)
+    (event,) = {e.id for e in read_events(site.path / "events.jsonl")}
+    without, _ = load_footage(site.footage, site.normal_events())
+    mnad.mark(site.path, event, "normal")
+    clips, _ = load_footage(site.footage, site.normal_events())
+    assert sum(map(len, clips)) - sum(map(len, without)) == 100
+    mnad.mark(site.path, event, "anomaly")
+    assert len(load_footage(site.footage, site.normal_events())[0]) == len(without)
+
+
+def test_a_gap_is_in_the_footage_too(tmp_path: Path, trained: type[Training], watch: Any) -> None:
+    site = Site(tmp_path / "site")
+    frames = as_frames(street(1300, 1))
+    gap = [Gap(60.0, None, "refused", 0), Gap(60.0, 70.0, "refused", 3)]
+    rest = as_frames(street(700, 2), 601, 70.0)
+    watch(site.path, frames[:601], gap, rest, [None] * 40, STOP)
+    clips, _ = load_footage(site.footage, ())
+    assert [len(clip) for clip in clips] == [601, 700]
+
+
+def test_a_full_disk_does_not_stop_the_watching(
+    tmp_path: Path, model: Path, watch: Any, monkeypatch: Any, caplog: Any
+) -> None:
+    site = Site(tmp_path / "site")
+    shutil.copytree(model, site.path / "models" / "a")
+    site.use(site.path / "models" / "a")
+
+    def full(file: Any, array: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mnad.watch.footage.np.save", full)
+    lost = [Gap(3.9, None, "refused", 0), Gap(3.9, 8.0, "refused", 1)]
+    seen = watch(site.path, as_frames(street(40, 1)), lost, as_frames(street(20, 1), 40, 8.0), STOP)
+    assert seen is not None and seen.frames == 36 + 16
+    assert "No space left" in caplog.text and len(list(site.footage.glob("*.npy"))) == 0
+
+
+def test_a_file_that_ends_while_it_is_learnt_from_leaves_a_model(
+    tmp_path: Path, trained: type[Training], watch: Any
+) -> None:
+    site = Site(tmp_path / "site")
+    seen = watch(site.path, as_frames(street(1200, 1)))
+    assert site.model is not None and len(trained.runs) == 1
+    assert seen is not None and seen.frames == 0
+    with pytest.raises(MnadError, match=r"ended when 5 s .* of the 120 s"):
+        watch(tmp_path / "other", as_frames(street(60, 1)))
+
+
+def test_a_stop_before_anything_is_learnt_keeps_the_footage(
+    tmp_path: Path, trained: type[Training], watch: Any
+) -> None:
+    site = Site(tmp_path / "site")
+    assert watch(site.path, as_frames(street(700, 1)), STOP) is None
+    assert site.model is None and not trained.runs
+    # The rest is recorded the next time.
+    seen = watch(site.path, as_frames(street(600, 2)), [None] * 40, STOP)
+    assert seen is not None and len(trained.runs) == 1
+
+
+def test_too_short_a_time_to_learn_is_refused_before_it_is_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = video(tmp_path / "calm.mp4", street(8, 2))
+    assert main(["watch", str(clip), "--learn", "90s", "--out", str(tmp_path / "site")]) == 2
+    assert "learn is 90 s; give 120 s or more" in capsys.readouterr().err
+
+
+def test_the_command_watches_a_played_file_to_its_end(
+    tmp_path: Path, model: Path, monkeypatch: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("mnad.video.played.time.sleep", lambda seconds: None)
+    site = Site(tmp_path / "site")
+    shutil.copytree(model, site.path / "models" / "a")
+    site.use(site.path / "models" / "a")
+    site.settings(GIVEN)
+    clip = video(tmp_path / "thing.mp4", street(80, 2, thing=range(20, 60)))
+    assert main(["watch", str(clip), "--out", str(site.path)]) == 0
+    assert "76 frames scored, 1 event(s)" in capsys.readouterr().out
+    assert len(list((site.path / "clips").glob("*.mp4"))) == 1
+    with site.locked(), pytest.raises(UsageError, match="another mnad watch"):
+        mnad.watch(str(clip), out=site.path)
+    assert asdict(site.known_settings()) == asdict(GIVEN)

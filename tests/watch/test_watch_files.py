@@ -1,0 +1,285 @@
+"""Detection in files: what is told of a clip in which something appears, and where it is kept."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from street import HEIGHT, RATE, THING, WIDTH, as_frames, street, video
+
+import mnad
+from mnad.cli import main
+from mnad.config import ModelConfig, NetworkConfig
+from mnad.detector import Detector
+from mnad.models.folder import Model, build_network, load_model, save_model
+from mnad.video.regions import Regions
+from mnad.video.source import Frame
+from mnad.watch.files import Detection, detect_source
+from mnad.watch.options import WatchOptions
+from mnad.watch.pairs import Pairing
+from mnad.watch.watcher import Watcher
+
+QUIET = WatchOptions(overlay=False, clips=False)
+BEGAN, ENDED = 10.0, 14.0
+CENTRE = THING[0] + 5 / WIDTH, THING[1] + 6 / HEIGHT
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty seconds; the thing is there from 10 to 14."""
+    return video(tmp_path_factory.mktemp("in") / "thing.mp4", street(200, 1, range(100, 140)))
+
+
+@pytest.fixture(scope="module")
+def found(model: Path, clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Detection:
+    (one,) = mnad.detect(model, [str(clip)], out=tmp_path_factory.mktemp("out"))
+    return one
+
+
+def messages(out: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "scores.csv").open() as lines:
+        return list(csv.DictReader(lines))
+
+
+def pictures(path: Path) -> list[tuple[float, np.ndarray]]:
+    with av.open(str(path)) as container:
+        return [
+            (float(f.pts * f.time_base), f.to_ndarray(format="rgb24"))
+            for f in container.decode(video=0)
+        ]
+
+
+def test_what_appears_is_one_event_at_its_time_and_place(found: Detection) -> None:
+    assert found.events == 1 and found.error is None and found.frames == 196
+    told = messages(found.out)
+    assert len({one["id"] for one in told}) == 1
+    assert [told[0]["phase"], told[-1]["phase"]] == ["start", "end"]
+    last = told[-1]
+    assert BEGAN <= last["start"] <= BEGAN + 0.5 and ENDED <= last["end"] <= ENDED + 0.5
+    assert BEGAN <= last["peak_seconds"] <= ENDED + 0.5 and last["peak_score"] == found.highest
+    first = max(last["boxes"], key=lambda box: box["score"])
+    assert first["left"] < CENTRE[0] < first["right"] and first["top"] < CENTRE[1] < first["bottom"]
+    assert first["right"] - first["left"] < 0.5 and first["bottom"] - first["top"] < 0.6
+
+
+def test_the_table_has_a_row_for_every_frame_that_has_a_score(found: Detection) -> None:
+    table = rows(found.out)
+    assert [int(row["frame"]) for row in table] == list(range(4, 200))
+    times = [n / RATE for n in range(4, 200)]
+    assert [float(row["seconds"]) for row in table] == pytest.approx(times)
+    high = [float(r["seconds"]) for r in table if float(r["score"]) > 0.8]
+    assert high[0] >= BEGAN and high[-1] <= ENDED + 0.5 and len(high) > 30
+
+
+def test_the_clip_has_pre_roll_and_post_roll_and_the_thumbnail_shows_the_peak(
+    found: Detection,
+) -> None:
+    (path,) = (found.out / "clips").iterdir()
+    event = messages(found.out)[-1]
+    assert event["clip"] == f"clips/{path.name}"
+    shown = pictures(path)
+    assert shown[0][1].shape == (HEIGHT, WIDTH, 3)
+    # The clip begins three seconds before the event, so the thing comes 3 s less its delay later.
+    begin = event["start"] - 3
+    assert shown[-1][0] + begin >= event["end"] + 3 - 0.11
+    x, y = round(CENTRE[0] * WIDTH), round(CENTRE[1] * HEIGHT)
+    plain = shown[0][1][y - 3 : y + 3, x - 3 : x + 3].mean()
+    changed = [
+        t + begin
+        for t, picture in shown
+        if abs(picture[y - 3 : y + 3, x - 3 : x + 3].mean() - plain) > 40
+    ]
+    assert changed[0] == pytest.approx(BEGAN, abs=0.11)
+    assert changed[-1] == pytest.approx(ENDED, abs=0.5)
+    thumbnail = cv2.imread(str(found.out / str(event["thumbnail"])))
+    assert thumbnail.shape == (HEIGHT, WIDTH, 3)
+    assert abs(thumbnail[y - 3 : y + 3, x - 3 : x + 3].mean() - plain) > 40
+
+
+def test_the_report_and_the_overlay_tell_of_the_event(found: Detection) -> None:
+    page = (found.out / "report.html").read_text()
+    event = messages(found.out)[-1]
+    assert page.count("data:image/jpeg;base64") == 1
+    assert str(event["clip"]) in page and "1 event in 20 s" in " ".join(page.split())
+    shown = pictures(found.out / "overlay.mp4")
+    assert len(shown) == 200 and shown[0][1].shape[0] > HEIGHT
+    assert [t for t, _ in shown] == pytest.approx([n / 10 for n in range(200)], abs=1e-3)
+    assert not list(found.out.rglob("*.part*")) and (found.out / "scores.png").exists()
+
+
+def test_events_make_exit_code_3_only_when_asked_for(model: Path, tmp_path: Path) -> None:
+    clip = video(tmp_path / "short.mp4", street(60, 2, range(20, 50)))
+    calm = video(tmp_path / "calm.mp4", street(40, 3))
+    quiet = ["--no_overlay", "--no_clips", "--out", str(tmp_path / "out")]
+    assert main(["detect", str(model), str(clip), *quiet]) == 0
+    assert len({m["id"] for m in messages(tmp_path / "out" / "short")}) == 1
+    assert main(["detect", str(model), str(clip), *quiet, "--fail_on_event"]) == 3
+    assert main(["detect", str(model), str(calm), *quiet, "--fail_on_event"]) == 0
+    assert messages(tmp_path / "out" / "calm") == []
+
+
+def test_of_several_sources_a_broken_one_stops_no_other(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    calm = video(tmp_path / "calm.mp4", street(12, 3))
+    torn = tmp_path / "torn"
+    torn.mkdir()
+    for t, frame in enumerate(street(12, 3)):
+        cv2.imwrite(str(torn / f"{t}.png"), frame)
+    (torn / "9.png").write_bytes(b"")
+    short = video(tmp_path / "short.mp4", street(3, 3))
+    sources = [str(tmp_path / "broken.mp4"), str(torn), str(short), str(calm)]
+    out = tmp_path / "out"
+    code = main(["detect", str(model), *sources, "--fail_on_event", "--out", str(out)])
+    said = capsys.readouterr()
+    assert code == 1 and "Traceback" not in said.err
+    assert all(name in said.err for name in ("broken.mp4", "9.png", "short.mp4"))
+    # Folders have 25 frames per second, of which the model takes every second.
+    assert [int(r["frame"]) for r in rows(out / "torn")] == [8]
+    assert len(pictures(out / "torn" / "overlay.mp4")) == 9
+    assert len(rows(out / "calm")) == 8
+    assert not (out / "short").exists() and not (out / "broken").exists()
+
+
+def test_a_folder_for_results_that_cannot_be_is_one_sentence(
+    model: Path, clip: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    (one,) = mnad.detect(model, [str(clip)], out=tmp_path / "file")
+    assert one.error is not None and "cannot be made" in one.error
+
+
+def test_a_model_without_a_threshold_says_so_and_scores_all_the_same(
+    model: Path, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_model(tmp_path / "bare", replace(load_model(model), calibration=None))
+    calm = video(tmp_path / "calm.mp4", street(12, 3))
+    out = tmp_path / "out"
+    assert main(["detect", str(tmp_path / "bare"), str(calm), "--out", str(out)]) == 0
+    said = capsys.readouterr()
+    assert (
+        "no threshold" in said.err and "mnad calibrate" in said.err and "event(s)" not in said.out
+    )
+    assert messages(out / "calm") == [] and not (out / "calm" / "clips").exists()
+    assert all(0 <= float(row["score"]) <= 1 for row in rows(out / "calm"))
+    assert "This model has no threshold" in (out / "calm" / "report.html").read_text()
+
+
+def test_a_threshold_by_hand_holds_and_the_report_says_so(
+    model: Path, clip: Path, tmp_path: Path
+) -> None:
+    detector = Detector.load(model)
+    high = replace(QUIET, threshold=0.99)
+    found = detect_source(detector, clip, tmp_path / "high", high, progress=False)
+    assert found.events == 0 and found.highest < 0.99
+    assert "0.990 was given by hand" in (tmp_path / "high" / "report.html").read_text()
+    # Without a calibration it is the only one there is.
+    bare = Detector(replace(load_model(model), calibration=None))
+    found = detect_source(
+        bare, clip, tmp_path / "low", replace(QUIET, threshold=0.8), progress=False
+    )
+    assert found.events == 1
+    assert all(one["threshold"] == 0.8 for one in messages(tmp_path / "low"))
+
+
+def test_what_is_ignored_raises_no_event_and_is_never_shown(model: Path, tmp_path: Path) -> None:
+    left = THING[0]
+    corners = ((left - 0.1, 0.0), (left + 0.3, 0.0), (left + 0.3, 0.5), (left - 0.1, 0.5))
+    detector = Detector(replace(load_model(model), regions=Regions(ignore=(corners,))))
+    clip = video(tmp_path / "thing.mp4", street(60, 1, range(20, 50)))
+    found = detect_source(detector, clip, tmp_path / "out", progress=False)
+    assert found.events == 0 and found.highest < 0.75
+    # At a threshold of 0 all of it is an event, so that there are a clip and a picture.
+    low = WatchOptions(threshold=0.0)
+    found = detect_source(detector, clip, tmp_path / "low", low, progress=False)
+    assert found.events == 1
+    (thumbnail,) = (tmp_path / "low" / "thumbnails").iterdir()
+    (event,) = (tmp_path / "low" / "clips").iterdir()
+    everything = [p for _, p in pictures(event) + pictures(tmp_path / "low" / "overlay.mp4")]
+    for picture in [*everything, cv2.imread(str(thumbnail))]:
+        hidden = picture[3 : HEIGHT // 2 - 3, round((left - 0.1) * WIDTH) + 3 :][:, : WIDTH // 3]
+        assert hidden.min() >= 100 and hidden.max() <= 156  # the hatching, and what coding adds
+
+
+def test_detection_is_causal(model: Path, tmp_path: Path) -> None:
+    detector = Detector.load(model)
+    frames = as_frames(street(80, 4, range(30, 60)))
+    for name, count in (("all", 80), ("half", 40)):
+        with Watcher(detector, tmp_path / name, name, Fraction(RATE), QUIET) as watcher:
+            for frame in frames[:count]:
+                watcher.push(frame)
+    half, whole = rows(tmp_path / "half"), rows(tmp_path / "all")
+    assert len(half) == 36 and len(whole) == 76
+    assert half == whole[:36]
+    assert max(float(row["score"]) for row in half) > 0.8
+
+
+def test_of_30_frames_per_second_a_model_of_10_scores_every_third(
+    model: Path, tmp_path: Path
+) -> None:
+    detector = Detector.load(model)
+    clip = video(tmp_path / "fast.mp4", street(60, 5, per_move=3), rate=30)
+    found = detect_source(detector, clip, tmp_path / "out", progress=False)
+    assert found.frames == 16 and found.highest < 0.75
+    assert [int(r["frame"]) for r in rows(tmp_path / "out")] == list(range(12, 60, 3))
+    assert len(pictures(tmp_path / "out" / "overlay.mp4")) == 60
+
+
+def middle() -> Detector:
+    """An untrained network that is shown 16 frames and scores the ninth."""
+    network = NetworkConfig("reconstruction", 16, 1, 0.05, True, 10, 32, 32)
+    config = ModelConfig(network)
+    return Detector(Model(config, build_network(config).eval().requires_grad_(False)))
+
+
+def flash(count: int, at: int) -> Iterator[Frame]:
+    grey = np.full((32, 32, 1), 100, np.uint8)
+    checks = np.kron(np.indices((8, 8)).sum(0) % 2, np.ones((4, 4)))[..., None] * 255
+    for t in range(count):
+        yield Frame(checks.astype(np.uint8) if t == at else grey, t, Fraction(t, 10))
+
+
+def test_a_target_in_the_middle_of_the_window_keeps_frames_and_scores_together(
+    tmp_path: Path,
+) -> None:
+    detector = middle()
+    network = detector.model.config.network
+    pairing = Pairing(detector, Fraction(RATE))
+    pairs = [pair for frame in flash(40, 20) for pair in pairing.push(frame)]
+    assert len(pairs) == 40 - (network.window - 1 - network.target)
+    pairs += pairing.rest()
+    assert [pair.frame.index for pair in pairs] == list(range(40))
+    scored = [pair for pair in pairs if pair.scored is not None]
+    last = 40 - (network.window - network.target)
+    assert [p.frame.index for p in scored] == list(range(network.target, last + 1))
+    # The one frame that differs is the one that is reconstructed worst.
+    assert min(scored, key=lambda p: p.scored.psnr).frame.index == 20
+    with Watcher(detector, tmp_path, "flash", Fraction(RATE), QUIET) as watcher:
+        for frame in flash(40, 20):
+            watcher.push(frame)
+    table = rows(tmp_path)
+    assert min(table, key=lambda row: float(row["psnr"]))["frame"] == "20"
+    assert {int(row["frame"]): row["psnr"] for row in table} == {
+        pair.frame.index: f"{pair.scored.psnr:.4f}" for pair in scored
+    }
+
+
+def test_detecting_again_in_a_folder_replaces_what_was_told(model: Path, tmp_path: Path) -> None:
+    detector = Detector.load(model)
+    clip = video(tmp_path / "x.mp4", street(60, 2, range(20, 50)))
+    for _ in range(2):
+        assert detect_source(detector, clip, tmp_path / "out", QUIET, progress=False).events == 1
+    assert [one["phase"] for one in messages(tmp_path / "out")].count("start") == 1

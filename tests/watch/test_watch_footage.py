@@ -1,0 +1,172 @@
+"""The ring of footage: bounded, whole after a crash, never joined over a gap."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnad.errors import MnadError
+from mnad.watch.footage import INDEX, Footage, load_footage, read_index
+
+
+def frame(number: int) -> np.ndarray:
+    return np.full((4, 6, 1), number % 251, np.uint8)
+
+
+def record(
+    footage: Footage, first: int, count: int, step: float = 1.0, events: tuple[str, ...] = ()
+) -> None:
+    """One frame each `step` seconds, with its number in it."""
+    for number in range(first, first + count):
+        footage.push(frame(number), number * step, events)
+
+
+def numbers(clip: np.ndarray) -> list[int]:
+    return [int(one) for one in clip[:, 0, 0, 0]]
+
+
+def test_what_is_recorded_is_read_back_in_one_piece(tmp_path: Path) -> None:
+    footage = Footage(tmp_path, 1000)
+    record(footage, 0, 200)
+    assert footage.seconds == pytest.approx(199, abs=1)
+    footage.flush()
+    (clip,), rate = load_footage(tmp_path, ())
+    assert clip.shape == (200, 4, 6, 1) and numbers(clip) == list(range(200))
+    assert rate == pytest.approx(1.0)
+
+
+def test_the_ring_keeps_the_newest_and_is_bounded(tmp_path: Path) -> None:
+    footage = Footage(tmp_path, 300)
+    for start in range(0, 3000, 50):
+        record(footage, start, 50)
+        on_disk = sum(np.load(file).shape[0] for file in tmp_path.glob("*.npy"))
+        assert on_disk <= 300 + 61
+    footage.flush()
+    (clip,), _ = load_footage(tmp_path, ())
+    kept = [(start + n) % 251 for start, n in ((3000 - len(clip), n) for n in range(len(clip)))]
+    assert numbers(clip) == kept and len(clip) >= 300
+    assert {file.name for file in tmp_path.glob("*.npy")} == {s.name for s in read_index(tmp_path)}
+
+
+def test_gaps_and_restarts_are_not_joined(tmp_path: Path) -> None:
+    footage = Footage(tmp_path, 1000)
+    record(footage, 0, 70)
+    footage.interrupt()
+    record(footage, 100, 20)
+    footage.flush()
+    again = Footage(tmp_path, 1000)
+    record(again, 150, 30)
+    again.flush()
+    clips, _ = load_footage(tmp_path, ())
+    assert [numbers(clip) for clip in clips] == [
+        list(range(70)),
+        list(range(100, 120)),
+        list(range(150, 180)),
+    ]
+
+
+def test_a_single_frame_is_dropped_and_what_follows_it_is_not_joined(tmp_path: Path) -> None:
+    footage = Footage(tmp_path, 1000)
+    record(footage, 0, 10)
+    footage.flush()
+    record(footage, 10, 1)
+    footage.flush()
+    record(footage, 11, 10)
+    footage.flush()
+    clips, _ = load_footage(tmp_path, ())
+    assert [numbers(clip) for clip in clips] == [list(range(10)), list(range(11, 21))]
+
+
+def test_segments_with_anomalies_are_left_out_until_these_are_called_normal(
+    tmp_path: Path,
+) -> None:
+    footage = Footage(tmp_path, 1000)
+    record(footage, 0, 50)
+    footage.flush()
+    record(footage, 50, 50, events=("a", "b"))
+    footage.flush()
+    record(footage, 100, 50)
+    footage.flush()
+    clips, _ = load_footage(tmp_path, {"a"})
+    assert [numbers(clip) for clip in clips] == [list(range(50)), list(range(100, 150))]
+    (clip,), _ = load_footage(tmp_path, {"b", "a", "c"})
+    assert numbers(clip) == list(range(150))
+
+
+def test_a_crash_between_file_and_index_leaves_the_footage_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    footage = Footage(tmp_path, 100)
+    record(footage, 0, 61)
+    record(footage, 61, 61)
+    footage.flush()
+    before = (tmp_path / INDEX).read_bytes()
+    replace = os.replace
+
+    def crash(source: Any, target: Any) -> None:
+        if Path(target).name == INDEX:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    record(footage, 122, 60)
+    monkeypatch.setattr("mnad.watch.footage.os.replace", crash)
+    with pytest.raises(KeyboardInterrupt):
+        footage.flush()
+    monkeypatch.undo()
+    assert (tmp_path / INDEX).read_bytes() == before
+    # All that the index names is there, and a new start removes what it does not name.
+    (clip,), _ = load_footage(tmp_path, ())
+    assert numbers(clip) == list(range(122))
+    again = Footage(tmp_path, 100)
+    assert len(list(tmp_path.glob("*.npy"))) == len(again.segments) == 2
+    record(again, 182, 20)
+    again.flush()
+    clips, _ = load_footage(tmp_path, ())
+    assert numbers(clips[-1]) == list(range(182, 202))
+
+
+def test_a_full_disk_is_one_sentence_and_what_is_lost_is_a_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    footage = Footage(tmp_path, 1000)
+    record(footage, 0, 20)
+    footage.flush()
+    record(footage, 20, 20)
+
+    def full(file: Any, array: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("mnad.watch.footage.np.save", full)
+        with pytest.raises(MnadError, match="No space left"):
+            footage.flush()
+    record(footage, 40, 20)
+    footage.flush()
+    clips, _ = load_footage(tmp_path, ())
+    assert [numbers(clip) for clip in clips] == [list(range(20)), list(range(40, 60))]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_segment_that_the_ring_drops_meanwhile_is_a_gap(tmp_path: Path) -> None:
+    footage = Footage(tmp_path, 1000)
+    for start in (0, 20, 40):
+        record(footage, start, 20)
+        footage.flush()
+    (tmp_path / footage.segments[1].name).unlink()
+    clips, _ = load_footage(tmp_path, ())
+    assert [numbers(clip) for clip in clips] == [list(range(20)), list(range(40, 60))]
+
+
+def test_what_cannot_be_learnt_from_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(MnadError, match="no normal footage"):
+        load_footage(tmp_path, ())
+    (tmp_path / INDEX).write_text("[{]")
+    with pytest.raises(MnadError, match="is damaged"):
+        Footage(tmp_path, 100)
+    (tmp_path / "file").touch()
+    with pytest.raises(MnadError, match="cannot be made"):
+        Footage(tmp_path / "file" / "footage", 100)

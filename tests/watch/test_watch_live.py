@@ -1,0 +1,292 @@
+"""Watching what never ends: the camera's ills, gaps, restarts, stopping in order."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from fractions import Fraction
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from street import RATE, as_frames, street, video
+
+from mnad.alarms.alarms import AlarmConfig
+from mnad.cli import main
+from mnad.detector import Detector
+from mnad.errors import UsageError
+from mnad.events.event import Event
+from mnad.events.log import EventLog, read_events
+from mnad.models.folder import load_model
+from mnad.video.live import Gap
+from mnad.watch.live import watch_live
+from mnad.watch.options import EventTimes, WatchOptions
+from mnad.watch.watcher import MOST_EVENTS, Watcher
+
+QUIET = WatchOptions(overlay=False, clips=False)
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def detector(model: Path) -> Detector:
+    return Detector.load(model)
+
+
+@pytest.fixture
+def unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A played file comes as fast as it is read."""
+    monkeypatch.setattr("mnad.video.played.time.sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, list[dict[str, object]]]]:
+    """A webhook: its address, and what it was sent."""
+    got: list[dict[str, object]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/alarm", got
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def table(out: Path) -> list[dict[str, str]]:
+    (path,) = out.glob("scores-*.csv")
+    with path.open() as lines:
+        return list(csv.DictReader(lines))
+
+
+def of(events: list[Event], phase: str, kind: str = "anomaly") -> list[Event]:
+    return [event for event in events if event.phase == phase and event.kind == kind]
+
+
+def test_while_the_lens_is_covered_nothing_of_the_scene_is_told(
+    detector: Detector, tmp_path: Path
+) -> None:
+    frames = street(260, 1, thing=range(130, 160), covered=range(60, 180))
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
+        for frame in as_frames(frames):
+            watcher.push(frame)
+    told = read_events(tmp_path / "events.jsonl")
+    (covered,) = of(told, "start", "camera")
+    (again,) = of(told, "end", "camera")
+    assert covered.what == "covered" and again.id == covered.id
+    # Two seconds to be sure, and the mean over the last seconds that it looks at.
+    assert 8 <= covered.start < 13 and 20 <= again.end < 25
+    # The cover itself looks unusual until it is known as such; nothing does after that.
+    assert all(event.start < covered.start for event in of(told, "start"))
+    assert all(event.end <= covered.start for event in of(told, "end"))
+    assert len(of(told, "start")) == len(of(told, "end")) <= 1
+    assert len(table(tmp_path)) == 256
+
+
+def test_a_gap_ends_the_event_and_no_window_reaches_over_it(
+    detector: Detector, tmp_path: Path
+) -> None:
+    before, after = street(40, 2, thing=range(20, 40)), street(30, 3)
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
+        for frame in as_frames(before):
+            watcher.push(frame)
+        assert len(watcher.going_on) == 1
+        watcher.gap(Gap(3.9, None, "the connection hangs", 0))
+        watcher.gap(Gap(3.9, None, "refused", 1))  # told again with another reason
+        assert not watcher.going_on
+        watcher.gap(Gap(3.9, 9.0, "refused", 2))
+        for frame in as_frames(after, 40, 9.0):
+            watcher.push(frame)
+    told = read_events(tmp_path / "events.jsonl")
+    assert [event.phase for event in told if event.phase != "update"] == ["start", "end"]
+    assert told[-1].end == pytest.approx(3.9)
+    scored = [int(row["frame"]) for row in table(tmp_path)]
+    assert scored == [*range(4, 40), *range(44, 70)]
+    # Another stream that saw only what came after scores it just so.
+    with Watcher(detector, tmp_path / "x", "cam", Fraction(RATE), QUIET, NOON) as watcher:
+        for frame in as_frames(after, 40, 9.0):
+            watcher.push(frame)
+    assert table(tmp_path / "x") == table(tmp_path)[36:]
+    page = (tmp_path / "report.html").read_text()
+    assert "No picture: refused" in page
+
+
+KILLED = """
+import os, signal, sys
+sys.path[:0] = sys.argv[3:]
+from fractions import Fraction
+from pathlib import Path
+from street import RATE, as_frames, street
+from mnad.alarms.alarms import AlarmConfig
+from mnad.detector import Detector
+from mnad.watch.options import WatchOptions
+from mnad.watch.watcher import Watcher
+from datetime import UTC, datetime
+
+options = WatchOptions(alarms=AlarmConfig(webhook="http://127.0.0.1:9/nobody"))
+start = datetime(2026, 5, 4, 12, tzinfo=UTC)
+detector, out = Detector.load(sys.argv[1]), Path(sys.argv[2])
+with Watcher(detector, out, "cam", Fraction(RATE), options, start) as w:
+    for frame in as_frames(street(60, 2, thing=range(20, 60))):
+        w.push(frame)
+        if frame.index == 40:
+            assert w.going_on and w.waiting
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_after_a_kill_the_open_event_ends_and_waiting_alarms_are_delivered(
+    model: Path,
+    detector: Detector,
+    tmp_path: Path,
+    receiver: tuple[str, list[dict[str, object]]],
+) -> None:
+    here = Path(__file__).parent
+    code = [sys.executable, "-c", KILLED, str(model), str(tmp_path), str(here), str(here.parent)]
+    assert subprocess.run(code, timeout=120).returncode == -signal.SIGKILL
+    (start,) = of(read_events(tmp_path / "events.jsonl"), "start")
+    with (tmp_path / "events.jsonl").open("a") as file:
+        file.write('{"id": "torn')  # as the power failed, too
+    address, got = receiver
+    options = WatchOptions(alarms=AlarmConfig(webhook=address, send_end=True))
+    later = datetime(2026, 5, 4, 13, tzinfo=UTC)
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), options, later) as watcher:
+        for frame in as_frames(street(12, 4)):
+            watcher.push(frame)
+        assert watcher.events[start.id].phase == "end"
+    assert [(one["id"], one["phase"]) for one in got] == [(start.id, "start"), (start.id, "end")]
+    told = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert [one["phase"] for one in told if one["phase"] != "update"] == ["start", "end"]
+    # Of what the kill cut off nothing is named and nothing is left.
+    assert told[-1]["clip"] is None and not list(tmp_path.rglob("*.part*"))
+    assert Path(tmp_path, told[-1]["thumbnail"]).is_file()
+    # Its seconds are of another run, so this run's report does not show it on its timeline.
+    assert "Nothing unusual" in (tmp_path / "report.html").read_text()
+
+
+def test_a_played_file_is_watched_to_its_end(
+    model: Path, tmp_path: Path, unpaced: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = video(tmp_path / "thing.mp4", street(90, 2, thing=range(20, 50)))
+    out = tmp_path / "out"
+    words = ["detect", str(model), str(clip), "--live", "--fail_on_event", "--out", str(out)]
+    assert main(words) == 3
+    assert "86 frames, 1 event(s)" in capsys.readouterr().out
+    out = out / "thing"
+    (start,) = of(read_events(out / "events.jsonl"), "start")
+    assert start.at is not None and start.at.endswith("Z")
+    rows = table(out)
+    assert [int(row["frame"]) for row in rows] == list(range(4, 90))
+    gaps = [
+        (datetime.fromisoformat(b["time"]) - datetime.fromisoformat(a["time"])).total_seconds()
+        for a, b in pairwise(rows)
+    ]
+    assert gaps == pytest.approx([0.1] * 85, abs=0.0011)
+    assert len(list((out / "overlay").glob("overlay-*.mp4"))) == 1
+    assert len(list((out / "clips").glob("*.mp4"))) == 1
+
+
+def test_a_signal_ends_it_in_order(detector: Detector, tmp_path: Path, unpaced: None) -> None:
+    clip = video(tmp_path / "calm.mp4", street(60, 2))
+    before = signal.getsignal(signal.SIGTERM)
+
+    def at_frame(frame: object, watcher: Watcher) -> None:
+        if watcher.frames == 20:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    seen = watch_live(detector, str(clip), tmp_path / "out", QUIET, on_frame=at_frame)
+    assert seen.frames == 20 and len(table(tmp_path / "out")) == 20
+    assert (tmp_path / "out" / "report.html").exists()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_live_model_without_a_threshold_says_so_at_once(
+    model: Path, tmp_path: Path, unpaced: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    bare = Detector(replace(load_model(model), calibration=None))
+    clip = video(tmp_path / "calm.mp4", street(8, 2))
+    with caplog.at_level(logging.WARNING, "mnad"):
+        watch_live(bare, str(clip), tmp_path / "out", QUIET)
+    assert "no threshold" in caplog.text
+
+
+def test_the_picture_may_change_its_size(detector: Detector, tmp_path: Path) -> None:
+    frames = street(60, 2, thing=range(10, 60))
+    options = replace(QUIET, overlay=True, clips=True)
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), options, NOON) as watcher:
+        for frame in as_frames(frames):
+            if frame.index >= 30:
+                large = cv2.resize(frame.pixels, None, fx=2, fy=2)[..., None]
+                frame = replace(frame, pixels=large, colour=partial(np.repeat, large, 3, 2))
+            watcher.push(frame)
+    assert len(list((tmp_path / "overlay").glob("*.mp4"))) == 2
+    assert len(list((tmp_path / "clips").glob("*.mp4"))) == 1
+    assert len(table(tmp_path)) == 56
+
+
+def test_another_model_takes_over_without_losing_a_frame_or_an_event(
+    detector: Detector, tmp_path: Path
+) -> None:
+    frames = as_frames(street(90, 2, thing=range(30, 90)))
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
+        for frame in frames:
+            if frame.index == 60:
+                watcher.swap(detector)
+            watcher.push(frame)
+    scored = [int(row["frame"]) for row in table(tmp_path)]
+    assert scored == [*range(4, 60), *range(64, 90)]  # all but what fills the window
+    told = [e for e in read_events(tmp_path / "events.jsonl") if e.phase != "update"]
+    assert [event.phase for event in told] == ["start", "end"] * 2
+    assert told[1].end <= 5.9 and told[2].start == pytest.approx(6.4)
+
+
+def test_what_an_earlier_run_told_takes_bounded_memory(detector: Detector, tmp_path: Path) -> None:
+    one = Event("0", "end", "anomaly", "anomaly", "cam", 1.0, 2.0, None, 0.9, 1.0, 1, 0.5)
+    count = MOST_EVENTS + 5
+    text = "".join(json.dumps(replace(one, id=f"{n:08d}").as_dict()) + "\n" for n in range(count))
+    (tmp_path / "events.jsonl").write_text(text)
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
+        assert next(iter(watcher.events)) == "00000005" and len(watcher.events) == MOST_EVENTS
+    with EventLog(tmp_path / "events.jsonl"):
+        assert len(read_events(tmp_path / "events.jsonl")) == count
+
+
+def test_housekeeping_before_the_first_score_does_no_harm(
+    detector: Detector, tmp_path: Path
+) -> None:
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
+        for frame in as_frames(street(2, 2)):
+            watcher.push(frame)
+        watcher.keep_house()
+        assert not (tmp_path / "report.html").exists()
+    assert not list(tmp_path.rglob("*.part*"))
+
+
+def test_options_that_cannot_be_are_refused() -> None:
+    with pytest.raises(UsageError, match="most_gigabytes"):
+        WatchOptions(most_gigabytes=0)
+    with pytest.raises(UsageError, match="threshold"):
+        WatchOptions(threshold=1.5)
+    with pytest.raises(UsageError, match="min_seconds"):
+        EventTimes(min_seconds=-1)

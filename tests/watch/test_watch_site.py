@@ -1,0 +1,95 @@
+"""A camera's folder: settings that stay, marks, the model in use, one process at a time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mnad.cli import main
+from mnad.errors import MnadError, UsageError
+from mnad.events.event import Event
+from mnad.watch.site import MARKS, Settings, Site
+
+GIVEN = Settings(48, 64, 1, 5.0, 6.0, 0.02, 0, {"ignore": [[[0, 0], [0.2, 0], [0, 0.2]]]})
+EVENT = Event("20260504T1", "end", "anomaly", "anomaly", "cam", 1.0, 2.0, None, 0.9, 1.0, 1, 0.5)
+
+
+def told(path: Path, *ids: str) -> None:
+    lines = [json.dumps(replace(EVENT, id=one).as_dict()) for one in ids]
+    (path / "events.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def test_the_settings_of_the_beginning_stay(tmp_path: Path) -> None:
+    site = Site(tmp_path / "site")
+    assert site.settings(GIVEN) == GIVEN
+    assert site.settings(replace(GIVEN, height=160, regions=None)) == GIVEN
+    assert GIVEN.looked is not None and GIVEN.looked.ignore[0][1] == (0.2, 0)
+    (tmp_path / "site" / "site.json").write_text("{")
+    with pytest.raises(MnadError, match="cannot be read"):
+        site.settings(GIVEN)
+
+
+def test_marks_are_remembered_and_the_last_one_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = Site(tmp_path)
+    told(tmp_path, "20260504T1", "20260504T1", "20260504T2", "20260505T1")
+    assert main(["mark", str(tmp_path), "20260505", "normal"]) == 0
+    assert "20260505T1: normal" in capsys.readouterr().out
+    site.mark("20260504T1", "normal")
+    assert site.normal_events() == {"20260504T1", "20260505T1"}
+    with (tmp_path / MARKS).open("a") as file:
+        file.write('{"event": "2026')  # torn by a crash
+    assert site.normal_events() == {"20260504T1", "20260505T1"}
+    for event, code in (("20260504T", 2), ("x", 2)):
+        assert main(["mark", str(tmp_path), event, "normal"]) == code
+    assert "2 event ids" in capsys.readouterr().err
+    assert main(["mark", str(tmp_path / "none"), "x", "normal"]) == 1
+
+
+def test_a_mark_is_taken_back_even_after_a_torn_line(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    told(tmp_path, "a", "b")
+    site.mark("a", "normal")
+    with (tmp_path / MARKS).open("a") as file:
+        file.write('{"event": "a", "as"')
+    site.mark("a", "anomaly")
+    assert site.normal_events() == set()
+
+
+def test_only_the_model_in_use_and_the_one_before_are_kept(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    assert site.model is None
+    for name in ("1", "2", "3"):
+        model = tmp_path / "models" / name
+        model.mkdir(parents=True)
+        site.use(model)
+        assert site.model == model
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["2", "3"]
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    code = (
+        "import sys\nfrom mnad.watch.site import Site\n"
+        "try:\n    with Site(sys.argv[1]).locked(): print('in')\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with site.locked():
+        other = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+        assert other.startswith("UsageError") and "another mnad watch runs" in other
+        with pytest.raises(UsageError), site.locked():
+            pass
+    assert subprocess.run(command, capture_output=True, text=True, timeout=60).stdout == "in\n"
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(MnadError, match="cannot be written"), Site(tmp_path / "file").locked():
+        pass
