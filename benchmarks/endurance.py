@@ -11,6 +11,7 @@ open, and gone on with.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import platform
@@ -95,6 +96,34 @@ def resident() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+class _Heap(ctypes.Structure):
+    """What mallinfo2 of the GNU C library tells."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in [
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "mapped",
+            "usmblks",
+            "fsmblks",
+            "used",
+            "free",
+            "keepcost",
+        ]
+    )
+
+
+def in_use() -> float:
+    """MiB that the program holds, without what the C library keeps of what was freed."""
+    library = ctypes.CDLL(None)
+    library.mallinfo2.restype = _Heap
+    heap = library.mallinfo2()
+    return float(heap.used + heap.mapped) / 2**20
+
+
 def busiest_threshold(detector: Detector, clip: Path) -> float:
     """The threshold that makes the most events in one round of the clip."""
     with open_source(clip, 1) as source:
@@ -117,15 +146,27 @@ def hour(
 ) -> dict[str, Any]:
     """The long run."""
     memory: list[float] = []
+    held: list[float] = []
+    minute: list[float] = []
     began = time.monotonic()
     cpu = time.process_time()
     with Watcher(detector, out, clip.stem, RATE, options, datetime.now(UTC)) as watcher:
         for frame in camera(clip, frames):
             watcher.push(frame)
+            if frame.index % 10 == 0:
+                minute.append(resident())
             if (frame.index + 1) % MINUTE == 0:
                 watcher.keep_house()
-                memory.append(round(resident(), 1))
-                print(f"{len(memory)} min: {memory[-1]} MiB", file=sys.stderr, flush=True)
+                # The median, as encoders come and go with the clips.
+                memory.append(round(float(np.median(minute)), 1))
+                held.append(round(in_use(), 1))
+                minute.clear()
+                print(
+                    f"{len(memory)} min: {memory[-1]} MiB, {held[-1]} in use, "
+                    f"{len(watcher.events)} events",
+                    file=sys.stderr,
+                    flush=True,
+                )
         during = threading.active_count()
     steady = np.array(memory[len(memory) // 10 :])
     middle = float(np.median(steady))
@@ -137,6 +178,7 @@ def hour(
         "seconds": round(time.monotonic() - began),
         "cpu_seconds": round(time.process_time() - cpu),
         "resident_mib_each_minute": memory,
+        "in_use_mib_each_minute": held,
         "median_after_first_tenth": middle,
         "median_of_each_third": thirds,
         "largest_deviation": round(float(np.abs(steady / middle - 1).max()), 4),

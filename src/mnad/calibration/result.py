@@ -40,8 +40,8 @@ class Calibration:
         told = [
             f"{_time(t.hours)} of normal footage ({self.frames} frames of {len(self.sources)} "
             f"source(s)) put the threshold at {t.score:.3f}.",
-            f"Expected there: {t.expected:.3g} false alarms per hour, 95 % interval {low:.3g} to "
-            f"{high:.3g}; in that footage itself there were {t.counted}.",
+            f"False alarms expected there, per hour: {rounded(t.expected)}, 95 % interval "
+            f"{rounded(low)} to {rounded(high)}; in that footage itself there were {t.counted}.",
         ]
         return told + self.warnings()
 
@@ -51,7 +51,7 @@ class Calibration:
         if t.extrapolated:
             told.append(
                 f"{_time(t.hours)} of normal footage is too short to have seen what happens "
-                f"{t.per_hour:g} time(s) an hour: the threshold is extrapolated; calibrate on "
+                f"{_often(t.per_hour)}: the threshold is extrapolated; calibrate on "
                 f"{_time(1 / t.per_hour)} or more."
             )
         if self.trained_on > 0:
@@ -62,8 +62,17 @@ class Calibration:
         return told
 
 
+def rounded(rate: float) -> str:
+    """A rate per hour for people: two digits, and 0 for what is next to nothing."""
+    return f"{rate:.2g}" if rate >= 0.005 else "0"
+
+
+def _often(per_hour: float) -> str:
+    return "once an hour" if per_hour == 1 else f"{per_hour:g} times an hour"
+
+
 def _time(hours: float) -> str:
     minutes = 60 * hours
     if minutes < 1:
         return f"{60 * minutes:.0f} s"
-    return f"{minutes:.1f} min" if minutes < 90 else f"{hours:.1f} h"
+    return f"{minutes:.3g} min" if minutes < 90 else f"{hours:.1f} h"

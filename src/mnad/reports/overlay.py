@@ -201,7 +201,7 @@ class Overlay:
             for start in range(0, width, 2 * dash):
                 plot[row : row + max(1, em // 16), start : start + dash] = DIM
         span = f"last {self._history:g} s"
-        self._small.put(plot, span, self._pad, round(1.1 * em), FAINT)
+        self._small.put(plot, span, self._pad, len(plot) - round(0.4 * em), FAINT)
         return strip
 
     def _draw_header(self, strip: Picture, index: int, seconds: float) -> None:

@@ -284,10 +284,16 @@ def _trust(report: Report) -> list[str]:
         return ["The model has no calibration, so nothing says how high a score must be to matter."]
     low, high = facts.interval
     rate = facts.false_alarms_per_hour
-    seldom = f", which is {24 * rate:.2g} a day" if 0 < rate < 1 else ""
+    said = _few(rate)
+    seldom = f", which is {_few(24 * rate)} a day" if rate < 1 and said not in ("0", "1") else ""
     return [
         f"The threshold of {report.threshold:.3f} was set on {spoken(3600 * facts.hours)} of "
         "normal footage.",
-        f"Expect about {rate:.2g} false alarm{'' if rate == 1 else 's'} per hour{seldom} "
-        f"(95 % interval: {low:.2g} to {high:.2g} per hour).",
+        f"Expect about {said} false alarm{'' if said == '1' else 's'} per hour{seldom} "
+        f"(95 % interval: {_few(low)} to {_few(high)} per hour).",
     ]
+
+
+def _few(rate: float) -> str:
+    """Two digits, and 0 for what is next to nothing."""
+    return f"{rate:.2g}" if rate >= 0.005 else "0"
