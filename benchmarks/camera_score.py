@@ -117,6 +117,7 @@ def main() -> None:
         times = np.flatnonzero(clip.labels) / dataset.rate
         told = events[clip.name]
         reached += any(((times >= e["start"]) & (times <= e["end"])).any() for e in told)
+    interval = bootstrap_auc(labels, score)
     counted = calibration.threshold.counted
     result = {
         "dataset": "ped2",
@@ -126,7 +127,7 @@ def main() -> None:
             "causal, not smoothed": causal_micro(labels, peak).auc,
             "per_clip_minmax": per_clip_minmax_micro(labels, score).auc,
             "macro": macro(labels, score).auc,
-            "causal_interval_95": bootstrap_auc(labels, score),
+            "causal_interval_95": None if interval is None else [interval.low, interval.high],
         },
         "pixel_auroc": pixels.auroc(),
         "false_alarms_on_held_out_clips": {

@@ -101,18 +101,10 @@ class _Heap(ctypes.Structure):
 
     _fields_ = tuple(
         (name, ctypes.c_size_t)
-        for name in [
-            "arena",
-            "ordblks",
-            "smblks",
-            "hblks",
-            "mapped",
-            "usmblks",
-            "fsmblks",
-            "used",
-            "free",
-            "keepcost",
-        ]
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "mapped"),
+            *("usmblks", "fsmblks", "used", "free", "keepcost"),
+        )
     )
 
 

@@ -156,9 +156,14 @@ class Detector:
             np.array([f.score for f in found]),
         )
 
-    def stream(self) -> LiveStream:
-        """A new stream with its own window and memory."""
-        return LiveStream(self.model, self._scorer, self.threshold)
+    def stream(self, threshold: float | None = None) -> LiveStream:
+        """A new stream with its own window and memory.
+
+        Args:
+            threshold: score from which on a frame is abnormal, 0..1; None: the calibrated one.
+        """
+        at = self.threshold if threshold is None else threshold
+        return LiveStream(self.model, self._scorer, at)
 
 
 class LiveStream:

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import av
 import cv2
@@ -82,7 +83,8 @@ def test_every_option_of_every_command_is_explained(
 
     said = " ".join(capsys.readouterr().out.split())
     for name, parameter in inspect.signature(COMMANDS[command]).parameters.items():
-        assert name in said, name
+        choices = "{" + ",".join(map(str, get_args(parameter.annotation))) + "}"
+        assert name in said or choices in said, name
         assert f"{name} ({parameter.name}" not in said
 
 

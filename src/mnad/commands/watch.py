@@ -71,8 +71,8 @@ def watch(
     Args:
         source: stream (rtsp://, http://), camera (0, /dev/video0), or a file, played at its speed.
         out: folder of this camera: footage, models, events, clips, scores, report.
-        learn: normal footage to learn from, such as 15m, 90s or 2h; a fifth of it is kept back
-            to set the threshold on.
+        learn: normal footage to learn from, such as 15m or 2h, two minutes or more; a fifth of
+            it is kept back to set the threshold on.
         relearn: learn anew from the newest footage, without the anomalies in it but with those
             that were marked as normal, while the model before goes on watching.
         false_alarms_per_hour: what the threshold is set to.

@@ -36,16 +36,22 @@ class Pairing:
     Args:
         detector: the model.
         rate: frames per second of the source; None is taken as 25.
+        threshold: score from which on a frame is abnormal, 0..1; None: the calibrated one.
     """
 
-    def __init__(self, detector: Detector, rate: Fraction | float | None) -> None:
-        self._rate = rate
+    def __init__(
+        self,
+        detector: Detector,
+        rate: Fraction | float | None,
+        threshold: float | None = None,
+    ) -> None:
+        self._rate, self._threshold = rate, threshold
         self.swap(detector)
 
     def swap(self, detector: Detector) -> None:
         """Go on with another model."""
         self.detector = detector
-        self.stream: LiveStream = detector.stream()
+        self.stream: LiveStream = detector.stream(self._threshold)
         network = detector.model.config.network
         self._behind = network.window - 1 - network.target
         self._thin = Thin(self._rate, detector.model.config.rate)

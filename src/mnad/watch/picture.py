@@ -55,7 +55,5 @@ class Painter:
             inner[:] = heat_map(inner, latest.heat, HOTTEST)
         else:
             inner[:] = heat_map(inner, latest.error, self._scale.update(latest.error))
-        if self._regions is not None:
-            picture = self._regions.hide(picture)
         draw_boxes(picture, latest.boxes)
-        return picture
+        return picture if self._regions is None else self._regions.hide(picture)

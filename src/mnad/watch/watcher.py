@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import logging
 import time
 from collections import deque
@@ -89,7 +90,7 @@ class Watcher:
             raise MnadError(
                 f"{out} cannot be made ({error.strerror}): give another --out."
             ) from error
-        self._pairing = Pairing(detector, rate)
+        self._pairing = Pairing(detector, rate, options.threshold)
         self._judge = Judge(detector, options, name, started_at)
         self._painter = Painter(detector.model.regions, _error_scale(detector), options.picture)
         self.curve = Curve()
@@ -192,8 +193,10 @@ class Watcher:
     def _earlier(self) -> tuple[Event, ...]:
         """What earlier runs in this folder told, and the ends of what they left open."""
         path = self.out / EVENTS
-        if not self.live:
+        if not self.live:  # what an earlier run told of this file is told anew
             path.unlink(missing_ok=True)
+            for old in [*self.out.glob("clips/*.mp4"), *self.out.glob("thumbnails/*.jpg")]:
+                old.unlink(missing_ok=True)
         if not path.exists():
             return ()
         told = read_events(path)
@@ -276,7 +279,9 @@ class Watcher:
 
 
 def _give_memory_back() -> None:
-    # The C library keeps what the codecs of past clips freed, by thread; over days that adds up.
+    # What is left of a video that was read or written lies in cycles of references, tens of MiB
+    # each, and the C library keeps for its thread what is freed: over days both add up.
+    gc.collect()
     with suppress(OSError, AttributeError, TypeError):  # another system, another C library
         ctypes.CDLL(None).malloc_trim(0)
 
