@@ -129,7 +129,7 @@ def normal_clips(work: Path, part: str, frames: dict[str, int]) -> list[NDArray[
     """Clips of normal footage (T, H, W, 1), mapped from files."""
     for seed in SEEDS[part]:
         if not (work / f"normal-{seed}.npy").exists():
-            print(f"rendering {part} {seed}", flush=True)
+            print(f"rendering {seed}", flush=True)
             beside = work / "part.npy"
             np.save(beside, np.stack([f.pixels for f in render(PLACE, seed, frames[part])]))
             os.replace(beside, work / f"normal-{seed}.npy")
@@ -153,11 +153,10 @@ def scored(work: Path, model: Model, seed: int, frames: int) -> Clip:
             for b in frame.boxes:
                 boxes.append((number, b.track, KINDS.index(b.kind), b.y1 - b.y0 + 1))
         columns = dict(zip(("seconds", "peak", "score", "label"), np.array(rows).T, strict=True))
-        beside = work / f"part-{seed}.npz"
-        np.savez(beside, **columns, boxes=np.array(boxes, np.int64).reshape(-1, 4))
+        columns["boxes"] = np.array(boxes, np.int64).reshape(-1, 4)
+        np.savez(beside := work / f"part-{seed}.npz", **columns)
         os.replace(beside, file)
-    with np.load(file) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    return dict(np.load(file))
 
 
 def judged(threshold: Threshold, normal: list[Clip], odd: list[Clip]) -> dict[str, Any]:
@@ -211,8 +210,7 @@ def anomalies_of(clip: Clip, events: list[Told], threshold: float) -> list[Anoma
     for slot in np.unique((track - 1) // 2):
         own = (track - 1) // 2 == slot
         first, last = float(frame[own].min() / RATE), float(frame[own].max() / RATE)
-        share = height[own].max() / PLACE.height
-        size = next(name for name, limit in SIZES.items() if share < limit)
+        size = next(name for name, high in SIZES.items() if height[own].max() < high * PLACE.height)
         seen = abnormal[(abnormal >= first) & (abnormal <= last + SLACK)]
         alarms = [
             max(float(t), announced)
@@ -227,8 +225,8 @@ def anomalies_of(clip: Clip, events: list[Told], threshold: float) -> list[Anoma
 
 def counted(events: int, hours: float) -> dict[str, Any]:
     """A count per hour with its exact 95 % interval (Garwood 1936); `hours` is above 0."""
-    low = chi2.ppf(0.025, 2 * events) / 2 if events else 0.0
-    interval = [float(low / hours), float(chi2.ppf(0.975, 2 * events + 2) / 2 / hours)]
+    bounds = chi2.ppf(0.025, 2 * events) if events else 0.0, chi2.ppf(0.975, 2 * events + 2)
+    interval = [float(bound / 2 / hours) for bound in bounds]
     return {"events": events, "hours": hours, "per_hour": events / hours, "interval": interval}
 
 
