@@ -9,8 +9,7 @@ import shlex
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from mnad.alarms.address import Address
 from mnad.alarms.channel import Channel
@@ -18,6 +17,7 @@ from mnad.alarms.command import Command
 from mnad.alarms.mqtt import Mqtt
 from mnad.alarms.outbox import Outbox
 from mnad.alarms.webhook import Webhook
+from mnad.closing import Closing
 from mnad.errors import UsageError
 from mnad.events.event import Event
 
@@ -109,7 +109,7 @@ class AlarmConfig:
         return arguments
 
 
-class Alarms:
+class Alarms(Closing):
     """Sends events to where `AlarmConfig` says, in the background, through a queue on disk.
 
     Args:
@@ -156,17 +156,6 @@ class Alarms:
         """Deliver what can be delivered within `timeout` seconds; the rest waits on disk."""
         if self._outbox is not None:
             self._outbox.close(timeout)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def message_key(event: Event) -> str:

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 
+from mnad.closing import Closing
 from mnad.errors import MnadError
 from mnad.events.event import Event
 
@@ -19,7 +19,7 @@ _WAITING_MESSAGES = 10_000
 _BEGIN = b'{"id": '
 
 
-class EventLog:
+class EventLog(Closing):
     """Appends messages to a JSON Lines file; each is on the disk when `append` returns.
 
     Opening cuts off a last line that a crash left torn. When the file cannot be written later on,
@@ -74,17 +74,6 @@ class EventLog:
         if not self.flush():
             _LOG.error("%s lacks the last %d messages", self.path, len(self._waiting))
         self._file.close()
-
-    def __enter__(self) -> EventLog:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _write(self, line: bytes) -> None:
         try:

@@ -15,13 +15,13 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
-from types import TracebackType
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mnad.closing import Closing
 from mnad.events.event import Event
 from mnad.video.sink import VideoSink
 
@@ -95,7 +95,7 @@ class _Clip:
             self.sink.__exit__(*sys.exc_info())
 
 
-class Recorder:
+class Recorder(Closing):
     """Writes the thumbnail and the clip that event messages name, in a thread of its own.
 
     The thumbnail is the picture of the peak; it is there moments after the start message, and is
@@ -180,17 +180,6 @@ class Recorder:
         """Write what is left, finish the clips, end the thread."""
         self._queue.put(None)
         self._thread.join()
-
-    def __enter__(self) -> Recorder:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
-from types import TracebackType
 
 from av.video.reformatter import VideoReformatter
 
+from mnad.closing import Closing
 from mnad.errors import UsageError
 from mnad.video.address import is_live, live_name, redacted
 from mnad.video.decode import displayed
@@ -19,7 +19,7 @@ from mnad.video.source import Frame
 __all__ = ["Gap", "LiveSource", "open_live"]
 
 
-class LiveSource:
+class LiveSource(Closing):
     """An iterator of what comes from a live source, in order; use it in a ``with`` block.
 
     Each item is a `Frame`, a `Gap`, or None: that nothing came for a second, so that the caller
@@ -75,17 +75,6 @@ class LiveSource:
         self.lag = time.monotonic() - shot.arrived
         self._count += 1
         return Frame(pixels, self._count - 1, seconds, colour)
-
-    def __enter__(self) -> LiveSource:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the source; iteration ends."""

@@ -6,12 +6,12 @@ import logging
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
+from mnad.closing import Closing
 from mnad.errors import MnadError
 from mnad.video.sink import VideoSink
 
@@ -19,7 +19,7 @@ _LOG = logging.getLogger("mnad")
 _RETRY_SECONDS = 60.0
 
 
-class SegmentedVideo:
+class SegmentedVideo(Closing):
     """Writes ``overlay-*.mp4`` files one after the other; a crash costs the open one at most.
 
     A segment appears under its name when it is closed, also by an exception that ends the ``with``
@@ -95,17 +95,6 @@ class SegmentedVideo:
             sink.__exit__(None, None, None)
         except (MnadError, OSError) as error:
             _LOG.error("a segment of the video is lost: %s", error)
-
-    def __enter__(self) -> SegmentedVideo:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _next(self, seconds: float) -> Path:
         if self._started_at is None:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mnad.closing import Closing
 from mnad.errors import MnadError, UsageError
 from mnad.video.decode import decode, opened
 from mnad.video.find import images_in, name_of
@@ -43,7 +43,7 @@ class Frame:
         return self.pixels if self.colour is None else self.colour()
 
 
-class Source:
+class Source(Closing):
     """An iterable of `Frame` that decodes as it goes, so memory does not grow with length.
 
     Use it in a ``with`` block. Every ``for`` over it starts again at the first frame; one pass at
@@ -80,17 +80,6 @@ class Source:
         self.close()
         self._pass = self._start()
         return self._pass
-
-    def __enter__(self) -> Source:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the pass under way and release its file."""

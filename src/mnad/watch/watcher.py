@@ -12,12 +12,11 @@ from contextlib import ExitStack, suppress
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
 from mnad.alarms.alarms import Alarms
+from mnad.closing import Closing
 from mnad.detector import Detector, FrameScore
 from mnad.errors import MnadError
 from mnad.events.event import Event
@@ -46,7 +45,7 @@ MOST_EVENTS = 2000
 """Events that the report tells of, the newest ones."""
 
 
-class Watcher:
+class Watcher(Closing):
     """Takes in the frames of one source; use it in a ``with`` block.
 
     Args:
@@ -178,17 +177,6 @@ class Watcher:
                 stack.push(self._video.__exit__)
             if self._recorder is not None:
                 stack.callback(self._recorder.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _earlier(self) -> tuple[Event, ...]:
         """What earlier runs in this folder told, and the ends of what they left open."""
