@@ -36,6 +36,7 @@ from mnad.errors import MnadError
 from mnad.events.log import latest, read_events
 from mnad.metrics.frame import causal_micro
 from mnad.models.folder import load_model
+from mnad.training.precision import computes_bf16
 from mnad.video.sink import VideoSink
 from mnad.video.source import FOLDER_RATE, open_source
 from mnad.watch.judge import Judge
@@ -44,7 +45,7 @@ from mnad.watch.pairs import Pairing
 
 
 class Camera(NamedTuple):
-    """A clip: its file, epochs (of 1,000 steps or less in all) and whose things it is shown."""
+    """A clip: its file, epochs (500 steps or less in all) and whose things it is shown."""
 
     file: str
     epochs: int
@@ -52,10 +53,12 @@ class Camera(NamedTuple):
 
 
 CAMERAS = {
-    "car": Camera("car-detection.mp4", 18, ("person",)),
-    "bottle": Camera("bottle-detection.mp4", 6, ("person", "car")),
-    "person": Camera("one-by-one-person-detection.mp4", 2, ("car",)),
+    "car": Camera("car-detection.mp4", 9, ("person",)),
+    "bottle": Camera("bottle-detection.mp4", 3, ("person", "car")),
+    "person": Camera("one-by-one-person-detection.mp4", 1, ("car",)),
 }
+PED2_DONORS = ("person", "car")
+"""Whose things score_forms.py shows to Ped2."""
 EDGES = {"train": (0.0, 0.6), "calibrate": (0.6, 0.75), "rest": (0.75, 1.0)}
 PER_HOUR = (1.0, 10.0, 60.0)
 OBJECTS = 16
@@ -102,7 +105,8 @@ def camera_of(clips: Path, work: Path, name: str) -> dict[str, Any]:
             preset="camera",
             hold_out=0,
             epochs=CAMERAS[name].epochs,
-            precision="bf16",
+            learning_rate=1e-3,
+            precision="bf16" if computes_bf16(torch.device("cpu")) else "fp32",
             resume=(folder / "model").exists(),
         )
     calibration = calibrated(folder)

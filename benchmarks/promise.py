@@ -32,7 +32,7 @@ from scipy.stats import chi2, norm
 from mnad import __version__
 from mnad.calibration.calibrate import calibrate_model, smoothed
 from mnad.calibration.rate import Threshold, threshold_for
-from mnad.config import ModelConfig, NetworkConfig, TrainConfig, preset_of
+from mnad.config import ModelConfig, NetworkConfig, Precision, TrainConfig, preset_of
 from mnad.detector import Detector
 from mnad.events.event import Observed
 from mnad.events.machine import EventConfig, EventMachine
@@ -41,6 +41,7 @@ from mnad.models.folder import Model, load_model, save_model
 from mnad.scene.scene import SceneConfig, render
 from mnad.scene.traffic import KINDS
 from mnad.training.loop import Footage, main
+from mnad.training.precision import computes_bf16
 
 Clip = dict[str, NDArray[Any]]
 Told = tuple[float, float, float]
@@ -117,8 +118,10 @@ def calibrated(work: Path, frames: dict[str, int]) -> Model:
         config = ModelConfig(network, preset_of("official", "prediction")[0], "official", RATE)
         clips = normal_clips(work, "train", frames)
         footage = Footage("rendered scene", tuple(map(str, SEEDS["train"])), clips)
-        recipe = TrainConfig(epochs=4, learning_rate=1e-3, precision="bf16")
-        main(footage, work / "model", config, recipe, torch.device("cpu"), resume=True)
+        device = torch.device("cpu")
+        precision: Precision = "bf16" if computes_bf16(device) else "fp32"
+        recipe = TrainConfig(epochs=4, learning_rate=1e-3, precision=precision)
+        main(footage, work / "model", config, recipe, device, resume=True)
     clips, names = normal_clips(work, "calibrate", frames), [*map(str, SEEDS["calibrate"])]
     model = calibrate_model(load_model(work / "model"), clips, names, RATE, PER_HOUR[0])
     save_model(work / "calibrated", model)

@@ -47,8 +47,8 @@ class Scores:
         index: frame numbers from 0.
         psnr: dB, low = abnormal.
         distance: to the memory, high = abnormal; NaN without memory.
-        peak: highest mean absolute error of a block, 0..1, high = abnormal; NaN for a model that
-            was never shown normal footage.
+        peak: how far the most unusual block exceeds what is usual at its place, 0 and more, high
+            = abnormal (`mnad.scoring.peaks`); NaN for a model that was never shown normal footage.
         score: causal score in 0..1, high = abnormal; NaN likewise.
     """
 
@@ -67,8 +67,8 @@ class FrameScore:
         index: number of the frame in its stream, from 0.
         psnr: dB, low = abnormal.
         distance: to the memory, high = abnormal; NaN without memory.
-        peak: highest mean absolute error of a block, 0..1; NaN for a model that was never shown
-            normal footage.
+        peak: how far the most unusual block exceeds what is usual at its place, 0 and more; NaN
+            for a model that was never shown normal footage.
         score: causal score in 0..1, high = abnormal: how rare such a peak is in normal footage
             (`mnad.scoring.reference`), the median of the last half second; NaN likewise.
         abnormal: whether the score reaches the threshold; False without a calibration.
@@ -110,8 +110,9 @@ class Detector:
 
     def __init__(self, model: Model, policy: Policy = "frozen") -> None:
         self.model = model
-        block = None if model.reference is None else model.reference.block
-        self._scorer = Scorer(model.network, model.config.method, policy, model.mask, block)
+        known = model.reference
+        blocks = None if known is None else (known.block, known.usual)
+        self._scorer = Scorer(model.network, model.config.method, policy, model.mask, blocks)
 
     @classmethod
     def load(cls, path: str | Path, device: Device = "auto", policy: Policy = "frozen") -> Detector:

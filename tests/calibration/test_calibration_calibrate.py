@@ -11,12 +11,14 @@ from footage import moving_square
 
 from mnad.calibration.calibrate import SHORTEST_SECONDS, calibrate_model, smoothed
 from mnad.calibration.holdout import fingerprints
+from mnad.calibration.measure import reference_of
 from mnad.calibration.rate import threshold_for
 from mnad.calibration.things import block_size
 from mnad.config import MethodConfig, ModelConfig, NetworkConfig
 from mnad.errors import MnadError, UsageError
 from mnad.models.folder import Model, build_network
 from mnad.scoring.stream import Scorer
+from mnad.scoring.windows import Windows
 
 SMALL = NetworkConfig(channels=1, width=0.1, height=32, image_width=32)
 CLIPS = [moving_square(180, 0), moving_square(130, 1)]
@@ -40,7 +42,8 @@ def test_the_score_rests_on_every_frame_of_the_footage(model: Model, calibrated:
     reference, calibration = calibrated.reference, calibrated.calibration
     assert reference is not None and calibration is not None
     assert reference.block == block_size(CLIPS)
-    scorer = Scorer(model.network, MethodConfig(), "frozen", block=reference.block)
+    blocks = (reference.block, reference.usual)
+    scorer = Scorer(model.network, MethodConfig(), "frozen", blocks=blocks)
     scores, peaks = [], []
     for clip in CLIPS:
         stream = scorer.open()
@@ -54,6 +57,27 @@ def test_the_score_rests_on_every_frame_of_the_footage(model: Model, calibrated:
     # A tenth of the frames is as rare as one in ten.
     assert (reference.score(reference.peak) >= 0.5).mean() == pytest.approx(0.1, abs=0.02)
     assert calibrated.network is model.network and model.reference is None
+
+
+def test_what_is_usual_is_known_from_the_training_and_stays(model: Model) -> None:
+    windows = Windows([moving_square(50, 9)], ["trained on"], SMALL.window)
+    trained = replace(model, reference=reference_of(model.network, MethodConfig(), windows, 9))
+    found = calibrate_model(trained, CLIPS, NAMES, 10.0, 60.0, progress=False)
+    again = calibrate_model(found, CLIPS, NAMES, 10.0, 60.0, progress=False)
+    assert trained.reference is not None
+    for reference in (found.reference, again.reference):
+        assert reference is not None and reference.block == 9 != block_size(CLIPS)
+        np.testing.assert_array_equal(reference.usual, trained.reference.usual)
+        assert not np.array_equal(reference.level, trained.reference.level)
+    # Held-out footage may exceed what training frames reached; trained on, nothing does.
+    assert found.reference is not None and again.reference is not None
+    assert trained.reference.peak.max() <= 1 + 1e-6 < found.reference.peak.max()
+    np.testing.assert_allclose(found.reference.peak, again.reference.peak, rtol=1e-5)
+
+
+def test_an_imported_model_takes_errors_as_they_are(calibrated: Model) -> None:
+    reference = calibrated.reference
+    assert reference is not None and reference.usual.tolist() == 1.0
 
 
 def test_the_threshold_is_that_of_the_two_clips(calibrated: Model) -> None:

@@ -14,12 +14,14 @@ from mnad.calibration.measure import measure, reference_of
 from mnad.config import MethodConfig, ModelConfig, NetworkConfig
 from mnad.models.folder import build_network
 from mnad.network.mnad import MNAD
+from mnad.scoring.peaks import block_errors, usual_errors
 from mnad.scoring.stream import FrameParts, Scorer
 from mnad.scoring.where import NormalLevel
 from mnad.scoring.windows import Windows
 from mnad.video.regions import Regions
 
 SMALL = NetworkConfig(channels=1, width=0.1, height=32, image_width=32)
+USUAL = np.random.default_rng(0).uniform(0.1, 1, (27, 27)).astype(np.float32)
 CLIPS = [moving_square(20, 0), moving_square(11, 1)]
 
 
@@ -31,7 +33,7 @@ def network() -> MNAD:
 
 def pushed(network: MNAD, mask: np.ndarray | None, block: int) -> list[FrameParts]:
     """Frame by frame, as a camera gives them, the memory frozen."""
-    scorer = Scorer(network, MethodConfig(), "frozen", mask, block)
+    scorer = Scorer(network, MethodConfig(), "frozen", mask, (block, USUAL))
     parts = []
     for clip in CLIPS:
         stream = scorer.open()
@@ -49,7 +51,16 @@ def test_it_is_what_a_camera_would_have_scored(network: MNAD, ignored: bool) -> 
     done: list[int] = []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = measure(network, MethodConfig(), windows, range(23), 6, mask, done.append)
+        found = measure(
+            network,
+            MethodConfig(),
+            windows,
+            range(23),
+            6,
+            USUAL,
+            mask,
+            lambda b: done.append(len(b)),
+        )
     expected = pushed(network, mask, 6)
     assert len(expected) == len(windows) == sum(done) == 23
     for name in ("psnr", "distance", "peak"):
@@ -69,8 +80,8 @@ def test_it_is_what_a_camera_would_have_scored(network: MNAD, ignored: bool) -> 
 
 def test_parts_come_in_the_order_asked_for(network: MNAD) -> None:
     windows = Windows(CLIPS, ["a", "b"], SMALL.window)
-    all_of_them = measure(network, MethodConfig(), windows, range(23), 6)
-    some = measure(network, MethodConfig(), windows, [20, 3, 3, 11, 0], 6)
+    all_of_them = measure(network, MethodConfig(), windows, range(23), 6, USUAL)
+    some = measure(network, MethodConfig(), windows, [20, 3, 3, 11, 0], 6, USUAL)
     np.testing.assert_allclose(some.peak, all_of_them.peak[[20, 3, 3, 11, 0]], rtol=1e-4)
 
 
@@ -79,7 +90,11 @@ def test_a_reference_of_long_footage_is_spread_over_it(
 ) -> None:
     windows = Windows(CLIPS, ["a", "b"], SMALL.window)
     everything = reference_of(network, MethodConfig(), windows, 6)
-    assert len(everything.psnr) == 23
+    blocks = np.concatenate([block_errors(p.error[None], 6) for p in pushed(network, None, 6)])
+    usual = usual_errors(blocks)
+    np.testing.assert_allclose(everything.usual, usual, rtol=1e-4)
+    np.testing.assert_allclose(everything.peak, (blocks / usual).max((1, 2)), rtol=1e-4)
+    assert len(everything.psnr) == 23 and everything.peak.max() <= 1 + 1e-6
     monkeypatch.setattr(room, "REFERENCE_WINDOWS", 3)
     few = reference_of(network, MethodConfig(), windows, 6)
-    np.testing.assert_allclose(few.peak, everything.peak[[0, 11, 22]], rtol=1e-4)
+    np.testing.assert_allclose(few.psnr, everything.psnr[[0, 11, 22]], rtol=1e-4)

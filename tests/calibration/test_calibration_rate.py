@@ -114,6 +114,33 @@ def test_one_fewer_than_asked_for_in_the_footage_itself(asked: int) -> None:
     assert found.hours == pytest.approx(1) and found.per_hour == asked
 
 
+def test_once_an_hour_over_two_hours_lets_the_second_highest_through() -> None:
+    """1,440 blocks, one in 720 allowed: the second highest, however the stretches are cut."""
+    rng = np.random.default_rng(3)
+    score = np.full(2 * 3600 * RATE, 0.1)
+    heights = rng.permutation(np.linspace(0.5, 0.95, 30))
+    for number, height in enumerate(heights):
+        score[620 + number * 2000 :][:20] = height
+    cuts = np.array_split(np.arange(len(score)), 12)
+    lost = [cut[4:] for cut in cuts]  # each clip begins with frames that have no score
+    for pieces in ([np.arange(len(score))], cuts, lost):
+        found = threshold_for([Scored(cut / RATE, score[cut]) for cut in pieces], 1)
+        assert found.score == pytest.approx(np.sort(heights)[-2], abs=1e-9)
+        assert found.counted == 1 and not found.extrapolated
+
+
+def test_the_alarms_ahead_are_those_of_any_continuous_scores() -> None:
+    """The range for as many hours again, against draws of independent blocks."""
+    rng = np.random.default_rng(0)
+    found = threshold_for([footage(2, 0, 5)], 10)
+    assert found.ahead is not None
+    low, high = found.ahead
+    draws = np.array([(y >= np.sort(x)[-20]).sum() for x, y in rng.random((4000, 2, 1440))])
+    inside = ((draws >= low) & (draws <= high)).mean()
+    assert 0.945 < inside < 0.98 and low < 20 < high
+    assert threshold_for([footage(0.1, 0, 6)], 1).ahead is None  # nothing was seen so rare
+
+
 def test_block_maxima_by_hand() -> None:
     """12 s at 10 frames/s: a spike of one frame does not count, the last 2 s are no block."""
     score = np.full(120, 0.2)

@@ -14,9 +14,10 @@ from mnad.config import MethodConfig, ModelConfig, NetworkConfig
 from mnad.models.folder import build_network
 from mnad.network.mnad import MNAD
 from mnad.network.window import split_window
-from mnad.scoring.peaks import block_peak
+from mnad.scoring.peaks import block_errors, peaks_of
 from mnad.scoring.stream import FrameParts, Scorer
 
+PLAIN = (4, np.ones((), np.float32))
 SMALL = NetworkConfig(channels=1, width=0.1, height=32, image_width=32)
 
 
@@ -120,9 +121,12 @@ def test_without_memory_there_is_no_distance() -> None:
 
 def test_the_peak_is_the_highest_block_of_the_error_map() -> None:
     net, clip = network(), moving_square(8, 1)
-    found = alone(Scorer(net, MethodConfig(), "frozen", block=6), clip)
+    usual = np.random.default_rng(0).uniform(0.1, 1, (27, 27)).astype(np.float32)
+    found = alone(Scorer(net, MethodConfig(), "frozen", blocks=(6, usual)), clip)
     for parts in found:
-        assert parts.peak == pytest.approx(float(block_peak(parts.error[None], 6)), rel=1e-6)
+        blocks = block_errors(parts.error[None], 6)
+        assert parts.peak == pytest.approx(float((blocks[0].numpy() / usual).max()), rel=1e-6)
+        assert parts.peak > float(peaks_of(blocks))
     without = alone(Scorer(net, MethodConfig(), "frozen"), clip)
     assert all(np.isnan(parts.peak) for parts in without)
     np.testing.assert_array_equal(numbers(without), numbers(found))
@@ -132,7 +136,7 @@ def test_a_masked_pixel_of_the_frame_that_is_scored_counts_nowhere() -> None:
     net = network()
     mask = np.ones((32, 32), np.float32)
     mask[:, 20:] = 0
-    scorer = Scorer(net, MethodConfig(gamma=10.0), "reset", mask, block=4)
+    scorer = Scorer(net, MethodConfig(gamma=10.0), "reset", mask, blocks=PLAIN)
     clip = moving_square(5, 0)
     hidden, shown = clip.copy(), clip.copy()
     hidden[4, :, 20:], shown[4, 5:9, 5:9] = 255, 255  # frame 4 is predicted from 0 to 3
@@ -142,14 +146,14 @@ def test_a_masked_pixel_of_the_frame_that_is_scored_counts_nowhere() -> None:
     assert not plain.error[:, 20:].any()
     assert other.psnr < plain.psnr and other.peak > plain.peak and other.regular > plain.regular
     assert other.distance == plain.distance
-    (unmasked,) = alone(Scorer(net, MethodConfig(), "frozen", block=4), hidden)
+    (unmasked,) = alone(Scorer(net, MethodConfig(), "frozen", blocks=PLAIN), hidden)
     assert unmasked.psnr < same.psnr and unmasked.peak > same.peak
 
 
 def test_a_mask_of_ones_is_no_mask() -> None:
     net, clip = network(), moving_square(10, 2)
     method = MethodConfig(gamma=10.0)
-    masked = alone(Scorer(net, method, "reset", np.ones((32, 32), np.float32), 4), clip)
-    plain = alone(Scorer(net, method, "reset", block=4), clip)
+    masked = alone(Scorer(net, method, "reset", np.ones((32, 32), np.float32), PLAIN), clip)
+    plain = alone(Scorer(net, method, "reset", blocks=PLAIN), clip)
     np.testing.assert_allclose(numbers(masked), numbers(plain), rtol=1e-5)
     np.testing.assert_allclose([p.peak for p in masked], [p.peak for p in plain], rtol=1e-5)

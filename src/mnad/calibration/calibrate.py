@@ -37,7 +37,9 @@ def calibrate_model(
 ) -> Model:
     """A model whose score and threshold rest on normal footage that it was not trained on.
 
-    Its memory is frozen, as it is on a camera.
+    Its memory is frozen, as it is on a camera. What blocks of error are measured against stays
+    what it was in the training: were it learnt from this footage too, the scores of it would be
+    too low. Of a model that knows no such frames, an imported one, errors are taken as they are.
 
     Args:
         model: any model.
@@ -74,7 +76,9 @@ def calibrate_model(
             "that their scores have no course in time: give longer clips."
         )
     windows = Windows(clips, names, window)
-    mask = model.mask
+    known = model.reference
+    block = block_size(clips) if known is None else known.block
+    usual = np.ones((), np.float32) if known is None else known.usual
     with tqdm(
         total=len(windows), unit="frame", desc="calibration", disable=None if progress else True
     ) as bar:
@@ -83,9 +87,10 @@ def calibrate_model(
             model.config.method,
             windows,
             range(len(windows)),
-            block_size(clips),
-            mask,
-            bar.update,
+            block,
+            usual,
+            model.mask,
+            lambda blocks: bar.update(len(blocks)),
         )
     owner = np.array([clip for clip, _ in windows.starts])
     single = reference.score(reference.peak)

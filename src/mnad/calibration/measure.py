@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from mnad.config import MethodConfig
 from mnad.network.mnad import MNAD
-from mnad.scoring.peaks import block_peak
+from mnad.scoring.peaks import block_errors, peaks_of, usual_errors
 from mnad.scoring.reference import Reference
 from mnad.scoring.scorer import score_windows
 from mnad.scoring.where import NormalLevel
@@ -28,10 +29,19 @@ def reference_of(
     block: int,
     mask: NDArray[np.float32] | None = None,
 ) -> Reference:
-    """The parts of at most `REFERENCE_WINDOWS` windows, evenly spread."""
+    """The parts of at most `REFERENCE_WINDOWS` windows, evenly spread, and what is usual in them.
+
+    Arguments as of `measure`.
+    """
     count = min(len(windows), REFERENCE_WINDOWS)
     chosen = np.linspace(0, len(windows) - 1, count).round().astype(int).tolist()
-    return measure(network, method, windows, chosen, block, mask)
+    blocks: list[Tensor] = []
+    plain = np.ones((), np.float32)
+    found = measure(network, method, windows, chosen, block, plain, mask, blocks.append)
+    together = torch.cat(blocks)
+    usual = usual_errors(together.cpu().numpy())
+    peak = peaks_of(together, torch.tensor(usual, device=together.device))
+    return replace(found, peak=peak.double().cpu().numpy(), usual=usual)
 
 
 def measure(
@@ -40,8 +50,9 @@ def measure(
     windows: Windows,
     chosen: Sequence[int],
     block: int,
+    usual: NDArray[np.float32],
     mask: NDArray[np.float32] | None = None,
-    advance: Callable[[int], object] = lambda frames: None,
+    told: Callable[[Tensor], object] = lambda blocks: None,
 ) -> Reference:
     """The parts of the target frames of some windows, in the order of `chosen`.
 
@@ -51,30 +62,34 @@ def measure(
         windows: of normal footage.
         chosen: indices of windows, at least 2.
         block: size of the blocks of the frame score, in pixels.
+        usual: what the errors of blocks are measured against; 1 leaves them as they are.
         mask: (h, w) in 0..1, what of each pixel counts; all without it.
-        advance: told how many windows were done since the last call.
+        told: given the block errors (B, rows, columns) of each batch.
     """
     device = next(network.parameters()).device
     looked = None if mask is None else torch.tensor(mask, device=device)
+    against = torch.tensor(usual, device=device)
     levels = NormalLevel(mask)
     rows: list[Tensor] = []
     highest = 0.0
     order = [chosen[i : i + BATCH] for i in range(0, len(chosen), BATCH)]
     for batch in windows.batches(order, device):
         parts = score_windows(network, method, batch, mask=looked)
-        peak = block_peak(parts.error, block)
+        blocks = block_errors(parts.error, block)
+        peak = peaks_of(blocks, against)
         rows.append(torch.stack([parts.psnr, parts.distance, peak], 1).double().cpu())
         # Of each frame the error that one pixel in 1,000 exceeds, and of those the largest.
         highest = max(highest, float(torch.quantile(parts.error.flatten(1), 0.999, dim=1).max()))
         for error in parts.error.cpu().numpy():
             levels.push(error)
-        advance(len(batch))
+        told(blocks)
     psnr, distance, peaks = torch.cat(rows).numpy().T
     return Reference(
         psnr=psnr.copy(),
         distance=distance.copy(),
         peak=peaks.copy(),
         block=block,
+        usual=usual,
         error_peak=highest,
         level=levels.level(),
         floor=levels.floor(),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import betabinom
 
 from mnad.events.event import Observed
 from mnad.events.machine import EventConfig, EventMachine
@@ -58,6 +59,8 @@ class Threshold:
         counted: false alarms in the footage itself, by the event machine.
         hours: of normal footage.
         extrapolated: whether the footage is too short to have seen such scores.
+        ahead: false alarms in as many hours again, 95 %, if those are like these hours; None if
+            extrapolated. Narrow only for what was asked for many times over.
     """
 
     score: float
@@ -67,6 +70,7 @@ class Threshold:
     counted: int
     hours: float
     extrapolated: bool
+    ahead: tuple[int, int] | None
 
 
 def threshold_for(stretches: Sequence[Scored], per_hour: float, seed: int = 0) -> Threshold:
@@ -79,9 +83,11 @@ def threshold_for(stretches: Sequence[Scored], per_hour: float, seed: int = 0) -
     """
     maxima = np.concatenate([block_maxima(one) for one in stretches])
     hours = sum(one.duration for one in stretches) / 3600
-    blocks_per_hour = len(maxima) / hours
+    count, blocks_per_hour = len(maxima), 3600 / BLOCK_SECONDS
     share = min(per_hour / blocks_per_hour, 0.5)
-    above = int(share * (len(maxima) + 1))
+    # Conformal: that a further block exceeds the k-th highest of n has a chance of k / (n + 1).
+    # What is added keeps 2 from being 1.9999 for the sake of a rounding.
+    above = int(share * (count + 1) + 1e-9)
     tail = _tail(maxima)
     level = float(np.sort(maxima)[-max(above, 1)])
     if above < 1:  # never below what the footage itself reached
@@ -101,7 +107,20 @@ def threshold_for(stretches: Sequence[Scored], per_hour: float, seed: int = 0) -
         counted=sum(alarms_at(one, score) for one in stretches),
         hours=hours,
         extrapolated=above < 1,
+        ahead=_ahead(above, count),
     )
+
+
+def _ahead(above: int, count: int) -> tuple[int, int] | None:
+    """Of as many blocks again, how many exceed the `above`-th highest of `count`, 95 %.
+
+    The chance of one is Beta(above, count + 1 - above) distributed, whatever the scores are, so
+    their number is beta-binomial; the blocks are taken to be independent.
+    """
+    if above < 1:
+        return None
+    low, high = betabinom(count, above, count + 1 - above).ppf([0.025, 0.975])
+    return int(low), int(high)
 
 
 def block_maxima(stretch: Scored) -> NDArray[np.float64]:
@@ -112,17 +131,13 @@ def block_maxima(stretch: Scored) -> NDArray[np.float64]:
     number = ((stretch.seconds - stretch.seconds[0]) // BLOCK_SECONDS).astype(int)
     maxima = np.zeros(number[-1] + 1)
     np.maximum.at(maxima, number, lasting)
-    full = maxima[:-1] if len(maxima) > 1 and _partial(stretch) else maxima
-    return _surprise(full)
+    # A last block that is less than half full says too little.
+    short = stretch.duration - number[-1] * BLOCK_SECONDS < BLOCK_SECONDS / 2
+    return _surprise(maxima[:-1] if short and len(maxima) > 1 else maxima)
 
 
 def _surprise(score: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(score / np.maximum(1 - score, 1e-12))
-
-
-def _partial(stretch: Scored) -> bool:
-    """Whether the last block is less than half full; it then says too little."""
-    return stretch.duration % BLOCK_SECONDS < BLOCK_SECONDS / 2
 
 
 def alarms_at(stretch: Scored, threshold: float) -> int:

@@ -43,6 +43,11 @@ class Calibration:
             f"False alarms expected there, per hour: {rounded(t.expected)}, 95 % interval "
             f"{rounded(low)} to {rounded(high)}; in that footage itself there were {t.counted}.",
         ]
+        if t.ahead is not None:
+            told.append(
+                f"If the time ahead is like it, {_time(t.hours)} of it will have {t.ahead[0]} to "
+                f"{t.ahead[1]} false alarms (95 %)."
+            )
         return told + self.warnings()
 
     def warnings(self) -> list[str]:

@@ -32,7 +32,7 @@ class ClipScores:
         psnr: dB.
         distance: NaN without memory.
         regular: scores that gate the update.
-        peak: highest mean absolute error of a block; NaN without a block size.
+        peak: how far the most unusual block exceeds what is usual; NaN without blocks.
         updated: 1 where the frame moved the memory.
     """
 

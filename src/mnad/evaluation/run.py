@@ -71,8 +71,9 @@ def evaluate_model(
     """
     require_labels(dataset)
     weight = model.config.method.lambda_score if lambda_score is None else lambda_score
-    block = None if model.reference is None else model.reference.block
-    scorer = Scorer(model.network, model.config.method, policy, model.mask, block)
+    known = model.reference
+    blocks = None if known is None else (known.block, known.usual)
+    scorer = Scorer(model.network, model.config.method, policy, model.mask, blocks)
     intake = Intake(model.config.network, dataset.rate, model.config.rate, model.regions)
     total = sum(clip.length for clip in dataset.test)
     with tqdm(total=total, unit="frame", disable=None if progress else True) as bar:

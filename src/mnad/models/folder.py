@@ -29,7 +29,7 @@ from mnad.network.mnad import MNAD
 from mnad.scoring.reference import Reference
 from mnad.video.regions import Regions
 
-FORMAT = 1
+FORMAT = 2
 CONFIG, WEIGHTS, NORMAL = "config.json", "model.safetensors", "normal.safetensors"
 
 
@@ -151,6 +151,11 @@ def _read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any], Regions | N
             raise MnadError(
                 f"{folder} was written by mnad {raw.get('mnad', '?')} in format {raw['format']}, "
                 f"this version reads formats up to {FORMAT}; update mnad."
+            )
+        if raw["format"] < FORMAT:
+            raise MnadError(
+                f"{folder} was written by mnad {raw.get('mnad', '?')} in format {raw['format']}, "
+                f"which this version no longer reads; train the model again, or use that version."
             )
         config = ModelConfig(
             network=from_dict(NetworkConfig, raw["network"], f"{file}: network"),

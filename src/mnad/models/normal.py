@@ -19,7 +19,8 @@ from mnad.camera.view import View
 from mnad.errors import MnadError
 from mnad.scoring.reference import Reference
 
-_REFERENCE = ("psnr", "distance", "peak", "block", "error_peak", "level", "floor")
+_REFERENCE = ("psnr", "distance", "peak", "block", "usual", "error_peak", "level", "floor")
+_PAIRS = ("interval", "ahead")
 _NUMBERS = {"block": int, "error_peak": float, "floor": float}
 
 
@@ -84,10 +85,10 @@ def _reference(arrays: Mapping[str, NDArray[Any]]) -> Reference:
 
 
 def _calibration(arrays: Mapping[str, NDArray[Any]], facts: dict[str, Any]) -> Calibration:
-    threshold = facts["threshold"]
+    pairs = {n: v if v is None else tuple(v) for n, v in facts["threshold"].items() if n in _PAIRS}
     view = {name[5:]: part for name, part in arrays.items() if name.startswith("view.")}
     return Calibration(
-        threshold=Threshold(**{**threshold, "interval": tuple(threshold["interval"])}),
+        threshold=Threshold(**{**facts["threshold"], **pairs}),
         rate=facts["rate"],
         frames=facts["frames"],
         sources=tuple(facts["sources"]),

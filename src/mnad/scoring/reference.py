@@ -53,8 +53,9 @@ class Reference:
     Attributes:
         psnr: (n,) dB.
         distance: (n,), NaN for a model without memory.
-        peak: (n,) highest mean absolute error of a block (`mnad.scoring.peaks`).
+        peak: (n,) how far the most unusual block exceeds what is usual (`mnad.scoring.peaks`).
         block: rows and columns of that block, in pixels of the network's frames.
+        usual: (rows, columns) float32, what the blocks are measured against.
         error_peak: squared error of images in 0..1 that next to no pixel of them exceeds.
         level: (h, w) float32, what the smoothed error of each pixel hardly ever exceeds
             (`mnad.scoring.where`).
@@ -65,6 +66,7 @@ class Reference:
     distance: Floats
     peak: Floats
     block: int
+    usual: NDArray[np.float32]
     error_peak: float
     level: NDArray[np.float32]
     floor: float

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mnad.config import MethodConfig, Policy
 from mnad.network.mnad import MNAD
-from mnad.scoring.peaks import block_peak
+from mnad.scoring.peaks import block_errors, peaks_of
 from mnad.scoring.scorer import score_and_update, score_windows
 
 
@@ -41,7 +41,8 @@ class FrameParts:
         psnr: dB, low = abnormal.
         distance: to the memory, high = abnormal; NaN without memory.
         regular: the score that gates the update of the memory.
-        peak: highest mean absolute error of a block, 0..1; NaN without a block size.
+        peak: how far the most unusual block exceeds what is usual at its place; NaN without
+            blocks.
         updated: whether the frame moved the memory.
         error: (H, W) squared error in 0..1, on the network's device.
     """
@@ -64,7 +65,8 @@ class Scorer:
         policy: ``frozen`` keeps the trained items; ``reset`` and ``carried`` update them by
             regular frames, and differ in what `open` is given at the next clip.
         mask: (H, W) float32 in 0..1, what of each pixel counts; all without it.
-        block: rows and columns of the blocks of the score for cameras.
+        blocks: of the score for cameras: their rows and columns, and what they are measured
+            against (`mnad.scoring.peaks`); none without.
     """
 
     def __init__(
@@ -73,10 +75,13 @@ class Scorer:
         method: MethodConfig,
         policy: Policy,
         mask: NDArray[np.float32] | None = None,
-        block: int | None = None,
+        blocks: tuple[int, NDArray[np.float32]] | None = None,
     ) -> None:
-        self.network, self.method, self.policy, self.block = network, method, policy, block
+        self.network, self.method, self.policy = network, method, policy
         self.device = next(network.parameters()).device
+        self.block, self.usual = 0, torch.ones(())
+        if blocks is not None:
+            self.block, self.usual = blocks[0], torch.tensor(blocks[1], device=self.device)
         self.mask = None if mask is None else torch.tensor(mask, device=self.device)
 
     def open(self, after: Stream | None = None) -> Stream:
@@ -125,8 +130,8 @@ class Scorer:
                 streams[i].items = items[row]
         back = length - 1 - self.network.config.target
         peaks = torch.full_like(parts.psnr, torch.nan)
-        if self.block is not None:
-            peaks = block_peak(parts.error, self.block).to(peaks.dtype)
+        if self.block:
+            peaks = peaks_of(block_errors(parts.error, self.block), self.usual)
         numbers = torch.stack([parts.psnr, parts.distance, parts.regular, peaks, gate]).T.tolist()
         for row, i in enumerate(full):
             psnr, distance, regular, peak, updated = numbers[row]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import platform
 import shutil
@@ -34,8 +35,10 @@ from mnad.scoring.windows import Windows
 from mnad.training.checkpoint import State, load_state, save_state
 from mnad.training.log import Log
 from mnad.training.order import epoch_order
+from mnad.training.precision import computes_bf16
 from mnad.video.regions import Regions
 
+_LOG = logging.getLogger("mnad")
 CHECKPOINT_SECONDS = 120.0
 LOSSES = ("loss", "reconstruction", "compactness", "separateness")
 
@@ -106,6 +109,11 @@ def main(
     if state is not None:
         network.load_state_dict(state.network)
         optimizer.load_state_dict(state.optimizer)
+    if train.precision == "bf16" and not computes_bf16(device):
+        _LOG.warning(
+            "precision is bf16, which this CPU does not compute in itself: training will be some "
+            "ten times slower than by --precision fp32."
+        )
     fitter = Fitter(windows, out, config, train, device, network, optimizer, recipe)
     with ExitStack() as stack:
         log = stack.enter_context(Log(out, tensorboard))

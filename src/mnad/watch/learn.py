@@ -17,6 +17,7 @@ from mnad.errors import MnadError
 from mnad.models.folder import Model, build_network
 from mnad.scoring.windows import Windows
 from mnad.training.loop import Fitter, Footage, main
+from mnad.training.precision import computes_bf16
 from mnad.watch.footage import load_footage
 from mnad.watch.site import Settings, Site
 
@@ -71,7 +72,7 @@ def _affordable(
     footage: Footage, config: ModelConfig, settings: Settings, device: torch.device
 ) -> TrainConfig:
     """As many steps as the time allows, by the time of a few: fewer windows before fewer epochs."""
-    precision: Precision = "bf16" if device.type == "cuda" or _fast_bf16() else "fp32"
+    precision: Precision = "bf16" if computes_bf16(device) else "fp32"
     recipe = TrainConfig(1, 4, LEARNING_RATE, settings.seed, precision)
     windows = Windows(footage.clips, footage.names, config.network.window)
     network = build_network(config).to(device).train()
@@ -88,16 +89,6 @@ def _affordable(
     epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, 4 * steps // len(windows)))
     most = min(len(windows), max(4, 4 * steps // epochs))
     return TrainConfig(epochs, 4, LEARNING_RATE, settings.seed, precision, most)
-
-
-def _fast_bf16() -> bool:
-    """Whether this CPU computes in bf16 itself; where it does not, bf16 is slower than fp32."""
-    try:
-        with open("/proc/cpuinfo") as file:
-            flags = file.read()
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def _end_with_parent() -> None:
