@@ -25,6 +25,7 @@ from mnad.video.source import Frame
 from mnad.watch import camera
 from mnad.watch.camera import SHORTEST_LEARNING, watch_camera
 from mnad.watch.footage import Footage, load_footage, read_index
+from mnad.watch.lock import locked
 from mnad.watch.options import WatchOptions
 from mnad.watch.site import Settings, Site
 from mnad.watch.watcher import Watcher
@@ -274,6 +275,6 @@ def test_the_command_watches_a_played_file_to_its_end(
     assert main(["watch", str(clip), "--out", str(site.path)]) == 0
     assert "76 frames scored, 1 event(s)" in capsys.readouterr().out
     assert len(list((site.path / "clips").glob("*.mp4"))) == 1
-    with site.locked(), pytest.raises(UsageError, match="another mnad watch"):
+    with locked(site.path), pytest.raises(UsageError, match="another mnad watches"):
         api.watch(str(clip), out=site.path)
     assert asdict(site.known_settings()) == asdict(GIVEN)

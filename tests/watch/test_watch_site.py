@@ -13,6 +13,7 @@ import pytest
 from mnad.cli import main
 from mnad.errors import MnadError, UsageError
 from mnad.events.event import Event
+from mnad.watch.lock import locked
 from mnad.watch.site import MARKS, Settings, Site
 
 GIVEN = Settings(48, 64, 1, 5.0, 6.0, 0.02, 0, {"ignore": [[[0, 0], [0.2, 0], [0, 0.2]]]})
@@ -74,22 +75,21 @@ def test_only_the_model_in_use_and_the_one_before_are_kept(tmp_path: Path) -> No
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
-    site = Site(tmp_path)
     code = (
-        "import sys\nfrom mnad.watch.site import Site\n"
-        "try:\n    with Site(sys.argv[1]).locked(): print('in')\n"
+        "import sys\nfrom pathlib import Path\nfrom mnad.watch.lock import locked\n"
+        "try:\n    with locked(Path(sys.argv[1])): print('in')\n"
         "except Exception as error: print(type(error).__name__, error)"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
-    with site.locked():
+    with locked(tmp_path):
         other = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
-        assert other.startswith("UsageError") and "another mnad watch runs" in other
-        with pytest.raises(UsageError), site.locked():
+        assert other.startswith("UsageError") and "another mnad watches" in other
+        with pytest.raises(UsageError), locked(tmp_path):
             pass
     assert subprocess.run(command, capture_output=True, text=True, timeout=60).stdout == "in\n"
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(MnadError, match="cannot be written"), Site(tmp_path / "file").locked():
+    with pytest.raises(MnadError, match="cannot be written"), locked(tmp_path / "file"):
         pass

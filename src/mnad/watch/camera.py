@@ -21,6 +21,7 @@ from mnad.video.source import Frame
 from mnad.video.thin import Thin
 from mnad.watch.footage import Footage
 from mnad.watch.live import Status, stoppable
+from mnad.watch.lock import locked
 from mnad.watch.options import WatchOptions
 from mnad.watch.site import Settings, Site
 from mnad.watch.watcher import Watcher
@@ -65,7 +66,7 @@ def watch_camera(
             "is kept back to set the threshold on."
         )
     with ExitStack() as stack:
-        stack.enter_context(site.locked())
+        stack.enter_context(locked(site.path))
         settings = site.settings(given)
         footage = Footage(site.footage, learn_seconds)
         stopped = stack.enter_context(stoppable())

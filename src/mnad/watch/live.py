@@ -17,6 +17,7 @@ from mnad.video.address import is_live
 from mnad.video.live import Gap, LiveSource, open_live
 from mnad.video.played import PlayedSource
 from mnad.video.source import Frame
+from mnad.watch.lock import locked
 from mnad.watch.options import WatchOptions
 from mnad.watch.watcher import Watcher
 
@@ -46,11 +47,12 @@ def watch_live(
         The watcher, closed.
 
     Raises:
+        UsageError: another process watches into this folder.
         MnadError: no first frame came, or a file over HTTP broke off.
     """
     channels = detector.model.config.network.channels
     opened = open_live(address, channels) if is_live(address) else PlayedSource(address, channels)
-    with stoppable() as stopped, opened as source:
+    with locked(out), stoppable() as stopped, opened as source:
         started = datetime.now(UTC).astimezone()
         with Watcher(detector, out, source.name, source.rate, options, started) as watcher:
             if watcher.threshold is None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,30 +99,6 @@ class Site:
             raise MnadError(
                 f"{file} cannot be read ({error}): give the --out of a mnad watch, or a new one."
             ) from None
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other processes from watching into the same folder.
-
-        Raises:
-            UsageError: one does already.
-            MnadError: the folder cannot be written.
-        """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            file = (self.path / ".lock").open("w")
-        except OSError as error:
-            raise MnadError(
-                f"{self.path} cannot be written ({error.strerror}): give another --out."
-            ) from error
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise UsageError(
-                    f"another mnad watch runs in {self.path}: stop it, or give another --out."
-                ) from None
-            yield
 
     def new_model(self) -> Path:
         """A folder for the next model."""
