@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mnad.config import NetworkConfig
 from mnad.errors import MnadError
 from mnad.scoring.stream import FrameParts, Scorer, Stream
+from mnad.video.ahead import ahead
 from mnad.video.cache import resize
 from mnad.video.regions import Regions
 from mnad.video.source import open_source
@@ -91,14 +92,19 @@ class Intake:
         rate = None if self.clip_rate is None else Fraction(self.clip_rate)
         with open_source(path, self.network.channels) as source:
             thin = Thin(rate or source.rate, self.rate)
-            for frame in source:
-                seconds = frame.seconds if rate is None else frame.index / rate
-                if thin.takes(seconds):
-                    pixels = frame.pixels
-                    if self.regions is not None:
-                        pixels = self.regions.crop_of(pixels)
-                    sized = resize(pixels, self.network.height, self.network.image_width)
-                    yield Taken(frame.index, float(seconds), sized)
+
+            def taken() -> Iterator[Taken]:
+                for frame in source:
+                    seconds = frame.seconds if rate is None else frame.index / rate
+                    if thin.takes(seconds):
+                        pixels = frame.pixels
+                        if self.regions is not None:
+                            pixels = self.regions.crop_of(pixels)
+                        sized = resize(pixels, self.network.height, self.network.image_width)
+                        yield Taken(frame.index, float(seconds), sized)
+
+            with ahead(taken()) as frames:
+                yield from frames
 
 
 def score_clips(

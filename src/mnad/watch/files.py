@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from mnad.detector import Detector
 from mnad.errors import MnadError
 from mnad.reports.plots import score_plot
+from mnad.video.ahead import ahead
 from mnad.video.source import open_source
 from mnad.watch.options import WatchOptions
 from mnad.watch.watcher import Watcher
@@ -76,9 +77,10 @@ def detect_source(
             )
             with bar, Watcher(detector, out, source.name, source.rate, options) as watcher:
                 try:
-                    for frame in source:
-                        bar.update()
-                        watcher.push(frame)
+                    with ahead(source) as frames:
+                        for frame in frames:
+                            bar.update()
+                            watcher.push(frame)
                 except MnadError as error:
                     broken = str(error)
     except MnadError as error:
