@@ -12,6 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import reference
@@ -278,6 +279,19 @@ def test_too_little_footage_to_hold_back_from_is_all_trained_on_and_said(
         mnad.train(str(own_folder), out=tmp_path / "n", hold_out=0.2, **tiny)  # type: ignore[arg-type]
     with pytest.raises(mnad.UsageError, match=r"share from 0 to 0\.5"):
         mnad.train(str(own_folder), out=tmp_path / "n", hold_out=0.6, **tiny)  # type: ignore[arg-type]
+
+
+def test_a_data_set_is_looked_at_in_its_own_rate(
+    tmp_path: Path, tiny: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ped2 has 10 frames/s, which its folders of images do not say: the camera takes them all."""
+    clip = tmp_path / "ped2" / "training" / "frames" / "01"
+    clip.mkdir(parents=True)
+    for number, frame in enumerate(moving_square(20, 0)):
+        cv2.imwrite(str(clip / f"{number:03d}.jpg"), frame)
+    options = {**tiny, "preset": "camera"}
+    model = mnad.train(f"ped2:{tmp_path / 'ped2'}", out=tmp_path / "m", **options)  # type: ignore[arg-type]
+    assert model.config.rate == 10 and model.training["data"]["frames"] == 20
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_the_state_before(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from fractions import Fraction
+
 import cv2
 import numpy as np
 import pytest
@@ -100,6 +102,14 @@ def test_fewer_frames_per_second_are_taken_in_memory_and_on_disk(clips):
             np.testing.assert_array_equal(clip, whole[::2])
     for clip, whole in zip(load_clips(paths, 16, 24, 3, rate=100), expected, strict=True):
         np.testing.assert_array_equal(clip, whole)
+
+
+def test_a_folder_is_thinned_by_the_rate_that_its_owner_knows(clips):
+    paths, expected = clips
+    for known, every in ((10, 1), (20, 2), (30, 3)):
+        loaded = load_clips(paths, 16, 24, 3, rate=10.0, folder_rate=Fraction(known))
+        for clip, whole in zip(loaded, expected, strict=True):
+            np.testing.assert_array_equal(clip, whole[::every])
 
 
 def test_the_crop_is_cut_out_before_the_resize(tmp_path, noise):

@@ -54,7 +54,9 @@ def calibrate(
             "on footage of one rate, that of the camera."
         )
     size = (network.height, network.image_width, network.channels)
-    clips = load_clips(paths, *size, cache_dir=cache_dir, rate=wanted, regions=loaded.regions)
+    clips = load_clips(
+        paths, *size, cache_dir=cache_dir, rate=wanted, regions=loaded.regions, folder_rate=known
+    )
     calibrated = calibrate_model(
         loaded,
         clips,

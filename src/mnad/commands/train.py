@@ -125,6 +125,7 @@ def train(
         resume: go on with an unfinished training.
         tensorboard: write TensorBoard event files into the model folder.
     """
+    from fractions import Fraction
     from functools import partial
 
     from mnad.calibration.calibrate import SHORTEST_SECONDS, calibrate_model
@@ -169,9 +170,12 @@ def train(
     looked = None if regions is None else load_regions(regions)
     paths = [clip.path for clip in dataset.train]
     size = (network.height, network.image_width, network.channels)
-    clips = load_clips(paths, *size, cache_dir=cache_dir, rate=wanted, regions=looked)
+    known = None if dataset.rate is None else Fraction(dataset.rate)
+    clips = load_clips(
+        paths, *size, cache_dir=cache_dir, rate=wanted, regions=looked, folder_rate=known
+    )
     trained, held = split(clips, kept, network.window)
-    clip_rate = dataset.rate or taken_rate(paths[0], wanted)
+    clip_rate = taken_rate(paths[0], wanted, known)
     seconds = sum(map(len, held)) / clip_rate
     if kept and seconds < SHORTEST_SECONDS:
         sentence = (

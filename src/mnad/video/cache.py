@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -56,6 +57,7 @@ def load_clips(
     cache_dir: str | Path | None = None,
     rate: float | None = None,
     regions: Regions | None = None,
+    folder_rate: Fraction | None = None,
 ) -> list[NDArray[np.uint8]]:
     """Decode clips once: into memory up to a limit, the rest into memory-mapped files.
 
@@ -71,6 +73,7 @@ def load_clips(
         cache_dir: folder for the files; the system's temporary folder without it.
         rate: frames per second to take, of sources that have more; all without it.
         regions: whose crop is cut out; the whole frame without it.
+        folder_rate: frames per second of folders of images, which do not say it.
 
     Returns:
         One uint8 array (T, height, width, channels) for each path.
@@ -80,7 +83,7 @@ def load_clips(
     """
     clips: list[NDArray[np.uint8]] = []
     for path in paths:
-        with open_source(path, channels) as source:
+        with open_source(path, channels, folder_rate) as source:
             size = height * width * channels
             if source.length is not None and source.length * size <= limit_bytes:
                 frames = _frames(source, height, width, rate, regions)
