@@ -98,7 +98,7 @@ def main() -> None:
     }
     for name, camera in cameras(given.clips, given.work, given.ped2):
         print(name, file=sys.stderr, flush=True)
-        result["cameras"][name] = forms_of(camera, np.random.default_rng([1, len(name)]))
+        result["cameras"][name] = forms_of(measured(camera, np.random.default_rng([1, len(name)])))
     names = next(iter(result["cameras"].values()))["auc"]
     result["mean"] = {
         form: round(float(np.mean([c["auc"][form] for c in result["cameras"].values()])), 4)
@@ -144,12 +144,24 @@ def same(one: Frames, other: Frames) -> bool:
     return one.shape == other.shape and bool((one == other).all())
 
 
-def forms_of(camera: Camera, rng: np.random.Generator) -> dict[str, Any]:
-    """The AUC of every form."""
+class Measured(NamedTuple):
+    """What the forms are made of: sizes of blocks, errors of training frames and of clips."""
+
+    sizes: dict[str, int]
+    usual: Blocks
+    clips: dict[str, Blocks]
+    labels: dict[str, NDArray[np.float64]]
+    things: int
+    rate: float
+
+
+def measured(camera: Camera, rng: np.random.Generator) -> Measured:
+    """Score training footage, footage that was kept back, and the copies with things in them."""
     assert camera.model.reference is not None
     block = camera.model.reference.block
     network = camera.model.config.network
-    sizes = [max(2, block // 2), block, min(2 * block, network.height // 2)]
+    named = {"half": max(2, block // 2), "usual": block, "twice": min(2 * block, 80)}
+    sizes = list(named.values())
     windows = Windows(camera.train, [str(i) for i in range(len(camera.train))], network.window)
     spread = np.linspace(0, len(windows) - 1, min(len(windows), TRAINING_WINDOWS))
     usual = blocks_of(camera.model, windows, spread.round().astype(int).tolist(), sizes)
@@ -169,28 +181,34 @@ def forms_of(camera: Camera, rng: np.random.Generator) -> dict[str, Any]:
             one = Windows([own], [name], network.window)
             clips[name] = blocks_of(camera.model, one, range(len(one)), sizes)
             labels[name] = label[network.target :]
-    scores = {"exact, plain": {name: found.exact for name, found in clips.items()}}
-    for size in sizes:
-        scores[f"grid {size}, plain"] = {n: c.grids[size].max((1, 2)) for n, c in clips.items()}
-    for sized, top, around, q in product(
-        ([block], sizes, sizes[:2]), ("maximum", "99 %"), ("place", "neighbourhood"), QUANTILES
+    return Measured(named, usual, clips, labels, objects, camera.rate)
+
+
+def forms_of(found: Measured) -> dict[str, Any]:
+    """The AUC of every form."""
+    sizes, clips = found.sizes, found.clips
+    scores = {"exact, plain": {name: blocks.exact for name, blocks in clips.items()}}
+    for size, pixels in sizes.items():
+        scores[f"{size}, plain"] = {n: c.grids[pixels].max((1, 2)) for n, c in clips.items()}
+    chosen = (("usual",), ("half",), ("half", "usual"), ("half", "usual", "twice"))
+    for some, top, around, q in product(
+        chosen, ("maximum", "99 %"), ("place", "neighbourhood"), QUANTILES
     ):
-        own_sizes = list(dict.fromkeys(sized))
-        levels = {size: level_of(usual.grids[size], top, around, q) for size in own_sizes}
-        scores[f"grid {own_sizes}, {top} of the {around}, q {q}"] = {
-            name: np.max([(c.grids[s] / levels[s]).max((1, 2)) for s in own_sizes], axis=0)
+        levels = {n: level_of(found.usual.grids[sizes[n]], top, around, q) for n in some}
+        scores[f"{' and '.join(some)}, {top} of the {around}, q {q}"] = {
+            name: np.max([(c.grids[sizes[n]] / levels[n]).max((1, 2)) for n in some], axis=0)
             for name, c in clips.items()
         }
     smoothed = {
-        form: {name: median_of(values, camera.rate) for name, values in by_clip.items()}
+        form: {name: median_of(values, found.rate) for name, values in by_clip.items()}
         for form, by_clip in scores.items()
     }
     return {
-        "block": block,
-        "frames": int(sum(map(len, labels.values()))),
-        "with_a_thing": int(sum(label.sum() for label in labels.values())),
-        "things": objects,
-        "auc": {form: auc(labels, by_clip) for form, by_clip in smoothed.items()},
+        "block": sizes["usual"],
+        "frames": int(sum(map(len, found.labels.values()))),
+        "with_a_thing": int(sum(label.sum() for label in found.labels.values())),
+        "things": found.things,
+        "auc": {form: auc(found.labels, by_clip) for form, by_clip in smoothed.items()},
     }
 
 
