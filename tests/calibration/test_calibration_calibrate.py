@@ -13,7 +13,7 @@ from mnad.calibration.calibrate import SHORTEST_SECONDS, calibrate_model, smooth
 from mnad.calibration.holdout import fingerprints
 from mnad.calibration.rate import threshold_for
 from mnad.calibration.things import block_size
-from mnad.config import MethodConfig, ModelConfig, NetworkConfig
+from mnad.config import ModelConfig, NetworkConfig
 from mnad.errors import MnadError, UsageError
 from mnad.models.folder import Model, build_network
 from mnad.scoring.stream import Scorer
@@ -40,7 +40,7 @@ def test_the_score_rests_on_every_frame_of_the_footage(model: Model, calibrated:
     reference, calibration = calibrated.reference, calibrated.calibration
     assert reference is not None and calibration is not None
     assert reference.block == block_size(CLIPS)
-    scorer = Scorer(model.network, MethodConfig(), "frozen", block=reference.block)
+    scorer = Scorer(model.torch_runtime, "frozen", block=reference.block)
     scores, peaks = [], []
     for clip in CLIPS:
         stream = scorer.open()

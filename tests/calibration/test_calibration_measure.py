@@ -14,6 +14,7 @@ from mnad.calibration.measure import measure, reference_of
 from mnad.config import MethodConfig, ModelConfig, NetworkConfig
 from mnad.models.folder import build_network
 from mnad.network.mnad import MNAD
+from mnad.runtime.runtime import TorchRuntime
 from mnad.scoring.stream import FrameParts, Scorer
 from mnad.scoring.where import NormalLevel
 from mnad.scoring.windows import Windows
@@ -31,7 +32,7 @@ def network() -> MNAD:
 
 def pushed(network: MNAD, mask: np.ndarray | None, block: int) -> list[FrameParts]:
     """Frame by frame, as a camera gives them, the memory frozen."""
-    scorer = Scorer(network, MethodConfig(), "frozen", mask, block)
+    scorer = Scorer(TorchRuntime(network, MethodConfig()), "frozen", mask, block)
     parts = []
     for clip in CLIPS:
         stream = scorer.open()
@@ -49,7 +50,9 @@ def test_it_is_what_a_camera_would_have_scored(network: MNAD, ignored: bool) -> 
     done: list[int] = []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = measure(network, MethodConfig(), windows, range(23), 6, mask, done.append)
+        found = measure(
+            TorchRuntime(network, MethodConfig()), windows, range(23), 6, mask, done.append
+        )
     expected = pushed(network, mask, 6)
     assert len(expected) == len(windows) == sum(done) == 23
     for name in ("psnr", "distance", "peak"):
@@ -69,8 +72,8 @@ def test_it_is_what_a_camera_would_have_scored(network: MNAD, ignored: bool) -> 
 
 def test_parts_come_in_the_order_asked_for(network: MNAD) -> None:
     windows = Windows(CLIPS, ["a", "b"], SMALL.window)
-    all_of_them = measure(network, MethodConfig(), windows, range(23), 6)
-    some = measure(network, MethodConfig(), windows, [20, 3, 3, 11, 0], 6)
+    all_of_them = measure(TorchRuntime(network, MethodConfig()), windows, range(23), 6)
+    some = measure(TorchRuntime(network, MethodConfig()), windows, [20, 3, 3, 11, 0], 6)
     np.testing.assert_allclose(some.peak, all_of_them.peak[[20, 3, 3, 11, 0]], rtol=1e-4)
 
 
@@ -78,8 +81,8 @@ def test_a_reference_of_long_footage_is_spread_over_it(
     network: MNAD, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     windows = Windows(CLIPS, ["a", "b"], SMALL.window)
-    everything = reference_of(network, MethodConfig(), windows, 6)
+    everything = reference_of(TorchRuntime(network, MethodConfig()), windows, 6)
     assert len(everything.psnr) == 23
     monkeypatch.setattr(room, "REFERENCE_WINDOWS", 3)
-    few = reference_of(network, MethodConfig(), windows, 6)
+    few = reference_of(TorchRuntime(network, MethodConfig()), windows, 6)
     np.testing.assert_allclose(few.peak, everything.peak[[0, 11, 22]], rtol=1e-4)

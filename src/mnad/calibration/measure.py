@@ -9,11 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mnad.config import MethodConfig
-from mnad.network.mnad import MNAD
+from mnad.runtime.runtime import Runtime
 from mnad.scoring.peaks import block_peak
 from mnad.scoring.reference import Reference
-from mnad.scoring.scorer import score_windows
 from mnad.scoring.where import NormalLevel
 from mnad.scoring.windows import Windows
 
@@ -22,8 +20,7 @@ BATCH = 4
 
 
 def reference_of(
-    network: MNAD,
-    method: MethodConfig,
+    runtime: Runtime,
     windows: Windows,
     block: int,
     mask: NDArray[np.float32] | None = None,
@@ -31,12 +28,11 @@ def reference_of(
     """The parts of at most `REFERENCE_WINDOWS` windows, evenly spread."""
     count = min(len(windows), REFERENCE_WINDOWS)
     chosen = np.linspace(0, len(windows) - 1, count).round().astype(int).tolist()
-    return measure(network, method, windows, chosen, block, mask)
+    return measure(runtime, windows, chosen, block, mask)
 
 
 def measure(
-    network: MNAD,
-    method: MethodConfig,
+    runtime: Runtime,
     windows: Windows,
     chosen: Sequence[int],
     block: int,
@@ -46,22 +42,20 @@ def measure(
     """The parts of the target frames of some windows, in the order of `chosen`.
 
     Args:
-        network: in evaluation mode; its memory does not change.
-        method: the reading of the equations.
+        runtime: what computes the scores; the memory does not change.
         windows: of normal footage.
         chosen: indices of windows, at least 2.
         block: size of the blocks of the frame score, in pixels.
         mask: (h, w) in 0..1, what of each pixel counts; all without it.
         advance: told how many windows were done since the last call.
     """
-    device = next(network.parameters()).device
-    looked = None if mask is None else torch.tensor(mask, device=device)
+    looked = None if mask is None else torch.tensor(mask, device=runtime.device)
     levels = NormalLevel(mask)
     rows: list[Tensor] = []
     highest = 0.0
     order = [chosen[i : i + BATCH] for i in range(0, len(chosen), BATCH)]
-    for batch in windows.batches(order, device):
-        parts = score_windows(network, method, batch, mask=looked)
+    for batch in windows.batches(order, runtime.device):
+        parts = runtime.score(batch, mask=looked)[1]
         peak = block_peak(parts.error, block)
         rows.append(torch.stack([parts.psnr, parts.distance, peak], 1).double().cpu())
         # Of each frame the error that one pixel in 1,000 exceeds, and of those the largest.

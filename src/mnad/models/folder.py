@@ -26,6 +26,7 @@ from mnad.config import MethodConfig, ModelConfig, NetworkConfig, from_dict
 from mnad.errors import MnadError, UsageError
 from mnad.models.normal import Normal, load_normal, normal_to_bytes
 from mnad.network.mnad import MNAD
+from mnad.runtime.runtime import TorchRuntime
 from mnad.scoring.reference import Reference
 from mnad.video.regions import Regions
 
@@ -66,6 +67,11 @@ class Model:
     def device(self) -> torch.device:
         """Where the network lies."""
         return next(self.network.parameters()).device
+
+    @property
+    def torch_runtime(self) -> TorchRuntime:
+        """The network itself as what computes the scores."""
+        return TorchRuntime(self.network, self.config.method)
 
 
 def build_network(config: ModelConfig) -> MNAD:

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mnad.config import MethodConfig, Policy
-from mnad.network.mnad import MNAD
+from mnad.config import Policy
+from mnad.runtime.runtime import Runtime
 from mnad.scoring.peaks import block_peak
-from mnad.scoring.scorer import score_and_update, score_windows
+from mnad.scoring.scorer import score_and_update
 
 
 @dataclass
@@ -43,7 +43,7 @@ class FrameParts:
         regular: the score that gates the update of the memory.
         peak: highest mean absolute error of a block, 0..1; NaN without a block size.
         updated: whether the frame moved the memory.
-        error: (H, W) squared error in 0..1, on the network's device.
+        error: (H, W) squared error in 0..1, on the runtime's device.
     """
 
     index: int
@@ -59,8 +59,7 @@ class Scorer:
     """Scores streams of frames with one network.
 
     Args:
-        network: in evaluation mode.
-        method: the reading of the equations.
+        runtime: what computes the scores.
         policy: ``frozen`` keeps the trained items; ``reset`` and ``carried`` update them by
             regular frames, and differ in what `open` is given at the next clip.
         mask: (H, W) float32 in 0..1, what of each pixel counts; all without it.
@@ -69,24 +68,22 @@ class Scorer:
 
     def __init__(
         self,
-        network: MNAD,
-        method: MethodConfig,
+        runtime: Runtime,
         policy: Policy,
         mask: NDArray[np.float32] | None = None,
         block: int | None = None,
     ) -> None:
-        self.network, self.method, self.policy, self.block = network, method, policy, block
-        self.device = next(network.parameters()).device
-        self.mask = None if mask is None else torch.tensor(mask, device=self.device)
+        self.runtime, self.policy, self.block = runtime, policy, block
+        self.mask = None if mask is None else torch.tensor(mask, device=runtime.device)
 
     def open(self, after: Stream | None = None) -> Stream:
         """A new stream; under ``carried`` it goes on with the memory of the stream `after`."""
         items = None
-        if self.network.memory is not None and self.policy != "frozen":
-            items = self.network.memory.items
+        if self.policy != "frozen":
+            items = self.runtime.items
             if self.policy == "carried" and after is not None and after.items is not None:
                 items = after.items
-        return Stream(deque(maxlen=self.network.config.window), items)
+        return Stream(deque(maxlen=self.runtime.network.window), items)
 
     def push(
         self, streams: Sequence[Stream], frames: Sequence[NDArray[np.uint8]]
@@ -105,25 +102,23 @@ class Scorer:
         for stream, frame in zip(streams, frames, strict=True):
             stream.window.append(frame)
             stream.pushed += 1
-        length = self.network.config.window
+        length = self.runtime.network.window
         full = [i for i, stream in enumerate(streams) if len(stream.window) == length]
         scored: list[FrameParts | None] = [None] * len(streams)
         if not full:
             return scored
         batch = torch.from_numpy(np.stack([np.stack(streams[i].window) for i in full]))
-        batch = batch.to(self.device)
+        batch = batch.to(self.runtime.device)
         memories = [streams[i].items for i in full]
         if memories[0] is None:
-            parts = score_windows(self.network, self.method, batch, mask=self.mask)
+            parts = self.runtime.score(batch, mask=self.mask)[1]
             gate = torch.zeros_like(parts.psnr)
         else:
             items = torch.stack([m for m in memories if m is not None])
-            parts, gate, items = score_and_update(
-                self.network, self.method, batch, items, self.mask
-            )
+            parts, gate, items = score_and_update(self.runtime, batch, items, self.mask)
             for row, i in enumerate(full):
                 streams[i].items = items[row]
-        back = length - 1 - self.network.config.target
+        back = length - 1 - self.runtime.network.target
         peaks = torch.full_like(parts.psnr, torch.nan)
         if self.block is not None:
             peaks = block_peak(parts.error, self.block).to(peaks.dtype)
