@@ -54,11 +54,11 @@ def nodes(model: openvino.Model) -> list[Node]:
     return [Node(name, kind, name) for name, kind in names if kind not in ("Constant", "Result")]
 
 
-def save(model: openvino.Model, folder: Path, *, half: bool) -> None:
-    """Write a model; with `half` what is left of its weights in fp32 is stored in 16 bits."""
+def save(model: openvino.Model, folder: Path) -> None:
+    """Write a model, its weights as they are: in 16 bits the scores would not be the model's."""
     import openvino
 
-    openvino.save_model(model, folder / FILE, compress_to_fp16=half)
+    openvino.save_model(model, folder / FILE, compress_to_fp16=False)
 
 
 def compiled(model: openvino.Model | Path) -> Run:
