@@ -125,11 +125,14 @@ def test_a_watch_asks_for_its_runtime_before_it_learns(
     assert not (tmp_path / "site").exists()
 
 
-def test_detecting_by_openvino_imports_neither_nncf_nor_onnx(work: Path, tmp_path: Path) -> None:
+def test_detecting_by_openvino_imports_no_more_than_it_takes_and_reports_to_nobody(
+    work: Path, tmp_path: Path
+) -> None:
     code = (
         "import sys, mnad\n"
         f"mnad.detect({str(work / 'model')!r}, [{str(work / 'data' / 'testing' / 'c')!r}],\n"
         f"            out={str(tmp_path / 'out')!r}, overlay=False, runtime='openvino')\n"
+        "assert sys.modules['openvino_telemetry'] is None\n"
         "heavy = {'nncf', 'onnx', 'onnxruntime', 'onnxscript'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )

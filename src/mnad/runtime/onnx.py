@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +13,7 @@ from mnad.config import MethodConfig
 from mnad.network.mnad import MNAD
 from mnad.runtime.graph import INPUTS, OUTPUTS, ScoringGraph, example
 from mnad.runtime.quantize import Node
+from mnad.runtime.quiet import quiet
 from mnad.runtime.runtime import Run
 
 if TYPE_CHECKING:
@@ -29,7 +26,7 @@ def convert(network: MNAD, method: MethodConfig) -> onnx.ModelProto:
     """The graph of a network, for any number of streams."""
     inputs = example(network)
     streams = torch.export.Dim("streams", min=1, max=4096)
-    with _quiet():
+    with quiet("torch.onnx"):
         program = torch.onnx.export(
             ScoringGraph(network, method).eval(),
             tuple(inputs.values()),
@@ -79,17 +76,3 @@ def loaded(folder: Path) -> Run:
         return found
 
     return run
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what the exporter prints for its developers from the terminal."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

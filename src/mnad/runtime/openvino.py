@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from mnad.config import MethodConfig
 from mnad.network.mnad import MNAD
 from mnad.runtime.graph import OUTPUTS, ScoringGraph, example
 from mnad.runtime.quantize import Node
+from mnad.runtime.quiet import quiet, without_telemetry
 from mnad.runtime.runtime import Run
 
 if TYPE_CHECKING:
@@ -26,14 +26,12 @@ FILE = "model.xml"
 
 def convert(network: MNAD, method: MethodConfig) -> openvino.Model:
     """The graph of a network, for any number of streams."""
-    import openvino
-
+    openvino = _engine()
     inputs = example(network)
     shapes = [list(tensor.shape) for tensor in inputs.values()]
     for name, shape in zip(inputs, shapes, strict=True):
         shape[0] = shape[0] if name == "mask" else -1
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the tracer
+    with quiet("openvino"):
         # Traced here: left to it, the tracer would check itself, in seconds and 200 MiB.
         traced = torch.jit.trace(  # type: ignore[no-untyped-call]
             ScoringGraph(network, method).eval(), tuple(inputs.values()), check_trace=False
@@ -56,16 +54,12 @@ def nodes(model: openvino.Model) -> list[Node]:
 
 def save(model: openvino.Model, folder: Path) -> None:
     """Write a model, its weights as they are: in 16 bits the scores would not be the model's."""
-    import openvino
-
-    openvino.save_model(model, folder / FILE, compress_to_fp16=False)
+    _engine().save_model(model, folder / FILE, compress_to_fp16=False)
 
 
 def compiled(model: openvino.Model | Path) -> Run:
     """Make a model, or the one that a folder holds, ready to run."""
-    import openvino
-
-    core = openvino.Core()
+    core = _engine().Core()
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         # Left to itself it computes in bf16 where the CPU can, and scores would depend on the CPU.
@@ -82,3 +76,10 @@ def compiled(model: openvino.Model | Path) -> Run:
         return [np.asarray(found[number]) for number in range(len(OUTPUTS))]
 
     return run
+
+
+def _engine() -> Any:
+    without_telemetry()
+    import openvino
+
+    return openvino

@@ -7,11 +7,6 @@ memory and everything after the network.
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +14,7 @@ from numpy.typing import NDArray
 
 from mnad.network.mnad import MNAD
 from mnad.runtime.graph import INPUTS
+from mnad.runtime.quiet import quiet, without_telemetry
 from mnad.scoring.windows import Windows
 
 MOST_WINDOWS = 300
@@ -52,7 +48,8 @@ def quantize(model: Any, nodes: list[Node], network: MNAD, windows: Windows) -> 
     def inputs(index: int) -> dict[str, NDArray[Any]]:
         return dict(zip(INPUTS, [windows.batch([index]).numpy(), *fixed], strict=False))
 
-    with _quiet():
+    without_telemetry()
+    with quiet("nncf"):
         import nncf
         from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
@@ -77,17 +74,3 @@ def in_floats(nodes: list[Node]) -> list[str]:
     ends = {convolutions[0].name, convolutions[-1].name}
     low = {node.name for node in (*convolutions, *within)} - ends
     return [node.name for node in nodes if node.name not in low]
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what NNCF prints for its developers from the terminal."""
-    logger = logging.getLogger("nncf")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
