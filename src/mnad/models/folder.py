@@ -64,11 +64,6 @@ class Model:
         return self.regions.mask(self.config.network.height, self.config.network.image_width)
 
     @property
-    def device(self) -> torch.device:
-        """Where the network lies."""
-        return next(self.network.parameters()).device
-
-    @property
     def torch_runtime(self) -> TorchRuntime:
         """The network itself as what computes the scores."""
         return TorchRuntime(self.network, self.config.method)
