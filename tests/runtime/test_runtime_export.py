@@ -136,7 +136,9 @@ def test_only_convolutions_are_in_int8_and_neither_the_first_nor_the_last(made: 
         elif op.get_type_name() in kinds:
             before = {op.input_value(i).get_node().get_type_name() for i in (0, 1)}
             (low if before & {"FakeQuantize", "Multiply", "Convert"} else floats).append(op)
-    assert len(low) == 17 and len(floats) == 2
+    assert len(low) == 18 and len(floats) == 2
+    assert floats[0].get_input_shape(1)[1] == 4  # of the four frames that come in
+    assert floats[1].get_input_shape(1)[0] == 1  # of the frame that comes out
 
 
 def test_footage_that_was_trained_on_is_refused(folder: Path) -> None:
