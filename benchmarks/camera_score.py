@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
 
-    detector = Detector.load(given.model)
+    detector = Detector.load(given.model, runtime="torch")
     calibration, reference = detector.model.calibration, detector.model.reference
     if calibration is None or reference is None or detector.threshold is None:
         raise SystemExit("the model has no calibration: train it with --hold_out 0.2")

@@ -120,9 +120,7 @@ def deviation(found: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
 
 def score(model: Model, window: Tensor, items: Tensor) -> Scored:
     """A window (T, H, W, c) uint8 scored by this package."""
-    parts, updates, items = score_and_update(
-        model.network, model.config.method, window[None], items[None]
-    )
+    parts, updates, items = score_and_update(model.torch_runtime, window[None], items[None])
     values = float(parts.psnr), float(parts.distance), float(parts.regular)
     return values, bool(updates), items[0]
 

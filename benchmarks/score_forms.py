@@ -41,7 +41,6 @@ from mnad.calibration.holdout import hold_out
 from mnad.datasets import open_dataset
 from mnad.metrics.frame import causal_micro
 from mnad.models.folder import Model, load_model
-from mnad.scoring.scorer import score_windows
 from mnad.scoring.smooth import CausalMedian
 from mnad.scoring.windows import Windows
 from mnad.video.cache import load_clips
@@ -236,8 +235,9 @@ def blocks_of(
     grids: dict[int, list[Floats]] = {size: [] for size in sizes}
     exact: list[Floats] = []
     order = [chosen[i : i + 4] for i in range(0, len(chosen), 4)]
-    for batch in windows.batches(order, model.device):
-        absolute = score_windows(model.network, model.config.method, batch).error.sqrt()[:, None]
+    runtime = model.torch_runtime
+    for batch in windows.batches(order, runtime.device):
+        absolute = runtime.score(batch)[1].error.sqrt()[:, None]
         for size in sizes:
             step = max(1, size // 4)
             pooled = F.avg_pool2d(absolute, size, step, ceil_mode=True, count_include_pad=False)

@@ -26,6 +26,7 @@ import torch
 from mnad.config import ModelConfig, NetworkConfig, TrainConfig, preset_of
 from mnad.models.folder import build_network, load_model
 from mnad.network.mnad import MNAD
+from mnad.runtime.runtime import TorchRuntime
 from mnad.scoring.stream import Scorer
 from mnad.scoring.windows import Windows
 from mnad.training.loop import Fitter
@@ -71,7 +72,8 @@ def score_speed(network: MNAD, config: ModelConfig, streams: int, repeats: int) 
     rng = np.random.default_rng(0)
     size = (config.network.height, config.network.image_width, config.network.channels)
     frames = [rng.integers(0, 256, size, dtype=np.uint8) for _ in range(streams)]
-    scorers = {policy: Scorer(network, config.method, policy) for policy in ("frozen", "reset")}
+    runtime = TorchRuntime(network, config.method)
+    scorers = {policy: Scorer(runtime, policy) for policy in ("frozen", "reset")}
     opened = {p: [scorer.open() for _ in range(streams)] for p, scorer in scorers.items()}
     times: dict[str, list[float]] = {policy: [] for policy in scorers}
     for number in range(repeats + config.network.window + 2):

@@ -3,6 +3,7 @@
 from mnad.commands.calibrate import calibrate
 from mnad.commands.detect import detect
 from mnad.commands.evaluate import evaluate
+from mnad.commands.export import export
 from mnad.commands.models import import_checkpoint, info
 from mnad.commands.train import MethodOptions, train
 from mnad.commands.watch import Watched, mark, watch
@@ -13,6 +14,7 @@ __all__ = [
     "calibrate",
     "detect",
     "evaluate",
+    "export",
     "import_checkpoint",
     "info",
     "mark",

@@ -18,6 +18,8 @@ from mnad.errors import MnadError
 from mnad.evaluation.text import report_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mnad.calibration.result import Calibration
     from mnad.events.event import Event
     from mnad.models.folder import Model
@@ -27,6 +29,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train": api.train,
     "calibrate": api.calibrate,
     "evaluate": api.evaluate,
+    "export": api.export,
     "detect": api.detect,
     "watch": api.watch,
     "mark": api.mark,
@@ -87,6 +90,8 @@ def _command_parser(function: Callable[..., Any]) -> ArgumentParser:
     for name, parameter in parameters.items():
         if parameter.annotation == list[str]:
             parser.add_argument(name, nargs="+", type=str, help=help_of[name])
+        elif parameter.annotation == (list[str] | None):
+            parser.add_argument(f"--{name}", nargs="+", type=str, help=help_of[name])
         elif parameter.annotation is bool:
             parser.add_argument(
                 f"--{name}",
@@ -124,6 +129,12 @@ def _show_evaluate(result: dict[str, Any], given: dict[str, Any]) -> int:
     for sentence in result["failed"].values():
         print(f"mnad: {sentence}", file=sys.stderr)
     return 1 if result["failed"] else 0
+
+
+def _show_export(folder: Path, given: dict[str, Any]) -> int:
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    print(f"{folder}: {size / 1e6:.1f} MB")
+    return 0
 
 
 def _show_detect(found: list[Detection], given: dict[str, Any]) -> int:
@@ -179,6 +190,7 @@ _SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "train": _show_train,
     "calibrate": _show_calibrate,
     "evaluate": _show_evaluate,
+    "export": _show_export,
     "detect": _show_detect,
     "watch": _show_watch,
     "mark": _show_mark,

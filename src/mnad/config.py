@@ -17,6 +17,9 @@ Preset = Literal["official", "paper", "camera"]
 Policy = Literal["carried", "reset", "frozen"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
+RuntimeName = Literal["auto", "torch", "openvino", "openvino-int8", "onnx", "onnx-int8"]
+LiveRuntimeName = Literal["auto", "torch", "openvino"]
+ExportFormat = Literal["openvino", "onnx"]
 
 T = TypeVar("T")
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from mnad.config import Device, Policy
-from mnad.errors import MnadError, UsageError
+from mnad.config import Device, Policy, RuntimeName
+from mnad.errors import MnadError
 from mnad.events.event import Box
-from mnad.models.folder import Model, load_model
+from mnad.models.folder import Model
+from mnad.runtime.pick import load_runtime
+from mnad.runtime.runtime import Runtime
 from mnad.scoring.smooth import CausalMedian
 from mnad.scoring.stream import FrameParts, Scorer, Stream
 from mnad.scoring.where import Region, Where
@@ -21,22 +22,6 @@ from mnad.video.fit import fit
 from mnad.video.source import FOLDER_RATE
 
 Floats = NDArray[np.float64]
-
-
-def pick_device(device: Device) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU.
-
-    Raises:
-        UsageError: CUDA was asked for and is not there.
-    """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError(
-            "device is 'cuda' but this torch finds no CUDA GPU; use --device cpu, or install a "
-            "CUDA build of torch."
-        )
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
 
 
 @dataclass(frozen=True)
@@ -98,6 +83,7 @@ class Detector:
         model: the model.
         policy: what its memory does while scoring; ``frozen`` by default, because on a camera an
             anomaly could be memorised. Each stream has its own memory.
+        runtime: what computes the scores; None: torch, with the model's network.
 
     Example:
         >>> detector = Detector.load("models/ped2")
@@ -108,21 +94,29 @@ class Detector:
         ...         print(scored.index, scored.score, scored.boxes)
     """
 
-    def __init__(self, model: Model, policy: Policy = "frozen") -> None:
-        self.model = model
-        known = model.reference
-        blocks = None if known is None else (known.block, known.usual)
-        self._scorer = Scorer(model.network, model.config.method, policy, model.mask, blocks)
+    def __init__(
+        self, model: Model, policy: Policy = "frozen", runtime: Runtime | None = None
+    ) -> None:
+        self.model, self.runtime = model, runtime or model.torch_runtime
+        self._scorer = Scorer(self.runtime, policy, model.mask, model.blocks)
 
     @classmethod
-    def load(cls, path: str | Path, device: Device = "auto", policy: Policy = "frozen") -> Detector:
-        """Load a model folder.
+    def load(
+        cls,
+        path: str | Path,
+        device: Device = "auto",
+        policy: Policy = "frozen",
+        runtime: RuntimeName = "auto",
+    ) -> Detector:
+        """Load a model folder, and what computes its scores (`mnad.runtime.pick`).
 
         Raises:
-            UsageError: no such folder, or no such device.
-            MnadError: the folder is broken.
+            UsageError: no such folder, no such device, or a runtime that is not installed or that
+                the model was not exported for.
+            MnadError: the folder is broken, or the export is of another model.
         """
-        return cls(load_model(path, pick_device(device)), policy)
+        model, engine = load_runtime(path, device, runtime)
+        return cls(model, policy, engine)
 
     @property
     def threshold(self) -> float | None:

@@ -27,6 +27,7 @@ from mnad.errors import MnadError, UsageError
 from mnad.models.folder import Model, load_model, save_model
 from mnad.models.importer import import_checkpoint, to_ours
 from mnad.models.restricted import _Reader
+from mnad.runtime.runtime import TorchRuntime
 from mnad.scoring.scorer import score_and_update
 
 MODULE = "model_of_the_public_code"
@@ -201,7 +202,8 @@ def test_imported_model_survives_its_folder_and_scores(tmp_path: Path) -> None:
     again = load_model(tmp_path / "folder")
     check_same_output(net, again, items)
     windows = torch.randint(0, 256, (1, 5, 32, 32, 3), dtype=torch.uint8)
-    _, updated, moved = score_and_update(again.network, MethodConfig(gamma=9), windows, items[None])
+    runtime = TorchRuntime(again.network, MethodConfig(gamma=9))
+    _, updated, moved = score_and_update(runtime, windows, items[None])
     assert updated.all() and moved.shape == (1, 10, WIDTHS[3])
 
 

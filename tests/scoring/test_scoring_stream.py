@@ -14,6 +14,7 @@ from mnad.config import MethodConfig, ModelConfig, NetworkConfig
 from mnad.models.folder import build_network
 from mnad.network.mnad import MNAD
 from mnad.network.window import split_window
+from mnad.runtime.runtime import TorchRuntime
 from mnad.scoring.peaks import block_errors, peaks_of
 from mnad.scoring.stream import FrameParts, Scorer
 
@@ -43,7 +44,7 @@ def numbers(parts: list[FrameParts]) -> np.ndarray:
 @pytest.mark.parametrize("policy", ["reset", "frozen"])
 def test_lockstep_equals_alone(policy: str) -> None:
     method = MethodConfig(gamma=10.0)
-    scorer = Scorer(network(), method, policy)  # type: ignore[arg-type]
+    scorer = Scorer(TorchRuntime(network(), method), policy)  # type: ignore[arg-type]
     clips = [moving_square(12, seed) for seed in range(5)]
     streams = [scorer.open() for _ in clips]
     together: list[list[FrameParts]] = [[] for _ in clips]
@@ -64,23 +65,23 @@ def test_lockstep_equals_alone(policy: str) -> None:
 def test_the_gate_lets_regular_frames_through_and_only_them() -> None:
     net = network()
     clip = moving_square(12, 1)
-    open_gate = alone(Scorer(net, MethodConfig(gamma=10.0), "reset"), clip)
-    shut_gate = alone(Scorer(net, MethodConfig(gamma=0.0), "reset"), clip)
-    frozen = alone(Scorer(net, MethodConfig(gamma=10.0), "frozen"), clip)
+    open_gate = alone(Scorer(TorchRuntime(net, MethodConfig(gamma=10.0)), "reset"), clip)
+    shut_gate = alone(Scorer(TorchRuntime(net, MethodConfig(gamma=0.0)), "reset"), clip)
+    frozen = alone(Scorer(TorchRuntime(net, MethodConfig(gamma=10.0)), "frozen"), clip)
     assert all(p.updated for p in open_gate) and not any(p.updated for p in shut_gate)
     np.testing.assert_array_equal(numbers(shut_gate), numbers(frozen))
     # A frame is scored before it updates: the first one is the same, the second is not.
     assert open_gate[0].distance == frozen[0].distance
     assert open_gate[1].distance != frozen[1].distance
     middle = float(np.median([p.regular for p in frozen]))
-    some = alone(Scorer(net, MethodConfig(gamma=middle), "reset"), clip)
+    some = alone(Scorer(TorchRuntime(net, MethodConfig(gamma=middle)), "reset"), clip)
     assert {p.updated for p in some} == {True, False}
     assert all(p.updated == (p.regular < middle) for p in some)
 
 
 def test_a_gated_update_is_equation_3_to_5_of_that_frame() -> None:
     net = network()
-    scorer = Scorer(net, MethodConfig(gamma=10.0), "reset")
+    scorer = Scorer(TorchRuntime(net, MethodConfig(gamma=10.0)), "reset")
     stream = scorer.open()
     clip = moving_square(5, 2)
     for frame in clip:
@@ -97,7 +98,7 @@ def test_carried_hands_the_memory_on_and_reset_does_not() -> None:
     net = network()
     method = MethodConfig(gamma=10.0)
     for policy, same in (("carried", False), ("reset", True)):
-        scorer = Scorer(net, method, policy)  # type: ignore[arg-type]
+        scorer = Scorer(TorchRuntime(net, method), policy)  # type: ignore[arg-type]
         first = scorer.open()
         for frame in moving_square(8, 3):
             scorer.push([first], [frame])
@@ -109,12 +110,16 @@ def test_carried_hands_the_memory_on_and_reset_does_not() -> None:
 
 def test_motion_cues_score_the_ninth_of_sixteen_frames() -> None:
     config = replace(SMALL, task="reconstruction", frames_in=16)
-    parts = alone(Scorer(network(config), MethodConfig(), "frozen"), moving_square(18, 0))
+    parts = alone(
+        Scorer(TorchRuntime(network(config), MethodConfig()), "frozen"), moving_square(18, 0)
+    )
     assert [p.index for p in parts] == [8, 9, 10]
 
 
 def test_without_memory_there_is_no_distance() -> None:
-    scorer = Scorer(network(replace(SMALL, memory=False)), MethodConfig(gamma=10.0), "reset")
+    scorer = Scorer(
+        TorchRuntime(network(replace(SMALL, memory=False)), MethodConfig(gamma=10.0)), "reset"
+    )
     parts = alone(scorer, moving_square(6, 0))
     assert all(np.isnan(p.distance) and not p.updated for p in parts)
 
@@ -122,12 +127,12 @@ def test_without_memory_there_is_no_distance() -> None:
 def test_the_peak_is_the_highest_block_of_the_error_map() -> None:
     net, clip = network(), moving_square(8, 1)
     usual = np.random.default_rng(0).uniform(0.1, 1, (27, 27)).astype(np.float32)
-    found = alone(Scorer(net, MethodConfig(), "frozen", blocks=(6, usual)), clip)
+    found = alone(Scorer(TorchRuntime(net, MethodConfig()), "frozen", blocks=(6, usual)), clip)
     for parts in found:
         blocks = block_errors(parts.error[None], 6)
         assert parts.peak == pytest.approx(float((blocks[0].numpy() / usual).max()), rel=1e-6)
         assert parts.peak > float(peaks_of(blocks))
-    without = alone(Scorer(net, MethodConfig(), "frozen"), clip)
+    without = alone(Scorer(TorchRuntime(net, MethodConfig()), "frozen"), clip)
     assert all(np.isnan(parts.peak) for parts in without)
     np.testing.assert_array_equal(numbers(without), numbers(found))
 
@@ -136,7 +141,7 @@ def test_a_masked_pixel_of_the_frame_that_is_scored_counts_nowhere() -> None:
     net = network()
     mask = np.ones((32, 32), np.float32)
     mask[:, 20:] = 0
-    scorer = Scorer(net, MethodConfig(gamma=10.0), "reset", mask, blocks=PLAIN)
+    scorer = Scorer(TorchRuntime(net, MethodConfig(gamma=10.0)), "reset", mask, blocks=PLAIN)
     clip = moving_square(5, 0)
     hidden, shown = clip.copy(), clip.copy()
     hidden[4, :, 20:], shown[4, 5:9, 5:9] = 255, 255  # frame 4 is predicted from 0 to 3
@@ -146,14 +151,16 @@ def test_a_masked_pixel_of_the_frame_that_is_scored_counts_nowhere() -> None:
     assert not plain.error[:, 20:].any()
     assert other.psnr < plain.psnr and other.peak > plain.peak and other.regular > plain.regular
     assert other.distance == plain.distance
-    (unmasked,) = alone(Scorer(net, MethodConfig(), "frozen", blocks=PLAIN), hidden)
+    (unmasked,) = alone(Scorer(TorchRuntime(net, MethodConfig()), "frozen", blocks=PLAIN), hidden)
     assert unmasked.psnr < same.psnr and unmasked.peak > same.peak
 
 
 def test_a_mask_of_ones_is_no_mask() -> None:
     net, clip = network(), moving_square(10, 2)
     method = MethodConfig(gamma=10.0)
-    masked = alone(Scorer(net, method, "reset", np.ones((32, 32), np.float32), PLAIN), clip)
-    plain = alone(Scorer(net, method, "reset", blocks=PLAIN), clip)
+    masked = alone(
+        Scorer(TorchRuntime(net, method), "reset", np.ones((32, 32), np.float32), PLAIN), clip
+    )
+    plain = alone(Scorer(TorchRuntime(net, method), "reset", blocks=PLAIN), clip)
     np.testing.assert_allclose(numbers(masked), numbers(plain), rtol=1e-5)
     np.testing.assert_allclose([p.peak for p in masked], [p.peak for p in plain], rtol=1e-5)

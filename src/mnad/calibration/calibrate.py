@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from mnad.calibration.holdout import known_share
+from mnad.calibration.holdout import trained_share
 from mnad.calibration.measure import measure
 from mnad.calibration.rate import BLOCK_SECONDS, Scored, threshold_for
 from mnad.calibration.result import Calibration
@@ -17,6 +17,7 @@ from mnad.calibration.things import block_size
 from mnad.camera.view import View
 from mnad.errors import MnadError, UsageError
 from mnad.models.folder import Model
+from mnad.runtime.runtime import Runtime
 from mnad.scoring.smooth import CausalMedian
 from mnad.scoring.windows import Windows
 
@@ -32,6 +33,7 @@ def calibrate_model(
     rate: float,
     per_hour: float,
     *,
+    runtime: Runtime | None = None,
     trained_on: bool = False,
     progress: bool = True,
 ) -> Model:
@@ -47,6 +49,7 @@ def calibrate_model(
         names: of the clips.
         rate: frames per second of the clips.
         per_hour: false alarms per hour to allow.
+        runtime: what will score its frames, as a threshold holds for one runtime; None: torch.
         trained_on: accept footage that the model was trained on.
         progress: show a progress bar.
 
@@ -57,12 +60,7 @@ def calibrate_model(
     """
     if not 0 < per_hour < np.inf:
         raise UsageError(f"false_alarms_per_hour is {per_hour}; give a number above 0.")
-    share = known_share(clips, model.known)
-    if share > 0 and not trained_on:
-        raise UsageError(
-            f"{100 * share:.0f} % of this footage was trained on, so that it cannot say how normal "
-            "footage scores: give other footage, or accept that by --trained_on true."
-        )
+    share = trained_share(clips, model.known, trained_on)
     seconds = sum(map(len, clips)) / rate
     if seconds < SHORTEST_SECONDS:
         raise MnadError(
@@ -83,8 +81,7 @@ def calibrate_model(
         total=len(windows), unit="frame", desc="calibration", disable=None if progress else True
     ) as bar:
         reference = measure(
-            model.network,
-            model.config.method,
+            runtime or model.torch_runtime,
             windows,
             range(len(windows)),
             block,

@@ -9,6 +9,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from mnad.errors import UsageError
+
 Frames = NDArray[np.uint8]
 
 PIECES = 15
@@ -79,3 +81,23 @@ def known_share(clips: Sequence[Frames], known: NDArray[np.uint64]) -> float:
         return 0.0
     own = np.array([fingerprint(frame) for clip in clips for frame in clip], np.uint64)
     return float(np.isin(own, known).mean())
+
+
+def trained_share(clips: Sequence[Frames], known: NDArray[np.uint64], accepted: bool) -> float:
+    """Share of the frames that were trained on, 0..1.
+
+    Args:
+        clips: normal footage that is to say how normal footage scores.
+        known: fingerprints of frames that were trained on.
+        accepted: whether such frames may be among them.
+
+    Raises:
+        UsageError: there are some, and they may not.
+    """
+    share = known_share(clips, known)
+    if share > 0 and not accepted:
+        raise UsageError(
+            f"{100 * share:.0f} % of this footage was trained on, so that it cannot say how normal "
+            "footage scores: give other footage, or accept that by --trained_on true."
+        )
+    return share

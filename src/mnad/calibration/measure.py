@@ -10,11 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mnad.config import MethodConfig
-from mnad.network.mnad import MNAD
+from mnad.runtime.runtime import Runtime
 from mnad.scoring.peaks import block_errors, peaks_of, usual_errors
 from mnad.scoring.reference import Reference
-from mnad.scoring.scorer import score_windows
 from mnad.scoring.where import NormalLevel
 from mnad.scoring.windows import Windows
 
@@ -23,8 +21,7 @@ BATCH = 4
 
 
 def reference_of(
-    network: MNAD,
-    method: MethodConfig,
+    runtime: Runtime,
     windows: Windows,
     block: int,
     mask: NDArray[np.float32] | None = None,
@@ -37,7 +34,7 @@ def reference_of(
     chosen = np.linspace(0, len(windows) - 1, count).round().astype(int).tolist()
     blocks: list[Tensor] = []
     plain = np.ones((), np.float32)
-    found = measure(network, method, windows, chosen, block, plain, mask, blocks.append)
+    found = measure(runtime, windows, chosen, block, plain, mask, blocks.append)
     together = torch.cat(blocks)
     usual = usual_errors(together.cpu().numpy())
     peak = peaks_of(together, torch.tensor(usual, device=together.device))
@@ -45,8 +42,7 @@ def reference_of(
 
 
 def measure(
-    network: MNAD,
-    method: MethodConfig,
+    runtime: Runtime,
     windows: Windows,
     chosen: Sequence[int],
     block: int,
@@ -57,8 +53,7 @@ def measure(
     """The parts of the target frames of some windows, in the order of `chosen`.
 
     Args:
-        network: in evaluation mode; its memory does not change.
-        method: the reading of the equations.
+        runtime: what computes the scores; the memory does not change.
         windows: of normal footage.
         chosen: indices of windows, at least 2.
         block: size of the blocks of the frame score, in pixels.
@@ -66,15 +61,14 @@ def measure(
         mask: (h, w) in 0..1, what of each pixel counts; all without it.
         told: given the block errors (B, rows, columns) of each batch.
     """
-    device = next(network.parameters()).device
-    looked = None if mask is None else torch.tensor(mask, device=device)
-    against = torch.tensor(usual, device=device)
+    looked = None if mask is None else torch.tensor(mask, device=runtime.device)
+    against = torch.tensor(usual, device=runtime.device)
     levels = NormalLevel(mask)
     rows: list[Tensor] = []
     highest = 0.0
     order = [chosen[i : i + BATCH] for i in range(0, len(chosen), BATCH)]
-    for batch in windows.batches(order, device):
-        parts = score_windows(network, method, batch, mask=looked)
+    for batch in windows.batches(order, runtime.device):
+        parts = runtime.score(batch, mask=looked)[1]
         blocks = block_errors(parts.error, block)
         peak = peaks_of(blocks, against)
         rows.append(torch.stack([parts.psnr, parts.distance, peak], 1).double().cpu())

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnad.config import Device
-from mnad.errors import MnadError
 
 if TYPE_CHECKING:
     from mnad.calibration.result import Calibration
@@ -34,37 +33,14 @@ def calibrate(
         device: auto, cpu or cuda.
         cache_dir: where decoded frames go that do not fit into 4 GiB of memory.
     """
-    from fractions import Fraction
-
     from mnad.calibration.calibrate import calibrate_model
-    from mnad.detector import pick_device
+    from mnad.calibration.footage import normal_footage
     from mnad.models.folder import load_model, save_normal
-    from mnad.video.cache import load_clips
-    from mnad.video.find import find_sources, name_of
-    from mnad.video.thin import taken_rate
+    from mnad.runtime.pick import pick_device
 
     loaded = load_model(model, pick_device(device))
-    network, wanted = loaded.config.network, loaded.config.rate
-    paths = find_sources(sources)
-    known = None if rate is None else Fraction(rate).limit_denominator(1001)
-    rates = [taken_rate(path, wanted, known) for path in paths]
-    if max(rates) > 1.2 * min(rates):
-        raise MnadError(
-            f"the sources have from {min(rates):g} to {max(rates):g} frames per second; calibrate "
-            "on footage of one rate, that of the camera."
-        )
-    size = (network.height, network.image_width, network.channels)
-    clips = load_clips(
-        paths, *size, cache_dir=cache_dir, rate=wanted, regions=loaded.regions, folder_rate=known
-    )
-    calibrated = calibrate_model(
-        loaded,
-        clips,
-        [name_of(path) for path in paths],
-        rates[0],
-        false_alarms_per_hour,
-        trained_on=trained_on,
-    )
+    footage = normal_footage(loaded, sources, rate, cache_dir)
+    calibrated = calibrate_model(loaded, *footage, false_alarms_per_hour, trained_on=trained_on)
     save_normal(Path(model), calibrated)
     assert calibrated.calibration is not None
     return calibrated.calibration

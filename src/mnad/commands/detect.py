@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnad.alarms.alarms import AlarmConfig
-from mnad.config import Device, Policy
+from mnad.config import Device, Policy, RuntimeName
 from mnad.errors import MnadError, UsageError
 from mnad.watch.options import EventTimes, Kind, WatchOptions
 
@@ -30,6 +30,7 @@ def detect(
     fail_on_event: bool = False,
     policy: Policy = "frozen",
     device: Device = "auto",
+    runtime: RuntimeName = "auto",
 ) -> "list[Detection]":
     """Find when and where something is wrong: events, clips, scores, overlay video and report.
 
@@ -51,6 +52,8 @@ def detect(
         fail_on_event: end with exit code 3 when there were events.
         policy: memory at test time; frozen, or reset: updated by regular frames, anew per source.
         device: auto, cpu or cuda.
+        runtime: torch, openvino, openvino-int8, onnx or onnx-int8; auto: torch on CUDA; on the CPU
+            what the model was exported for in int8, else openvino where that is installed.
     """
     from mnad.detector import Detector
     from mnad.video.address import is_live, live_name, redacted
@@ -59,7 +62,8 @@ def detect(
     from mnad.watch.live import watch_live
 
     watch = WatchOptions(overlay, clips, threshold, events, most_gigabytes, alarms, picture)
-    detector = Detector.load(model, device, "reset" if policy == "carried" else policy)
+    kept = "reset" if policy == "carried" else policy
+    detector = Detector.load(model, device, kept, runtime)
     streams = [source for source in sources if live or is_live(source)]
     if streams:
         if len(sources) > 1:

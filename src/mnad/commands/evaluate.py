@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mnad.config import Device, Policy
+from mnad.config import Device, Policy, RuntimeName
 from mnad.errors import MnadError, UsageError
 
 
@@ -21,6 +21,7 @@ def evaluate(
     streams: int = 1,
     lambda_score: float | None = None,
     device: Device = "auto",
+    runtime: RuntimeName = "torch",
 ) -> dict[str, Any]:
     """Measure a model on labelled test clips, in every protocol of the field.
 
@@ -35,19 +36,24 @@ def evaluate(
         streams: clips scored side by side; not with a carried memory.
         lambda_score: weight of the PSNR in the combined score; null: the model's.
         device: auto, cpu or cuda.
+        runtime: torch, openvino, openvino-int8, onnx or onnx-int8; auto: what detect would take.
     """
     from mnad.datasets import open_dataset
-    from mnad.detector import pick_device
     from mnad.evaluation.run import evaluate_model
-    from mnad.models.folder import load_model
     from mnad.reports.plots import evaluation_plot
+    from mnad.runtime.pick import load_runtime
 
     if streams < 1:
         raise UsageError(f"streams is {streams}; it must be 1 or more.")
-    loaded = load_model(model, pick_device(device))
+    loaded, engine = load_runtime(model, device, runtime)
     dataset = open_dataset(data)
     result = evaluate_model(
-        loaded, dataset, policy=policy, lockstep=streams, lambda_score=lambda_score
+        loaded,
+        dataset,
+        runtime=engine,
+        policy=policy,
+        lockstep=streams,
+        lambda_score=lambda_score,
     )
     if json is not None:
         beside = Path(f"{json}.part")

@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
 
 def info(model: str | Path) -> dict[str, Any]:
-    """Say what a model folder holds: task, sizes, training record, fingerprint of the data.
+    """Say what a model folder holds: task, sizes, exports, how it was trained and on what.
 
     Args:
         model: a model folder.
     """
     from mnad.models.folder import load_model
+    from mnad.runtime.exports import EXPORTED, find_export
 
     loaded = load_model(model)
+    exports = {name: find_export(Path(model), name) for name in EXPORTED}
     reference = loaded.reference
     return {
         "preset": loaded.config.preset,
@@ -31,6 +33,11 @@ def info(model: str | Path) -> dict[str, Any]:
         "regions": None if loaded.regions is None else loaded.regions.as_dict(),
         "reference_frames": 0 if reference is None else len(reference.psnr),
         "calibration": None if loaded.calibration is None else loaded.calibration.sentences(),
+        "exports": {
+            name: {"usable": not export.changed, **export.record}
+            for name, export in exports.items()
+            if export is not None
+        },
         "training": loaded.training,
     }
 

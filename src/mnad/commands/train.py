@@ -131,7 +131,7 @@ def train(
     from mnad.calibration.calibrate import SHORTEST_SECONDS, calibrate_model
     from mnad.calibration.holdout import hold_out as split
     from mnad.datasets import open_dataset, require_training
-    from mnad.detector import pick_device
+    from mnad.runtime.pick import pick_device
     from mnad.training.loop import Footage, main
     from mnad.video.cache import load_clips
     from mnad.video.regions import load_regions

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mnad.alarms.alarms import AlarmConfig
-from mnad.config import NetworkConfig
+from mnad.config import LiveRuntimeName, NetworkConfig
 from mnad.errors import UsageError
 from mnad.watch.options import EventTimes, WatchOptions
 
@@ -63,6 +63,7 @@ def watch(
     events: EventTimes = EventTimes(),
     alarms: AlarmConfig = AlarmConfig(),
     most_gigabytes: float = 20.0,
+    runtime: LiveRuntimeName = "auto",
 ) -> "Watched":
     """From a camera to alarms: learn what is normal there, calibrate, then watch until stopped.
 
@@ -90,11 +91,14 @@ def watch(
         events: what makes an event of abnormal frames.
         alarms: where alarms go.
         most_gigabytes: cap on the disk that the folder takes; the oldest clips go first.
+        runtime: torch or openvino, which every model that is learnt can run by; auto: as detect.
     """
+    from mnad.runtime.pick import require
     from mnad.video.regions import load_regions
     from mnad.watch.camera import watch_camera
     from mnad.watch.site import Settings, Site
 
+    require(runtime)
     NetworkConfig(height=height, image_width=image_width, channels=channels)
     for name, value in (
         ("false_alarms_per_hour", false_alarms_per_hour),
@@ -116,7 +120,13 @@ def watch(
     )
     options = WatchOptions(overlay, clips, threshold, events, most_gigabytes, alarms)
     seen = watch_camera(
-        Site(out), source, given, options, learn_seconds=seconds_of(learn), relearn=relearn
+        Site(out),
+        source,
+        given,
+        options,
+        learn_seconds=seconds_of(learn),
+        relearn=relearn,
+        runtime=runtime,
     )
     if seen is None:
         return Watched(Path(out), 0, 0)

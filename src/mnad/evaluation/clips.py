@@ -161,7 +161,7 @@ class _Run:
         self.name, self.stream = name, stream
         self.scores = ClipScores(name)
         self.taken: Taken | None = None
-        self._network = scorer.network.config
+        self._network = scorer.runtime.network
         self._frames = frames
         self._seen: deque[Taken] = deque(maxlen=self._network.window)
         self._error: MnadError | None = None

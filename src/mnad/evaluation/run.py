@@ -28,6 +28,7 @@ from mnad.evaluation.summary import (
 )
 from mnad.metrics.controls import control_scores
 from mnad.models.folder import Model
+from mnad.runtime.runtime import Runtime
 from mnad.scoring.smooth import SECONDS
 from mnad.scoring.stream import Scorer
 
@@ -46,6 +47,7 @@ def evaluate_model(
     model: Model,
     dataset: Dataset,
     *,
+    runtime: Runtime | None = None,
     policy: Policy = "carried",
     lockstep: int = 1,
     lambda_score: float | None = None,
@@ -56,6 +58,7 @@ def evaluate_model(
     Args:
         model: the model.
         dataset: labelled test clips.
+        runtime: what computes the scores; None: torch.
         policy: memory at test time: ``carried`` across clips in order (public code), ``reset`` per
             clip, ``frozen``.
         lockstep: clips scored side by side; the numbers do not depend on it. Not with ``carried``.
@@ -71,9 +74,8 @@ def evaluate_model(
     """
     require_labels(dataset)
     weight = model.config.method.lambda_score if lambda_score is None else lambda_score
-    known = model.reference
-    blocks = None if known is None else (known.block, known.usual)
-    scorer = Scorer(model.network, model.config.method, policy, model.mask, blocks)
+    runtime = runtime or model.torch_runtime
+    scorer = Scorer(runtime, policy, model.mask, model.blocks)
     intake = Intake(model.config.network, dataset.rate, model.config.rate, model.regions)
     total = sum(clip.length for clip in dataset.test)
     with tqdm(total=total, unit="frame", disable=None if progress else True) as bar:
@@ -117,7 +119,7 @@ def evaluate_model(
         "parts": parts,
         "controls": _controls(clips, by_name, model, labels),
         "macro": per_clip_table(labels, main),
-        "protocol": _protocol(model, dataset, policy, weight, clips, labels),
+        "protocol": _protocol(model, dataset, runtime, policy, weight, clips, labels),
         "failed": failed,
         "frames_detail": {
             clip.name: {
@@ -186,6 +188,7 @@ def _controls(
 def _protocol(
     model: Model,
     dataset: Dataset,
+    runtime: Runtime,
     policy: Policy,
     weight: float,
     clips: Sequence[ClipScores],
@@ -236,5 +239,6 @@ def _protocol(
             "numpy": np.__version__,
             "python": platform.python_version(),
         },
-        "device": model.device.type,
+        "device": runtime.device.type,
+        "runtime": runtime.name,
     }

@@ -26,6 +26,7 @@ from mnad.config import MethodConfig, ModelConfig, NetworkConfig, from_dict
 from mnad.errors import MnadError, UsageError
 from mnad.models.normal import Normal, load_normal, normal_to_bytes
 from mnad.network.mnad import MNAD
+from mnad.runtime.runtime import TorchRuntime
 from mnad.scoring.reference import Reference
 from mnad.video.regions import Regions
 
@@ -63,9 +64,15 @@ class Model:
         return self.regions.mask(self.config.network.height, self.config.network.image_width)
 
     @property
-    def device(self) -> torch.device:
-        """Where the network lies."""
-        return next(self.network.parameters()).device
+    def blocks(self) -> tuple[int, NDArray[np.float32]] | None:
+        """Blocks of the score for cameras: their side, and what they are measured against."""
+        known = self.reference
+        return None if known is None else (known.block, known.usual)
+
+    @property
+    def torch_runtime(self) -> TorchRuntime:
+        """The network itself as what computes the scores."""
+        return TorchRuntime(self.network, self.config.method)
 
 
 def build_network(config: ModelConfig) -> MNAD:

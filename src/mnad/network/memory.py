@@ -136,5 +136,7 @@ class Memory(nn.Module):
                 query, self.items.unsqueeze(0) if items is None else items, self.detach
             )
             both = torch.cat([query, aggregate], dim=-1)  # (B, K, 2C)
-            both = both.transpose(1, 2).reshape(len(both), -1, *feature.shape[-2:])  # (B, 2C, H, W)
+            both = both.transpose(1, 2).reshape(
+                both.shape[0], -1, *feature.shape[-2:]
+            )  # (B, 2C, H, W)
         return MemoryRead(both, query, cosine)

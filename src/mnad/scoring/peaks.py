@@ -3,21 +3,22 @@
 The paper's PSNR averages over the frame, in which a small anomaly drowns; a block of the size of a
 thing does not. But the highest error of any block is a bar that the busiest place of the scene
 sets for all others: a person between the lanes of a road errs less than the cars on them always
-do. So each block is measured against what training frames reach at its place.
+do. So each block is measured against what is usual in training frames at its place.
 """
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-BUSY = 0.25
-"""Share of the places that are measured against themselves; the quieter ones against the quietest
-of these, so that places where nothing ever happens do not glow at the first noise. Chosen on
-pseudo-anomalies: benchmarks/score_forms.py."""
+SHARE = 0.99
+"""Of training frames, how many stay below what is called usual at a place."""
+QUIET = 0.25
+"""Share of the places, the quietest, that are measured against the least quiet of them: where
+nothing ever happens the first noise would glow. Both are chosen on things blended into normal
+footage: benchmarks/score_forms.py."""
 
 
 def block_errors(error: Tensor, block: int) -> Tensor:
@@ -47,7 +48,7 @@ def peaks_of(blocks: Tensor, usual: Tensor | None = None) -> Tensor:
         usual: (h, w) from `usual_errors`; without it errors are taken as they are.
 
     Returns:
-        (B,) 0 and more: 1 is what training frames hardly ever exceed at that place; without
+        (B,) 0 and more: 1 is what one training frame in a hundred exceeds at that place; without
         `usual` in 0..1.
     """
     return (blocks if usual is None else blocks / usual).flatten(1).amax(1)
@@ -57,14 +58,13 @@ def usual_errors(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
     """What blocks are measured against.
 
     Args:
-        blocks: (n, h, w) block errors of normal frames.
+        blocks: (n, h, w) block errors of training frames.
 
     Returns:
-        (h, w) above 0: the highest error in the neighbourhood, as far as a block reaches, because
-        what passes here may pass one step aside too; but at least what a share `BUSY` of all
-        places exceeds, not counting those that are masked.
+        (h, w) above 0: what `SHARE` of the frames stay below at each place; but at least what a
+        share `QUIET` of all places stays below, not counting those that are masked.
     """
-    around = np.asarray(cv2.dilate(blocks.max(0), np.ones((9, 9), np.uint8)))
-    seen = around[around > 0]
-    least = float(np.quantile(seen, 1 - BUSY)) if seen.size else 1.0
-    return np.asarray(np.maximum(around, least), np.float32)
+    level = np.quantile(blocks, SHARE, axis=0)
+    seen = level[level > 0]
+    least = float(np.quantile(seen, QUIET)) if seen.size else 1.0
+    return np.asarray(np.maximum(level, least), np.float32)

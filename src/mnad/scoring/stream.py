@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mnad.config import MethodConfig, Policy
-from mnad.network.mnad import MNAD
+from mnad.config import Policy
+from mnad.runtime.runtime import Runtime
 from mnad.scoring.peaks import block_errors, peaks_of
-from mnad.scoring.scorer import score_and_update, score_windows
+from mnad.scoring.scorer import score_and_update
 
 
 @dataclass
@@ -44,7 +44,7 @@ class FrameParts:
         peak: how far the most unusual block exceeds what is usual at its place; NaN without
             blocks.
         updated: whether the frame moved the memory.
-        error: (H, W) squared error in 0..1, on the network's device.
+        error: (H, W) squared error in 0..1, on the runtime's device.
     """
 
     index: int
@@ -60,8 +60,7 @@ class Scorer:
     """Scores streams of frames with one network.
 
     Args:
-        network: in evaluation mode.
-        method: the reading of the equations.
+        runtime: what computes the scores.
         policy: ``frozen`` keeps the trained items; ``reset`` and ``carried`` update them by
             regular frames, and differ in what `open` is given at the next clip.
         mask: (H, W) float32 in 0..1, what of each pixel counts; all without it.
@@ -71,27 +70,25 @@ class Scorer:
 
     def __init__(
         self,
-        network: MNAD,
-        method: MethodConfig,
+        runtime: Runtime,
         policy: Policy,
         mask: NDArray[np.float32] | None = None,
         blocks: tuple[int, NDArray[np.float32]] | None = None,
     ) -> None:
-        self.network, self.method, self.policy = network, method, policy
-        self.device = next(network.parameters()).device
+        self.runtime, self.policy = runtime, policy
         self.block, self.usual = 0, torch.ones(())
         if blocks is not None:
-            self.block, self.usual = blocks[0], torch.tensor(blocks[1], device=self.device)
-        self.mask = None if mask is None else torch.tensor(mask, device=self.device)
+            self.block, self.usual = blocks[0], torch.tensor(blocks[1], device=runtime.device)
+        self.mask = None if mask is None else torch.tensor(mask, device=runtime.device)
 
     def open(self, after: Stream | None = None) -> Stream:
         """A new stream; under ``carried`` it goes on with the memory of the stream `after`."""
         items = None
-        if self.network.memory is not None and self.policy != "frozen":
-            items = self.network.memory.items
+        if self.policy != "frozen":
+            items = self.runtime.items
             if self.policy == "carried" and after is not None and after.items is not None:
                 items = after.items
-        return Stream(deque(maxlen=self.network.config.window), items)
+        return Stream(deque(maxlen=self.runtime.network.window), items)
 
     def push(
         self, streams: Sequence[Stream], frames: Sequence[NDArray[np.uint8]]
@@ -110,25 +107,23 @@ class Scorer:
         for stream, frame in zip(streams, frames, strict=True):
             stream.window.append(frame)
             stream.pushed += 1
-        length = self.network.config.window
+        length = self.runtime.network.window
         full = [i for i, stream in enumerate(streams) if len(stream.window) == length]
         scored: list[FrameParts | None] = [None] * len(streams)
         if not full:
             return scored
         batch = torch.from_numpy(np.stack([np.stack(streams[i].window) for i in full]))
-        batch = batch.to(self.device)
+        batch = batch.to(self.runtime.device)
         memories = [streams[i].items for i in full]
         if memories[0] is None:
-            parts = score_windows(self.network, self.method, batch, mask=self.mask)
+            parts = self.runtime.score(batch, mask=self.mask)[1]
             gate = torch.zeros_like(parts.psnr)
         else:
             items = torch.stack([m for m in memories if m is not None])
-            parts, gate, items = score_and_update(
-                self.network, self.method, batch, items, self.mask
-            )
+            parts, gate, items = score_and_update(self.runtime, batch, items, self.mask)
             for row, i in enumerate(full):
                 streams[i].items = items[row]
-        back = length - 1 - self.network.config.target
+        back = length - 1 - self.runtime.network.target
         peaks = torch.full_like(parts.psnr, torch.nan)
         if self.block:
             peaks = peaks_of(block_errors(parts.error, self.block), self.usual)

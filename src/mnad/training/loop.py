@@ -132,9 +132,7 @@ def main(
         config, network, training=record, known=fingerprints(footage.clips), regions=regions
     )
     block = block_size(footage.clips)
-    model = replace(
-        model, reference=reference_of(network, config.method, windows, block, model.mask)
-    )
+    model = replace(model, reference=reference_of(model.torch_runtime, windows, block, model.mask))
     try:
         model = model if finish is None else finish(model)
     finally:  # whatever becomes of that, the training is not lost

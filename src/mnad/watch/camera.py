@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
+from mnad.config import RuntimeName
 from mnad.detector import Detector
 from mnad.errors import MnadError, UsageError
 from mnad.video.address import is_live
@@ -39,6 +40,7 @@ def watch_camera(
     *,
     learn_seconds: float,
     relearn: bool,
+    runtime: RuntimeName = "auto",
 ) -> Watcher | None:
     """Learn where nothing is learnt yet, and watch until told to stop (SIGINT, SIGTERM).
 
@@ -52,6 +54,7 @@ def watch_camera(
         options: what to write and whom to tell.
         learn_seconds: footage to learn from.
         relearn: learn anew from the newest footage, and from what was marked as normal.
+        runtime: what computes the scores, of every model.
 
     Returns:
         The watcher, closed; None if it was stopped before anything was learnt.
@@ -72,11 +75,11 @@ def watch_camera(
         stopped = stack.enter_context(stoppable())
         stream = stack.enter_context(_opened(source, settings.channels))
         started = datetime.now(UTC).astimezone()
-        run = _Run(site, settings, options, stream, footage, started, learn_seconds)
+        run = _Run(site, settings, options, stream, footage, started, learn_seconds, runtime)
         stack.callback(run.close)
         run.wanted = relearn or site.model is None
         if site.model is not None:
-            run.begin(Detector.load(site.model))
+            run.begin(Detector.load(site.model, runtime=runtime))
         for item in stream:
             if stopped():
                 break
@@ -105,12 +108,13 @@ class _Run:
         footage: Footage,
         started: datetime,
         learn_seconds: float,
+        runtime: RuntimeName,
     ) -> None:
         self.watcher: Watcher | None = None
         self.wanted = False
         self._site, self._settings, self._options = site, settings, options
         self._stream, self._footage, self._started = stream, footage, started
-        self._learn_seconds = learn_seconds
+        self._learn_seconds, self._runtime = learn_seconds, runtime
         self._thin = Thin(stream.rate, settings.rate)
         self._training: subprocess.Popen[bytes] | None = None
         self._status: Status | None = None
@@ -219,7 +223,7 @@ class _Run:
                 )
             _LOG.error("the training failed (exit code %d); the model before goes on", code)
             return
-        detector = Detector.load(model)
+        detector = Detector.load(model, runtime=self._runtime)
         if self.watcher is None:
             self.begin(detector)
             _LOG.info("watching %s", self._stream.name)

@@ -1,0 +1,61 @@
+"""Normal footage that a person names, as a model takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnad.errors import MnadError
+from mnad.models.folder import Model
+from mnad.video.cache import load_clips
+from mnad.video.find import find_sources, name_of
+from mnad.video.thin import taken_rate
+
+
+class NormalFootage(NamedTuple):
+    """Decoded clips.
+
+    Attributes:
+        clips: (T, H, W, c) uint8 at the size of the model's network.
+        names: of the clips.
+        rate: frames per second of the clips.
+    """
+
+    clips: Sequence[NDArray[np.uint8]]
+    names: list[str]
+    rate: float
+
+
+def normal_footage(
+    model: Model, sources: Sequence[str], rate: float | None, cache_dir: Path | None
+) -> NormalFootage:
+    """Decode sources at the size and rate of a model.
+
+    Args:
+        model: whose.
+        sources: video files, folders of videos, folders of frames, or patterns.
+        rate: frames per second of folders of images, which do not say it; None: 25.
+        cache_dir: where decoded frames go that do not fit into memory.
+
+    Raises:
+        MnadError: a source cannot be read, or their rates differ.
+    """
+    network, wanted = model.config.network, model.config.rate
+    paths = find_sources(list(sources))
+    known = None if rate is None else Fraction(rate).limit_denominator(1001)
+    rates = [taken_rate(path, wanted, known) for path in paths]
+    if max(rates) > 1.2 * min(rates):
+        raise MnadError(
+            f"the sources have from {min(rates):g} to {max(rates):g} frames per second; calibrate "
+            "on footage of one rate, that of the camera."
+        )
+    size = (network.height, network.image_width, network.channels)
+    clips = load_clips(
+        paths, *size, cache_dir=cache_dir, rate=wanted, regions=model.regions, folder_rate=known
+    )
+    return NormalFootage(clips, [name_of(path) for path in paths], rates[0])

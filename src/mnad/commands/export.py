@@ -1,0 +1,50 @@
+"""mnad export."""
+
+# Annotations are not postponed: to resolve them the command line would have to import torch.
+
+from pathlib import Path
+
+from mnad.config import ExportFormat
+from mnad.errors import UsageError
+
+
+def export(
+    model: Path,
+    *,
+    format: ExportFormat = "openvino",
+    int8: bool = False,
+    calibration: list[str] | None = None,
+    rate: float | None = None,
+    trained_on: bool = False,
+    cache_dir: Path | None = None,
+) -> Path:
+    """Write a model for another engine than torch into its folder; detect and watch then use it.
+
+    Args:
+        model: a model folder.
+        format: openvino (fastest on CPUs) or onnx.
+        int8: convolutions in 8 bits, smaller and on most CPUs faster; scores change a little, so
+            that the threshold is set anew for it.
+        calibration: for int8: normal footage that the model was not trained on, as for mnad
+            calibrate.
+        rate: frames per second of folders of images, which do not say it; null: 25.
+        trained_on: accept footage that the model was trained on.
+        cache_dir: where decoded frames go that do not fit into 4 GiB of memory.
+    """
+    if int8 and not calibration:
+        raise UsageError(
+            f"--int8 takes normal footage: mnad export {model} --format {format} --int8 "
+            "--calibration NORMAL_FOOTAGE"
+        )
+    if calibration and not int8:
+        raise UsageError("--calibration is for int8 alone; add --int8, or leave it out.")
+
+    from mnad.calibration.footage import normal_footage
+    from mnad.models.folder import load_model
+    from mnad.runtime.export import export_model
+    from mnad.runtime.pick import require
+
+    require(format, to_export=True)
+    loaded = load_model(model)
+    footage = normal_footage(loaded, calibration, rate, cache_dir) if calibration else None
+    return export_model(Path(model), loaded, format, footage, trained_on=trained_on)

@@ -1,0 +1,1 @@
+"""The engines that compute a model's scores: torch, OpenVINO, ONNX Runtime."""

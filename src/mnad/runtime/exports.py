@@ -1,0 +1,94 @@
+"""What a model folder holds for other engines, and whether it is still of this model.
+
+An export is a folder in the model's folder, named after its runtime: the graph, for int8 also how
+normal footage scores with it, and ``export.json``, which says what it was made of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from mnad.config import RuntimeName
+from mnad.errors import MnadError
+from mnad.models.folder import CONFIG, NORMAL, WEIGHTS
+
+RECORD = "export.json"
+FORMAT = 1
+EXPORTED: tuple[RuntimeName, ...] = get_args(RuntimeName)[2:]
+"""Runtimes that a model can be exported for."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """One export.
+
+    Attributes:
+        folder: where it lies.
+        record: what ``export.json`` says: ``of`` (SHA-256 by file of the model), ``versions``, and
+            for int8 ``calibration``.
+        changed: files of the model that are not those it was made of; it must not be used then.
+    """
+
+    folder: Path
+    record: dict[str, Any]
+    changed: tuple[str, ...]
+
+    def stale(self) -> str:
+        """The sentence for a person who asked for an export that must not be used."""
+        model = self.folder.parent
+        return (
+            f"{self.folder} was exported from another {' and '.join(self.changed)} than {model} "
+            f"holds now; export again by `{command(model, self.folder.name)}`."
+        )
+
+
+def command(model: Path, name: str) -> str:
+    """The command that exports a model for a runtime."""
+    form, _, int8 = name.partition("-")
+    return f"mnad export {model} --format {form}" + (
+        " --int8 --calibration NORMAL_FOOTAGE" if int8 else ""
+    )
+
+
+def sources_of(model: Path, name: str) -> dict[str, str]:
+    """SHA-256 of the files of a model that an export rests on, by name.
+
+    That of int8 rests on what the model knows of normal footage too: a model that was calibrated
+    anew must not go on with the threshold before.
+    """
+    files = [CONFIG, WEIGHTS]
+    if name.endswith("int8") and (model / NORMAL).exists():
+        files.append(NORMAL)
+    return {file: _sha256(model / file) for file in files}
+
+
+def find_export(model: Path, name: str) -> Export | None:
+    """The export of a model for a runtime, or None.
+
+    Raises:
+        MnadError: it is damaged, or from a newer version.
+    """
+    file = model / name / RECORD
+    if not file.is_file():
+        return None
+    try:
+        record = json.loads(file.read_text())
+        if record["format"] > FORMAT:
+            raise MnadError(f"{file.parent} was written by a newer mnad; update mnad.")
+        now, then = sources_of(model, name), dict(record["of"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise MnadError(
+            f"{file} is damaged ({type(error).__name__}: {error}); export again by "
+            f"`{command(model, name)}`."
+        ) from None
+    changed = tuple(f for f in sorted({*now, *then}) if now.get(f) != then.get(f))
+    return Export(file.parent, record, changed)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

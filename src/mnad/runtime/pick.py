@@ -1,0 +1,149 @@
+"""On what and by what a model computes: the choices behind ``--device`` and ``--runtime``."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+from mnad.config import Device, RuntimeName
+from mnad.errors import MnadError, UsageError
+from mnad.models.folder import NORMAL, Model, load_model
+from mnad.models.normal import load_normal
+from mnad.runtime.exports import EXPORTED, Export, command, find_export
+from mnad.runtime.runtime import GraphRuntime, Runtime
+
+_LOG = logging.getLogger("mnad")
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "openvino": ("openvino",),
+    "openvino-int8": ("openvino", "nncf"),
+    "onnx": ("onnxruntime", "onnx", "onnxscript"),
+    "onnx-int8": ("onnxruntime", "onnx", "onnxscript", "nncf"),
+}
+"""What it takes to export for a runtime; to run, it takes the first."""
+
+
+def pick_device(device: Device) -> torch.device:
+    """`auto` is CUDA where there is one, else the CPU.
+
+    Raises:
+        UsageError: CUDA was asked for and is not there.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            "device is 'cuda' but this torch finds no CUDA GPU; use --device cpu, or install a "
+            "CUDA build of torch."
+        )
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)
+
+
+def installed(name: str, *, to_export: bool = False) -> bool:
+    """Whether the packages of a runtime are there, or those that it takes to export for it."""
+    packages = PACKAGES.get(name, ()) if to_export else PACKAGES.get(name, ())[:1]
+    return all(find_spec(package) is not None for package in packages)
+
+
+def require(name: str, *, to_export: bool = False) -> None:
+    """Refuse a runtime whose packages are missing.
+
+    Raises:
+        UsageError: they are.
+    """
+    if not installed(name, to_export=to_export):
+        form = name.partition("-")[0]
+        raise UsageError(
+            f"{name} takes packages that are not installed; install them by "
+            f"`pip install 'mnad[{form}]'`."
+        )
+
+
+def load_runtime(
+    path: str | Path, device: Device = "auto", name: RuntimeName = "auto"
+) -> tuple[Model, Runtime]:
+    """Load a model folder and what computes its scores.
+
+    ``auto`` is torch on CUDA. On the CPU it is what the model was exported for in int8, OpenVINO
+    before ONNX; else OpenVINO where that is installed; else ONNX where the model was exported for
+    it; else torch. Other runtimes than torch compute on the CPU.
+
+    Returns:
+        The model, with what it knows of normal footage by that very runtime, and the runtime.
+
+    Raises:
+        UsageError: no such folder or device, or a runtime that cannot be had.
+        MnadError: the folder is broken, or an export that was asked for is of another model.
+    """
+    folder = Path(path)
+    elsewhere = name not in ("auto", "torch")
+    if elsewhere and device == "cuda":
+        raise UsageError(f"{name} computes on the CPU; leave --device cuda out, or take torch.")
+    where = torch.device("cpu") if elsewhere else pick_device(device)
+    model = load_model(folder, where)
+    export = None
+    if elsewhere:
+        export = _asked_for(folder, name)
+    elif name == "auto":
+        name, export = ("torch", None) if where.type == "cuda" else _fastest(folder)
+    if name == "torch":
+        return model, model.torch_runtime
+    if export is not None and (export.folder / NORMAL).exists():
+        normal = load_normal(export.folder / NORMAL)
+        model = replace(model, reference=normal.reference, calibration=normal.calibration)
+    return model, open_graph(model, name, None if export is None else export.folder)
+
+
+def open_graph(model: Model, name: RuntimeName, folder: Path | None = None) -> GraphRuntime:
+    """An engine with the graph of a model, from an export or, for OpenVINO, converted now.
+
+    Raises:
+        MnadError: the export is damaged.
+    """
+    network, method = model.network, model.config.method
+    try:
+        if name.startswith("openvino"):
+            from mnad.runtime import openvino
+
+            run = openvino.compiled(folder or openvino.convert(network, method))
+        else:
+            from mnad.runtime import onnx
+
+            assert folder is not None
+            run = onnx.loaded(folder)
+    except Exception as error:  # every engine has kinds of its own
+        if folder is None:
+            raise
+        raise MnadError(
+            f"{folder} is damaged ({type(error).__name__}); export again by "
+            f"`{command(folder.parent, name)}`."
+        ) from error
+    return GraphRuntime(name, network, method, run)
+
+
+def _asked_for(folder: Path, name: RuntimeName) -> Export | None:
+    require(name)
+    export = find_export(folder, name)
+    if export is None and name != "openvino":
+        raise UsageError(
+            f"{folder} was not exported for {name}; `{command(folder, name)}` does that."
+        )
+    if export is not None and export.changed:
+        raise MnadError(export.stale())
+    return export
+
+
+def _fastest(folder: Path) -> tuple[RuntimeName, Export | None]:
+    for name in sorted(EXPORTED, key=lambda name: not name.endswith("int8")):
+        if not installed(name):
+            continue
+        export = find_export(folder, name)
+        if export is not None and export.changed:
+            _LOG.warning("%s Until then it is not used.", export.stale())
+            export = None
+        if export is not None or name == "openvino":
+            return name, export
+    return "torch", None

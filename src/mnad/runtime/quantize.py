@@ -1,0 +1,76 @@
+"""Int8 by post-training quantization (NNCF): the convolutions, and nothing that makes a score.
+
+The first convolution stays in floating point, as footage brighter than what was calibrated on would
+be cut off there, and so does the last one, whose rounding would be an error of the frame. So do the
+memory and everything after the network.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnad.network.mnad import MNAD
+from mnad.runtime.graph import INPUTS
+from mnad.runtime.quiet import quiet, without_telemetry
+from mnad.scoring.windows import Windows
+
+MOST_WINDOWS = 300
+"""Windows that the ranges are taken from."""
+CONVOLUTIONS = ("Convolution", "ConvolutionBackpropData", "Conv", "ConvTranspose")
+
+
+class Node(NamedTuple):
+    """An operation of a graph: its name, its kind, and the path of the module that it is in."""
+
+    name: str
+    kind: str
+    scope: str
+
+
+def quantize(model: Any, nodes: list[Node], network: MNAD, windows: Windows) -> Any:
+    """The graph with weights and activations of its convolutions in int8.
+
+    Args:
+        model: an openvino.Model or onnx.ModelProto.
+        nodes: of the graph, in the order in which they are computed.
+        network: whose graph it is.
+        windows: of normal footage; at most `MOST_WINDOWS` of them are used, evenly spread.
+    """
+    count = min(len(windows), MOST_WINDOWS)
+    chosen = np.linspace(0, len(windows) - 1, count).round().astype(int).tolist()
+    fixed = [np.ones((network.config.height, network.config.image_width), np.float32)]
+    if network.memory is not None:
+        fixed.append(network.memory.items.unsqueeze(0).numpy())
+
+    def inputs(index: int) -> dict[str, NDArray[Any]]:
+        return dict(zip(INPUTS, [windows.batch([index]).numpy(), *fixed], strict=False))
+
+    without_telemetry()
+    with quiet("nncf"):
+        import nncf
+        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+        return nncf.quantize(
+            model,
+            nncf.Dataset(chosen, inputs),
+            subset_size=count,
+            preset=nncf.QuantizationPreset.MIXED,
+            ignored_scope=nncf.IgnoredScope(names=in_floats(nodes), validate=False),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                # The extremes, not their means: what is abnormal goes beyond the usual.
+                activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX
+            ),
+        )
+
+
+def in_floats(nodes: list[Node]) -> list[str]:
+    """Names of the nodes that stay in floating point."""
+    convolutions = [node for node in nodes if node.kind in CONVOLUTIONS]
+    within = [n for n in nodes if "network.encoder" in n.scope or "network.decoder" in n.scope]
+    # All others depend on the first one, and the last one on them: the order is theirs.
+    ends = {convolutions[0].name, convolutions[-1].name}
+    low = {node.name for node in (*convolutions, *within)} - ends
+    return [node.name for node in nodes if node.name not in low]

@@ -1,0 +1,240 @@
+"""What an export holds, that it is whole or not there, and that it is of this very model."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from footage import moving_square
+from networks import trained
+from scipy.stats import spearmanr
+
+from mnad.calibration.calibrate import calibrate_model
+from mnad.calibration.footage import NormalFootage
+from mnad.calibration.holdout import fingerprints
+from mnad.config import ModelConfig
+from mnad.detector import Detector
+from mnad.errors import MnadError, UsageError
+from mnad.models.folder import Model, load_model, save_model, save_normal
+from mnad.runtime import export as room
+from mnad.runtime.export import export_model
+from mnad.runtime.exports import find_export
+from mnad.runtime.pick import load_runtime
+from mnad.runtime.runtime import TorchRuntime
+from mnad.scoring.stream import Scorer
+
+openvino = pytest.importorskip("openvino")
+pytest.importorskip("nncf")
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+TAUGHT = moving_square(40, 9)
+NORMAL = NormalFootage([moving_square(180, 0), moving_square(130, 1)], ["first", "second"], 10.0)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A calibrated model with all of its exports."""
+    folder = tmp_path_factory.mktemp("export") / "m"
+    network = trained(steps=60)
+    bare = Model(ModelConfig(network.config), network, known=fingerprints([TAUGHT]))
+    model = calibrate_model(bare, *NORMAL, 60.0, progress=False)
+    save_model(folder, model)
+    for form in ("openvino", "onnx"):
+        export_model(folder, model, form)  # type: ignore[arg-type]
+        export_model(folder, model, form, NORMAL, progress=False)  # type: ignore[arg-type]
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "m"))
+
+
+def test_an_export_says_what_it_was_made_of(made: Path) -> None:
+    assert {p.name for p in made.iterdir()} == {
+        "config.json",
+        "model.safetensors",
+        "normal.safetensors",
+        "openvino",
+        "openvino-int8",
+        "onnx",
+        "onnx-int8",
+    }
+    record = json.loads((made / "openvino-int8" / "export.json").read_text())
+    assert set(record["of"]) == {"config.json", "model.safetensors", "normal.safetensors"}
+    assert set(record["versions"]) == {"mnad", "torch", "openvino", "nncf"}
+    assert record["calibration"] == {"windows": 302, "sources": ["first", "second"]}
+    assert set(json.loads((made / "onnx" / "export.json").read_text())["of"]) == {
+        "config.json",
+        "model.safetensors",
+    }
+    weights = {
+        name: (made / name / "model.bin").stat().st_size for name in ("openvino", "openvino-int8")
+    }
+    assert weights["openvino-int8"] < 0.4 * weights["openvino"]
+
+
+def frames() -> np.ndarray:
+    clip = moving_square(60, 4)
+    clip[30:40, 20:30, 4:14] = 0  # something black appears
+    return clip
+
+
+@pytest.mark.parametrize("name", ["openvino", "openvino-int8", "onnx", "onnx-int8"])
+def test_an_export_scores_as_the_model_does(made: Path, name: str) -> None:
+    expected = Detector.load(made, runtime="torch").score(frames())
+    detector = Detector.load(made, runtime=name)  # type: ignore[arg-type]
+    found = detector.score(frames())
+    assert detector.runtime.name == name
+    if name.endswith("int8"):
+        assert np.abs(found.psnr - expected.psnr).max() < 1
+        assert np.abs(found.psnr - expected.psnr).max() > 1e-4  # it is another network
+        for what in ("psnr", "peak"):
+            alike = spearmanr(getattr(found, what), getattr(expected, what)).statistic
+            assert alike > 0.97, what
+    else:
+        for what in ("psnr", "distance", "peak", "score"):
+            np.testing.assert_allclose(getattr(found, what), getattr(expected, what), rtol=2e-3)
+        np.testing.assert_allclose(found.psnr, expected.psnr, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["openvino-int8", "onnx-int8"])
+def test_the_threshold_of_int8_is_set_with_int8(made: Path, name: str) -> None:
+    model, runtime = load_runtime(made, name=name)  # type: ignore[arg-type]
+    plain = load_model(made)
+    assert model.reference is not None and model.calibration is not None
+    assert plain.reference is not None and plain.calibration is not None
+    scorer = Scorer(runtime, "frozen", blocks=model.blocks)
+    stream = scorer.open()
+    parts = [p for frame in NORMAL.clips[0] if (p := scorer.push([stream], [frame])[0])]
+    np.testing.assert_allclose(
+        model.reference.peak[: len(parts)], [p.peak for p in parts], rtol=1e-3
+    )
+    assert not np.allclose(model.reference.peak, plain.reference.peak, rtol=1e-6)
+    assert model.calibration.threshold.per_hour == plain.calibration.threshold.per_hour == 60.0
+    assert model.calibration.threshold.score == pytest.approx(
+        plain.calibration.threshold.score, abs=0.1
+    )
+    np.testing.assert_array_equal(model.known, plain.known)
+
+
+def test_only_convolutions_are_in_int8_and_neither_the_first_nor_the_last(made: Path) -> None:
+    graph = openvino.Core().read_model(made / "openvino-int8" / "model.xml")
+    kinds = {"Convolution", "ConvolutionBackpropData"}
+    low, floats = [], []
+    for op in graph.get_ordered_ops():
+        if op.get_type_name() == "FakeQuantize":
+            reached = {t.get_node().get_type_name() for t in op.output(0).get_target_inputs()}
+            assert reached <= kinds | {"MaxPool", "Concat"}
+        elif op.get_type_name() in kinds:
+            before = {op.input_value(i).get_node().get_type_name() for i in (0, 1)}
+            (low if before & {"FakeQuantize", "Multiply", "Convert"} else floats).append(op)
+    assert len(low) == 18 and len(floats) == 2
+    assert floats[0].get_input_shape(1)[1] == 4  # of the four frames that come in
+    assert floats[1].get_input_shape(1)[0] == 1  # of the frame that comes out
+
+
+def test_footage_that_was_trained_on_is_refused(folder: Path) -> None:
+    model = load_model(folder)
+    before = (folder / "openvino-int8" / "export.json").read_bytes()
+    mixed = NormalFootage([NORMAL.clips[0], TAUGHT], ["first", "taught"], 10.0)
+    with pytest.raises(UsageError, match=r"18 % of this footage was trained on.*--trained_on"):
+        export_model(folder, model, "openvino", mixed, progress=False)
+    assert (folder / "openvino-int8" / "export.json").read_bytes() == before
+    export_model(folder, model, "openvino", mixed, trained_on=True, progress=False)
+    calibration = load_runtime(folder, name="openvino-int8")[0].calibration
+    assert calibration is not None and calibration.trained_on == pytest.approx(40 / 220)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_what_breaks_off_leaves_what_was_there(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    model = load_model(folder)
+    shutil.rmtree(folder / "onnx")
+    whole = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+    def breaks(path: Path, model: Model) -> None:
+        assert (path / "model.xml").exists()
+        raise error
+
+    monkeypatch.setattr(room, "save_normal", breaks)
+    expected = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else MnadError
+    with pytest.raises(expected):
+        export_model(folder, model, "openvino", NORMAL, progress=False)
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == whole
+    # What a kill leaves is no export, and goes with the next one.
+    (folder / ".openvino.part").mkdir()
+    (folder / ".openvino.part" / "model.xml").write_text("half")
+    export_model(folder, model, "openvino")
+    assert not list(folder.glob(".*")) and not (folder / "onnx").exists()
+
+
+def test_an_export_of_another_model_is_refused_by_name_and_passed_over_by_auto(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert load_runtime(folder)[1].name == "openvino-int8"
+    model = load_model(folder)
+    items = model.network.state_dict()["memory.items"]
+    items.copy_(torch.nn.functional.normalize(items + 0.1, dim=1))
+    save_model(folder, model)  # trained on, so to speak
+    for name in ("openvino", "openvino-int8", "onnx", "onnx-int8"):
+        with pytest.raises(MnadError, match=rf"another model.safetensors.*--format {name[:4]}"):
+            load_runtime(folder, name=name)  # type: ignore[arg-type]
+    with caplog.at_level(logging.WARNING, "mnad"):
+        fresh, runtime = load_runtime(folder)
+    assert runtime.name == "openvino"
+    assert [r.message.split(" was exported")[0] for r in caplog.records] == [
+        str(folder / name) for name in ("openvino-int8", "onnx-int8", "openvino")
+    ]
+    windows = torch.from_numpy(moving_square(5, 0)[None])
+    expected = TorchRuntime(model.network, model.config.method).score(windows)[1]
+    torch.testing.assert_close(runtime.score(windows)[1].distance, expected.distance)
+    assert fresh.calibration is not None
+
+
+def test_a_model_calibrated_anew_does_not_go_on_with_the_threshold_of_its_int8_export(
+    folder: Path,
+) -> None:
+    model = load_model(folder)
+    save_normal(folder, calibrate_model(model, *NORMAL, 6.0, progress=False))
+    with pytest.raises(MnadError, match=r"another normal.safetensors.*--int8 --calibration"):
+        load_runtime(folder, name="openvino-int8")
+    found, runtime = load_runtime(folder, name="openvino")  # it has no threshold of its own
+    assert runtime.name == "openvino" and found.calibration is not None
+    assert found.calibration.threshold.per_hour == 6.0
+
+
+def test_a_model_without_a_threshold_gets_none_by_an_export(tmp_path: Path) -> None:
+    network = trained(steps=2)
+    bare = Model(ModelConfig(network.config), network)
+    save_model(tmp_path / "m", bare)
+    export_model(tmp_path / "m", bare, "openvino", NORMAL, progress=False)
+    model, _ = load_runtime(tmp_path / "m")
+    assert model.calibration is None and model.reference is not None
+    assert len(model.reference.psnr) == 302
+
+
+@pytest.mark.parametrize(("name", "file"), [("openvino", "model.xml"), ("onnx", "model.onnx")])
+def test_a_damaged_export_says_so(folder: Path, name: str, file: str) -> None:
+    (folder / name / file).write_bytes(b"half")
+    with pytest.raises(MnadError, match=r"is damaged.*mnad export"):
+        load_runtime(folder, name=name)  # type: ignore[arg-type]
+    (folder / name / "export.json").write_text("{")
+    with pytest.raises(MnadError, match=r"export\.json is damaged"):
+        find_export(folder, name)
+
+
+def test_a_model_replaced_is_another_method_too(folder: Path) -> None:
+    model = load_model(folder)
+    method = replace(model.config.method, memory_loss="paper")
+    save_model(folder, replace(model, config=replace(model.config, method=method)))
+    with pytest.raises(MnadError, match=r"another config.json"):
+        load_runtime(folder, name="onnx")
