@@ -38,6 +38,7 @@ from mnad.events.event import Observed
 from mnad.events.machine import EventConfig, EventMachine
 from mnad.metrics.frame import causal_micro
 from mnad.models.folder import Model, load_model, save_model
+from mnad.runtime.pick import open_graph
 from mnad.scene.scene import SceneConfig, render
 from mnad.scene.traffic import KINDS
 from mnad.training.loop import Footage, main
@@ -120,10 +121,12 @@ def calibrated(work: Path, frames: dict[str, int]) -> Model:
         footage = Footage("rendered scene", tuple(map(str, SEEDS["train"])), clips)
         device = torch.device("cpu")
         precision: Precision = "bf16" if computes_bf16(device) else "fp32"
-        recipe = TrainConfig(epochs=4, learning_rate=1e-3, precision=precision)
+        recipe = TrainConfig(epochs=2, learning_rate=1e-3, precision=precision)
         main(footage, work / "model", config, recipe, device, resume=True)
     clips, names = normal_clips(work, "calibrate", frames), [*map(str, SEEDS["calibrate"])]
-    model = calibrate_model(load_model(work / "model"), clips, names, RATE, PER_HOUR[0])
+    model = load_model(work / "model")
+    engine = open_graph(model, "openvino")
+    model = calibrate_model(model, clips, names, RATE, PER_HOUR[0], runtime=engine)
     save_model(work / "calibrated", model)
     return model
 
@@ -147,7 +150,7 @@ def scored(work: Path, model: Model, seed: int, frames: int) -> Clip:
     file = work / f"scores-{seed}.npz"
     if not file.exists():
         print(f"scoring {seed} after {time.process_time():.0f} s of CPU", flush=True)
-        stream = Detector(model).stream()
+        stream = Detector(model, runtime=open_graph(model, "openvino")).stream()
         rows, boxes = [], []
         for number, frame in enumerate(render(PLACE, seed, frames, seed in SEEDS["anomalies"])):
             found = stream.push(frame.pixels, number / RATE)
