@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mnad.detector import Detector
 from mnad.events.event import Event
-from mnad.models.folder import Model
 from mnad.reports.page import Calibration, Gap, Report, write_page
 from mnad.watch.options import WatchOptions
 
 
 def write_report(
     path: Path,
-    model: Model,
+    detector: Detector,
     options: WatchOptions,
     *,
     name: str,
@@ -34,6 +34,7 @@ def write_report(
     gaps: Sequence[Gap],
 ) -> None:
     """Write the page; `curve` is (n, 2) seconds and score, thinned."""
+    model = detector.model
     calibrated = model.calibration
     warnings: list[str] = []
     facts = None
@@ -53,6 +54,7 @@ def write_report(
     network = model.config.network
     settings = {
         "task": network.task,
+        "runtime": detector.runtime.name,
         "network": f"width {network.width:g}, {network.image_width}x{network.height} pixels, "
         f"{'colour' if network.channels == 3 else 'grey'}",
         "frames per second looked at": "all"

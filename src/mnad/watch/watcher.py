@@ -251,7 +251,7 @@ class Watcher(Closing):
         try:
             write_report(
                 self.out / REPORT,
-                self.detector.model,
+                self.detector,
                 self._options,
                 name=self.name,
                 curve=self.curve.rows()[:, (0, 3)],
