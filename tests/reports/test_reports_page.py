@@ -223,7 +223,7 @@ def test_without_anything(tmp_path: Path) -> None:
     assert not found.all("i", "band")
 
 
-def test_2000_events_with_the_pictures_of_the_200_highest(tmp_path: Path) -> None:
+def test_2000_events_with_the_pictures_of_the_highest(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     # A picture that no JPEG makes small, above what a page has room for.
     noise = rng.integers(0, 256, (240, 320, 3), dtype=np.uint8)

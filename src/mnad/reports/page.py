@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 import numpy as np
@@ -18,7 +19,10 @@ from mnad.events.event import Event
 from mnad.reports.overlay import ALARM, BACKGROUND, NORMAL
 from mnad.reports.pictures import clock, embedded, round_times, spoken, svg_path
 
-MOST_PICTURES = 200
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+MOST_PICTURES = 100
 """Events whose picture is embedded; of more events, those with the highest peaks."""
 
 
@@ -117,17 +121,8 @@ def write_page(path: str | Path, report: Report) -> None:
     Raises:
         MnadError: the file cannot be written.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     path = Path(path)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    html = environment.get_template("page.html.j2").render(_content(report, path.parent))
+    html = _template().render(_content(report, path.parent))
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         # A file name that is not UTF-8 reaches us with surrogates, which no page may hold.
@@ -139,6 +134,21 @@ def write_page(path: str | Path, report: Report) -> None:
             f"{path} cannot be written ({error.strerror}): check that its folder exists, may be "
             "written to and has room."
         ) from error
+
+
+@cache
+def _template() -> Template:
+    """Compiled once: a live run writes its page every minute."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
 
 
 def verdict(report: Report) -> str:
