@@ -28,7 +28,7 @@ SECONDS, LEAST, MOST = 1.0, 3, 100
 """A measurement goes on for so long, for at least and at most so many times."""
 FILE_SECONDS, FILE_FRAMES = 2.0, 8
 """A file is scored up to its end, or for so long and so many frames."""
-SIDE = 2048
+SIDES = {"cpu": 1536, "cuda": 8192}
 """Of the matrices of the product that is taken for the machine's peak."""
 
 Frames = NDArray[np.uint8]
@@ -127,8 +127,9 @@ def training_steps(fitter: Fitter) -> dict[str, Any]:
     }
 
 
-def matrix_product(device: torch.device, side: int = SIDE) -> dict[str, Any]:
+def matrix_product(device: torch.device) -> dict[str, Any]:
     """GFLOP/s of the fastest of some products of two large fp32 matrices."""
+    side = SIDES[device.type]
     left, right = (torch.ones(side, side, device=device) for _ in range(2))
     return {"gflops": 2 * side**3 / 1e9 / min(repeated(lambda: left @ right, device))}
 

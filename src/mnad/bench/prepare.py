@@ -38,10 +38,8 @@ def make(spec: Json) -> Answer:
     model = load_model(folder)
     frames = first_frames(video, model.config.network, model.regions)
 
-    def answer(asked: Json) -> Json:
-        return {"made": export(folder, model, asked["runtime"], NormalFootage([frames], ["video"]))}
-
-    return answer
+    footage = NormalFootage([frames], ["video"], 25.0)
+    return lambda asked: {"made": export(folder, model, asked["runtime"], footage)}
 
 
 def untrained(network: NetworkConfig, video: Path) -> Model:

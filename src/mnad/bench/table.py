@@ -43,7 +43,7 @@ TRAINING: tuple[Column, ...] = (
 )
 LEGEND = (
     "frames/s, ms, p95: the network alone, of all streams together and of one frame; of peak: "
-    "share of what a fp32 matrix product by torch reached between the rounds (of fp32 for int8 too); "
+    "share of what a fp32 matrix product by torch reached in the same rounds, for int8 too; "
     "update: what the memory update takes of a frame; file: frames/s from an H.264 file to scores "
     "and events, all: with overlay and clips too; MiB: the most memory that the process took."
 )
@@ -95,5 +95,5 @@ def _about(result: Numbers) -> str:
     memory = "" if told["memory_gib"] is None else f", {told['memory_gib']:g} GiB"
     return (
         f"{told['cpu']}, {told['cores']} cores{memory}, {' '.join(told['flags']) or 'no flags'}; "
-        f"{result['threads']} threads, {result['repeats']} rounds; fp32 peak {reached}"
+        f"threads {result['threads']}, rounds {result['repeats']}; fp32 peak {reached}"
     )
