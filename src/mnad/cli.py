@@ -92,6 +92,8 @@ def _command_parser(function: Callable[..., Any]) -> ArgumentParser:
     for name, parameter in parameters.items():
         if parameter.annotation == list[str]:
             parser.add_argument(name, nargs="+", type=str, help=help_of[name])
+        elif parameter.kind == parameter.POSITIONAL_OR_KEYWORD and parameter.default is None:
+            parser.add_argument(name, nargs="?", type=str, help=help_of[name])
         elif parameter.annotation == (list[str] | None):
             parser.add_argument(f"--{name}", nargs="+", type=str, help=help_of[name])
         elif parameter.annotation is bool:

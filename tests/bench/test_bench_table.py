@@ -71,7 +71,7 @@ def test_the_table_is_aligned_and_empty_where_nothing_was_measured() -> None:
     assert about.startswith("A CPU, 2 cores, 24 GiB, avx2; threads 2, rounds 3")
     head, one, four = scoring.splitlines()
     assert head.split()[:3] == ["runtime", "on", "width"]
-    assert one.split()[:8] == ["torch", "cpu", "0.25", "256x256", "1", "5.82", "5", "200"]
+    assert one.split()[:8] == ["torch", "cpu", "0.25", "256x256", "1", "5.84", "5", "200"]
     assert four.split()[4] == "4" and four.split()[-1] == "310"
     ends = [len(line) for line in scoring.splitlines()]
     assert ends[0] == ends[1] == ends[2]

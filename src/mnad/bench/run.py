@@ -60,8 +60,17 @@ class Plan:
     progress: bool = True
 
 
-def run_bench(plan: Plan) -> dict[str, Any]:
+def run_bench(
+    plan: Plan,
+    start: Start | None = None,
+    more: Callable[[Row], Sequence[Row]] = lambda row: (),
+) -> dict[str, Any]:
     """Measure and sum up.
+
+    Args:
+        plan: what.
+        start: makes the process of a row; `start_row` without it.
+        more: rows to measure right after each one.
 
     Returns:
         JSON; its ``failed`` is a list of sentences about what could not be measured.
@@ -79,7 +88,10 @@ def run_bench(plan: Plan) -> dict[str, Any]:
             rows += made
             notes += said
             failed += problems
-        found, peaks, problems = measure(rows, plan.repeats, _start, progress=plan.progress)
+        rows = [one for row in rows for one in (row, *more(row))]
+        found, peaks, problems = measure(
+            rows, plan.repeats, start or start_row, progress=plan.progress
+        )
     failed += problems
     if not found:
         raise MnadError(" ".join(failed))
@@ -165,7 +177,8 @@ def _measure_group(
     ]
 
 
-def _start(row: Row) -> Worker:
+def start_row(row: Row) -> Worker:
+    """The process that measures a row."""
     command = [sys.executable, "-m", "mnad.bench.row"]
     return Worker(command, row.name, row.as_json(), row.threads)
 

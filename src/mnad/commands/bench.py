@@ -12,7 +12,7 @@ from mnad.errors import UsageError
 
 
 def bench(
-    model: Path | None = None,
+    model: str | Path | None = None,
     *,
     video: Path | None = None,
     runtimes: str = "auto",
