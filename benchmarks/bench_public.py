@@ -4,11 +4,11 @@
 
     python benchmarks/bench_public.py CLONE [--widths 1,0.25] [--runtimes auto] [--json FILE]
 
-CLONE is a clone of the authors' repository; how it is run says `public_clone.py`. Its rows are as it
-ships, building an autograd graph for every frame, and under ``torch.no_grad()``; its weights are
-those of our untrained network, on the CPU. A frame is what Evaluate.py does to one: the forward pass,
-PSNR, distance and E_t, with the memory frozen. Its frames are normalised within the time that is
-measured, as ours are.
+CLONE is a clone of the authors' repository; how it is run says `public_clone.py`. Its rows are as
+it ships, building an autograd graph for every frame, and under ``torch.no_grad()``; its weights
+are those of our untrained network, on the CPU. A frame is what Evaluate.py does to one: the
+forward pass, PSNR, distance and E_t, with the memory frozen. It is normalised within the time that
+is measured, as ours are.
 """
 
 from __future__ import annotations

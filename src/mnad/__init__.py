@@ -15,17 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mnad.errors import MnadError, UsageError
 
 if TYPE_CHECKING:
-    from mnad.api import (
-        bench,
-        calibrate,
-        detect,
-        evaluate,
-        export,
-        import_checkpoint,
-        info,
-        mark,
-        train,
-    )
+    from mnad.api import calibrate, detect, evaluate, export, import_checkpoint, info, mark, train
     from mnad.detector import Detector
 
 # Before torch is imported. By default its threads wait for each other by spinning for long, and as
@@ -39,7 +29,6 @@ __all__ = [
     "MnadError",
     "UsageError",
     "__version__",
-    "bench",
     "calibrate",
     "detect",
     "evaluate",

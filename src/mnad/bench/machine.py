@@ -57,11 +57,13 @@ def available_mib() -> float | None:
     return None if kib is None else kib / 1024
 
 
-def peak_mib() -> float:
-    """The most memory that this process ever had resident."""
+def peak_mib() -> float | None:
+    """The most memory that this process ever had resident, or None where it is not told."""
     # Not getrusage, where there is another way: it counts the process that this one came from.
     kib = _kib(_read("/proc/self/status"), "VmHWM")
     if kib is None:
+        if platform.system() == "Windows":
+            return None
         import resource
 
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

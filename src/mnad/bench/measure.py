@@ -79,16 +79,29 @@ def memory_update(runtime: Runtime, frames: Frames, streams: int) -> dict[str, A
 
 
 def end_to_end(
-    model: Model, runtime: Runtime, video: Path, threshold: float | None, everything: bool
+    model: Model,
+    runtime: Runtime,
+    video: Path,
+    work: Path,
+    threshold: float | None,
+    everything: bool,
 ) -> dict[str, Any]:
     """From an H.264 file to scores and events, with overlay and clips or without.
+
+    Args:
+        model: what `runtime` computes.
+        runtime: that scores.
+        video: the file.
+        work: folder for the results, which are removed.
+        threshold: score from which on a frame is abnormal, 0..1; None for the model's own.
+        everything: overlay and clips.
 
     Returns:
         ``frames`` and ``seconds`` between the first scored frame and the last one, and what it
         takes ``besides``: to open, to fill the window, to finish videos, report and plot.
     """
     detector = _Timed(model, runtime)
-    out = Path(mkdtemp(prefix="mnad-bench-"))
+    out = Path(mkdtemp(dir=work))
     options = WatchOptions(overlay=everything, clips=everything, threshold=threshold)
     began = time.perf_counter()
     try:
@@ -130,7 +143,7 @@ def training_steps(fitter: Fitter) -> dict[str, Any]:
 def matrix_product(device: torch.device) -> dict[str, Any]:
     """GFLOP/s of the fastest of some products of two large fp32 matrices."""
     side = SIDES[device.type]
-    left, right = (torch.ones(side, side, device=device) for _ in range(2))
+    left, right = (torch.rand(side, side, device=device) for _ in range(2))
     return {"gflops": 2 * side**3 / 1e9 / min(repeated(lambda: left @ right, device))}
 
 

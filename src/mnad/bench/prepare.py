@@ -32,7 +32,7 @@ def make(spec: Json) -> Answer:
     if spec["threads"] is not None:
         torch.set_num_threads(spec["threads"])
     if spec["model"] is not None:
-        shutil.copytree(spec["model"], folder)
+        shutil.copytree(spec["model"], folder, ignore=shutil.ignore_patterns("training", ".*"))
     else:
         save_model(folder, untrained(NetworkConfig(**spec["network"]), video))
     model = load_model(folder)

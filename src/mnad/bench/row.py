@@ -56,8 +56,8 @@ def _scoring(row: Row) -> Answer:
                 found = memory_update(runtime, frames, row.streams)
             case kind:
                 everything = kind == "everything"
-                video = Path(row.video)
-                found = end_to_end(model, runtime, video, row.threshold, everything)
+                video, work = Path(row.video), Path(row.model).parent
+                found = end_to_end(model, runtime, video, work, row.threshold, everything)
         return _with_gpu(found, runtime.device)
 
     return answer

@@ -21,7 +21,7 @@ from mnad.bench.summary import peak_numbers, scoring_numbers, training_numbers
 from mnad.config import NetworkConfig, RuntimeName
 from mnad.errors import MnadError
 
-ROW_MIB = 500.0
+ROW_MIB = 700.0
 """What a row is reckoned to take: so many live together as the memory allows."""
 UNTRAINED = "The networks are untrained: their speed means something, their scores do not."
 EVENTS = 0.5
@@ -89,8 +89,14 @@ def run_bench(
             notes += said
             failed += problems
         rows = [one for row in rows for one in (row, *more(row))]
+        parts = side_by_side(rows)
+        if len(parts) > 1:
+            notes.append(
+                f"The memory does not hold all rows side by side: they were measured in "
+                f"{len(parts)} parts, one after the other."
+            )
         found, peaks, problems = measure(
-            rows, plan.repeats, start or start_row, progress=plan.progress
+            parts, plan.repeats, start or start_row, progress=plan.progress
         )
     failed += problems
     if not found:
@@ -109,13 +115,19 @@ def run_bench(
     } | summed(found, peaks)
 
 
+def side_by_side(rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows in parts whose processes the memory holds."""
+    free = available_mib()
+    return groups(rows, len(rows) if free is None else int(0.8 * free / ROW_MIB))
+
+
 def measure(
-    rows: Sequence[Row], repeats: int, start: Start, *, progress: bool = True
+    parts: Sequence[Sequence[Row]], repeats: int, start: Start, *, progress: bool = True
 ) -> tuple[list[tuple[Row, Rounds]], dict[str, Any], list[str]]:
-    """Measure rows in rounds, as many side by side as the memory holds.
+    """Measure rows in rounds.
 
     Args:
-        rows: of scoring and training.
+        parts: rows of scoring and training that are measured in turn, part after part.
         repeats: rounds.
         start: makes the process of a row.
         progress: show a bar.
@@ -124,17 +136,16 @@ def measure(
         The answers of the rows that went well, the peak of each device, and a sentence for each
         row that failed.
     """
-    free = available_mib()
-    together = len(rows) if free is None else int(0.8 * free / ROW_MIB)
     found: list[tuple[Row, Rounds]] = []
     peaks: dict[str, Rounds] = {}
     failed: list[str] = []
-    total = repeats * sum(len(row.asks) for row in rows)
+    total = repeats * sum(len(row.asks) for part in parts for row in part)
+    total += repeats * sum(len({row.device for row in part}) for part in parts)
     with tqdm(total=total, unit="step", disable=None if progress else True) as bar:
-        for group in groups(rows, together):
+        for group in parts:
             devices = {row.device: row.threads for row in group}
-            every = [Row("peak", device=d, threads=n) for d, n in devices.items()] + group
-            answers, problems = _measure_group(every, repeats, start, bar.update)
+            peak_rows = [Row("peak", device=d, threads=n) for d, n in devices.items()]
+            answers, problems = _measure_group([*peak_rows, *group], repeats, start, bar.update)
             failed += problems
             for row, rounds in answers:
                 if row.kind == "peak":

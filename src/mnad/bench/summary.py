@@ -86,10 +86,12 @@ def _update(row: Row, rounds: Rounds) -> Numbers:
 
 def _memory(rounds: Rounds) -> Numbers:
     answers = [one for found in rounds.values() for one in found]
-    most: Numbers = {"peak_mib": max(one["peak_mib"] for one in answers)}
+    most: Numbers = {}
+    if any(one["peak_mib"] is not None for one in answers):
+        most["peak_mib"] = max(one["peak_mib"] or 0.0 for one in answers)
     if any("peak_gpu_mib" in one for one in answers):
         most["peak_gpu_mib"] = max(one.get("peak_gpu_mib", 0.0) for one in answers)
     # The memory of the network alone: the files come after it in a round.
-    if "network" in rounds:
+    if "network" in rounds and "peak_mib" in most:
         most["peak_mib_network_alone"] = rounds["network"][0]["peak_mib"]
     return most

@@ -44,8 +44,9 @@ TRAINING: tuple[Column, ...] = (
 LEGEND = (
     "frames/s, ms, p95: the network alone, of all streams together and of one frame; of peak: "
     "share of what a fp32 matrix product by torch reached in the same rounds, for int8 too; "
-    "update: what the memory update takes of a frame; file: frames/s from an H.264 file to scores "
-    "and events, all: with overlay and clips too; MiB: the most memory that the process took."
+    "update: what the memory update takes of a frame; file: frames scored per second from a video "
+    "file to scores and events, all: with overlay and clips too; MiB: the most memory that the "
+    "process took."
 )
 
 
