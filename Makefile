@@ -38,7 +38,7 @@ format: install
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .
 
 bench: install
-	@$(BIN)/python benchmarks/speed.py
+	@$(BIN)/mnad bench --training
 
 clean:
 	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache

@@ -26,12 +26,13 @@ for seed in $seeds; do
       || { echo "seed $seed is not finished; run me again"; cp -r "$model" "$out/"; break; }
   fi
   mkdir -p "$out/ped2-official-$seed"
-  cp "$model"/config.json "$model"/train.jsonl "$model"/reference.safetensors "$out/ped2-official-$seed/"
+  cp "$model"/config.json "$model"/train.jsonl "$model"/normal.safetensors "$out/ped2-official-$seed/"
   [ -f "$out/ped2-official-$seed.json" ] || "$python" -m mnad evaluate "$model" "ped2:$data" \
     --device "$device" --json "$out/ped2-official-$seed.json" | tee "$out/ped2-official-$seed.txt"
   split -b 15M -d "$model/model.safetensors" "$out/ped2-official-$seed/model.safetensors."
 done
 first=$work/ped2-official-${seeds%% *}
 if [ -f "$first/config.json" ] && [ ! -f "$out/speed.json" ]; then
-  "$python" benchmarks/speed.py "$first" --device "$device" --json "$out/speed.json" | tee "$out/speed.txt"
+  "$python" -m mnad bench "$first" --device "$device" --runtimes torch --streams "${STREAMS:-1,4,16,32,64}" \
+    --training --json "$out/speed.json" | tee "$out/speed.txt"
 fi

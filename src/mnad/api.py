@@ -1,5 +1,6 @@
 """What a program imports: the functions of all commands."""
 
+from mnad.commands.bench import bench
 from mnad.commands.calibrate import calibrate
 from mnad.commands.detect import detect
 from mnad.commands.evaluate import evaluate
@@ -11,6 +12,7 @@ from mnad.commands.watch import Watched, mark, watch
 __all__ = [
     "MethodOptions",
     "Watched",
+    "bench",
     "calibrate",
     "detect",
     "evaluate",

@@ -13,6 +13,7 @@ from docstring_parser import parse
 from jsonargparse import ActionYesNo, ArgumentParser
 
 from mnad import __version__, api
+from mnad.bench import table
 from mnad.demo import demo
 from mnad.errors import MnadError
 from mnad.evaluation.text import report_text
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "info": api.info,
     "import": api.import_checkpoint,
     "demo": demo,
+    "bench": api.bench,
 }
 
 
@@ -90,6 +92,8 @@ def _command_parser(function: Callable[..., Any]) -> ArgumentParser:
     for name, parameter in parameters.items():
         if parameter.annotation == list[str]:
             parser.add_argument(name, nargs="+", type=str, help=help_of[name])
+        elif parameter.kind == parameter.POSITIONAL_OR_KEYWORD and parameter.default is None:
+            parser.add_argument(name, nargs="?", type=str, help=help_of[name])
         elif parameter.annotation == (list[str] | None):
             parser.add_argument(f"--{name}", nargs="+", type=str, help=help_of[name])
         elif parameter.annotation is bool:
@@ -186,6 +190,14 @@ def _show_demo(text: str, given: dict[str, Any]) -> int:
     return 0
 
 
+def _show_bench(result: dict[str, Any], given: dict[str, Any]) -> int:
+    print(table.text_of(result))
+    wrong = [*result["missing"], *result["failed"]]
+    for sentence in wrong:
+        print(f"mnad: {sentence}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
 _SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "train": _show_train,
     "calibrate": _show_calibrate,
@@ -197,4 +209,5 @@ _SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "info": _show_info,
     "import": _show_import,
     "demo": _show_demo,
+    "bench": _show_bench,
 }

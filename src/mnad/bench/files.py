@@ -1,0 +1,33 @@
+"""Results on disk: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mnad.errors import MnadError, UsageError
+
+
+def require_folder(path: Path) -> None:
+    """Refuse a file that could not be written, before minutes of work.
+
+    Raises:
+        UsageError: its folder is missing, or it is a folder itself.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"{path} cannot be written; give a file in a folder that is there.")
+
+
+def write(path: Path, text: str) -> None:
+    """Write beside and rename.
+
+    Raises:
+        MnadError: it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text)
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise MnadError(f"{path} cannot be written ({error.strerror}); check its folder.") from None

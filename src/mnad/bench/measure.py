@@ -1,0 +1,177 @@
+"""The measurements of one row, each a few seconds long."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mnad.config import ModelConfig, TrainConfig
+from mnad.detector import Detector, FrameScore, LiveStream
+from mnad.errors import MnadError
+from mnad.models.folder import Model, build_network
+from mnad.runtime.runtime import Runtime
+from mnad.scoring.stream import Scorer
+from mnad.scoring.windows import Windows
+from mnad.training.loop import Fitter
+from mnad.watch.files import detect_source
+from mnad.watch.options import WatchOptions
+
+SECONDS, LEAST, MOST = 1.0, 3, 100
+"""A measurement goes on for so long, for at least and at most so many times."""
+FILE_SECONDS, FILE_FRAMES = 2.0, 8
+"""A file is scored up to its end, or for so long and so many frames."""
+SIDES = {"cpu": 1536, "cuda": 8192}
+"""Of the matrices of the product that is taken for the machine's peak."""
+
+Frames = NDArray[np.uint8]
+
+
+def repeated(do: Callable[[], object], device: torch.device) -> list[float]:
+    """Seconds of each run; the first one, after others had the machine, does not count."""
+    times: list[float] = []
+    while len(times) < MOST + 1 and (len(times) < LEAST + 1 or sum(times[1:]) < SECONDS):
+        began = time.perf_counter()
+        do()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - began)
+    return times[1:]
+
+
+def network_alone(runtime: Runtime, frames: Frames, streams: int) -> dict[str, Any]:
+    """`Runtime.score` on one window of each of S streams."""
+    length = runtime.network.window
+    starts = [number % (len(frames) - length + 1) for number in range(streams)]
+    stacked = np.stack([frames[start : start + length] for start in starts])
+    batch = torch.from_numpy(stacked).to(runtime.device)
+    return {"seconds": repeated(lambda: runtime.score(batch), runtime.device)}
+
+
+def memory_update(runtime: Runtime, frames: Frames, streams: int) -> dict[str, Any]:
+    """Pushes with the memory frozen and pushes that may move it, in turn."""
+    policies = {policy: Scorer(runtime, policy) for policy in ("frozen", "reset")}
+    opened = {name: [one.open() for _ in range(streams)] for name, one in policies.items()}
+    times: dict[str, list[float]] = {name: [] for name in policies}
+    number = 0
+
+    def pair() -> None:
+        nonlocal number
+        given = [frames[(number + stream) % len(frames)] for stream in range(streams)]
+        number += 1
+        for name, scorer in policies.items():
+            began = time.perf_counter()
+            scorer.push(opened[name], given)  # ends with numbers, so on CUDA too it has ended
+            times[name].append(time.perf_counter() - began)
+
+    for _ in range(runtime.network.window - 1):
+        pair()
+    filled = runtime.network.window  # and the first that is scored
+    repeated(pair, runtime.device)
+    return {name: found[filled:] for name, found in times.items()}
+
+
+def end_to_end(
+    model: Model,
+    runtime: Runtime,
+    video: Path,
+    work: Path,
+    threshold: float | None,
+    everything: bool,
+) -> dict[str, Any]:
+    """From an H.264 file to scores and events, with overlay and clips or without.
+
+    Args:
+        model: what `runtime` computes.
+        runtime: that scores.
+        video: the file.
+        work: folder for the results, which are removed.
+        threshold: score from which on a frame is abnormal, 0..1; None for the model's own.
+        everything: overlay and clips.
+
+    Returns:
+        ``frames`` and ``seconds`` between the first scored frame and the last one, and what it
+        takes ``besides``: to open, to fill the window, to finish videos, report and plot.
+    """
+    detector = _Timed(model, runtime)
+    out = Path(mkdtemp(dir=work))
+    options = WatchOptions(overlay=everything, clips=everything, threshold=threshold)
+    began = time.perf_counter()
+    try:
+        found = detect_source(detector, video, out, options, progress=False)
+        whole = time.perf_counter() - began
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
+    if found.error and found.error != str(_ENOUGH):
+        raise MnadError(found.error)
+    scored = detector.began[runtime.network.window - 1 :]
+    seconds = scored[-1] - scored[0]
+    return {
+        "frames": len(scored) - 1,
+        "seconds": seconds,
+        "besides": whole - seconds,
+        "events": found.events,
+    }
+
+
+def training(config: ModelConfig, frames: Frames, device: torch.device, precision: str) -> Fitter:
+    """What trains a fresh network on the windows of some frames."""
+    torch.manual_seed(0)
+    windows = Windows([frames], ["frames"], config.network.window)
+    network = build_network(config).to(device).train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=2e-4, fused=True)
+    train = TrainConfig(epochs=1, precision=precision)  # type: ignore[arg-type]
+    return Fitter(windows, Path(), config, train, device, network, optimizer, "")
+
+
+def training_steps(fitter: Fitter) -> dict[str, Any]:
+    """Whole steps: forward, losses, backward, Adam, memory update."""
+    batch = fitter.windows.batch(range(fitter.train.batch_size)).to(fitter.device)
+    return {
+        "windows": len(batch),
+        "seconds": repeated(lambda: fitter.step(batch), fitter.device),
+    }
+
+
+def matrix_product(device: torch.device) -> dict[str, Any]:
+    """GFLOP/s of the fastest of some products of two large fp32 matrices."""
+    side = SIDES[device.type]
+    left, right = (torch.rand(side, side, device=device) for _ in range(2))
+    return {"gflops": 2 * side**3 / 1e9 / min(repeated(lambda: left @ right, device))}
+
+
+_ENOUGH = MnadError("long enough")
+
+
+class _Timed(Detector):
+    """A detector that knows when it was given each frame, and breaks off when it has enough."""
+
+    def __init__(self, model: Model, runtime: Runtime) -> None:
+        super().__init__(model, runtime=runtime)
+        self.began: list[float] = []
+
+    def stream(self, threshold: float | None = None) -> LiveStream:
+        at = self.threshold if threshold is None else threshold
+        return _TimedStream(self, self.model, self._scorer, at)
+
+
+class _TimedStream(LiveStream):
+    def __init__(
+        self, detector: _Timed, model: Model, scorer: Scorer, threshold: float | None
+    ) -> None:
+        super().__init__(model, scorer, threshold)
+        self._began, self._first = detector.began, model.config.network.window - 1
+
+    def push(self, pixels: Frames, seconds: float | None = None) -> FrameScore | None:
+        self._began.append(time.perf_counter())
+        scored = self._began[self._first :]
+        if len(scored) > FILE_FRAMES and scored[-1] - scored[0] > FILE_SECONDS:
+            raise _ENOUGH
+        return super().push(pixels, seconds)

@@ -1,0 +1,106 @@
+"""mnad bench."""
+
+# Annotations are not postponed: to resolve them the command line would have to import torch.
+
+import json as json_lib
+import shlex
+from pathlib import Path
+from typing import Any
+
+from mnad.config import Device
+from mnad.errors import UsageError
+
+
+def bench(
+    model: str | Path | None = None,
+    *,
+    video: Path | None = None,
+    runtimes: str = "auto",
+    widths: str | None = None,
+    sizes: str | None = None,
+    streams: str = "1,4",
+    repeats: int = 3,
+    threads: int | None = None,
+    training: bool = False,
+    json: Path | None = None,
+    markdown: Path | None = None,
+    device: Device = "auto",
+) -> dict[str, Any]:
+    """Measure how fast this machine scores video, in one table.
+
+    Args:
+        model: a model folder; without it untrained official prediction networks, grey.
+        video: what is scored; a rendered scene without it.
+        runtimes: of torch, openvino, openvino-int8, onnx and onnx-int8, with commas between; auto
+            for those that are installed.
+        widths: of the untrained networks, with commas between; 1,0.5,0.25 without it.
+        sizes: of their frames, columns x rows, with commas between; 256x256 without it.
+        streams: how many are scored side by side, with commas between; a file is one.
+        repeats: rounds in which every row is measured; figures are medians over them.
+        threads: of each engine; null: its own choice.
+        training: measure the training too, in fp32, and in bf16 where that is computed.
+        json: file for all numbers, round by round too.
+        markdown: file for the table.
+        device: of torch, auto, cpu or cuda; the others compute on the CPU.
+    """
+    given = {k: v for k, v in locals().items() if v is not None}
+
+    from mnad.bench.files import require_folder, write
+    from mnad.bench.plan import counts, networks
+    from mnad.bench.plan import runtimes as runtimes_of
+    from mnad.bench.run import Plan, run_bench
+    from mnad.bench.table import text_of
+    from mnad.models.folder import load_model
+    from mnad.runtime.pick import pick_device
+    from mnad.training.precision import computes_bf16
+
+    for name, value in (("repeats", repeats), ("threads", threads)):
+        if value is not None and value < 1:
+            raise UsageError(f"{name} is {value}; it must be 1 or more.")
+    for file in (json, markdown):
+        if file is not None:
+            require_folder(Path(file))
+    threshold = None
+    if model is None:
+        measured = networks(widths or "1,0.5,0.25", sizes or "256x256")
+    else:
+        if widths or sizes:
+            raise UsageError("A model has its own width and size; leave --widths and --sizes out.")
+        loaded = load_model(model)
+        measured = [loaded.config.network]
+        if loaded.calibration is not None:
+            threshold = loaded.calibration.threshold.score
+    available, missing = runtimes_of(runtimes)
+    where = pick_device(device)
+    precisions = ("fp32", "bf16") if computes_bf16(where) else ("fp32",)
+    plan = Plan(
+        networks=measured,
+        runtimes=available,
+        streams=counts("streams", streams),
+        repeats=repeats,
+        device=where.type,
+        model=None if model is None else Path(model),
+        threshold=threshold,
+        video=None if video is None else Path(video),
+        threads=threads,
+        training=precisions if training else (),
+    )
+    result = run_bench(plan) | {"missing": missing, "command": _command(given)}
+    if json is not None:
+        write(Path(json), json_lib.dumps(result, indent=1) + "\n")
+    if markdown is not None:
+        write(Path(markdown), text_of(result, markdown=True) + "\n")
+    return result
+
+
+def _command(given: dict[str, Any]) -> str:
+    """The command line that this measurement came of."""
+    words = ["mnad", "bench"]
+    if "model" in given:
+        words.append(str(given.pop("model")))
+    for name, value in given.items():
+        if isinstance(value, bool):
+            words += [f"--{name}"] if value else []
+        else:
+            words += [f"--{name}", str(value)]
+    return shlex.join(words)
