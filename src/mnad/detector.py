@@ -32,8 +32,8 @@ class Scores:
         index: frame numbers from 0.
         psnr: dB, low = abnormal.
         distance: to the memory, high = abnormal; NaN without memory.
-        peak: how far the most unusual block exceeds what is usual at its place, 0 and more, high
-            = abnormal (`mnad.scoring.peaks`); NaN for a model that was never shown normal footage.
+        peak: error of the most unusual block (`mnad.scoring.peaks`), 0 and more, high = abnormal;
+            NaN for a model that was never shown normal footage.
         score: causal score in 0..1, high = abnormal; NaN likewise.
     """
 
@@ -52,8 +52,8 @@ class FrameScore:
         index: number of the frame in its stream, from 0.
         psnr: dB, low = abnormal.
         distance: to the memory, high = abnormal; NaN without memory.
-        peak: how far the most unusual block exceeds what is usual at its place, 0 and more; NaN
-            for a model that was never shown normal footage.
+        peak: error of the most unusual block (`mnad.scoring.peaks`), 0 and more; NaN for a model
+            that was never shown normal footage.
         score: causal score in 0..1, high = abnormal: how rare such a peak is in normal footage
             (`mnad.scoring.reference`), the median of the last half second; NaN likewise.
         abnormal: whether the score reaches the threshold; False without a calibration.

@@ -42,7 +42,7 @@ def test_the_score_rests_on_every_frame_of_the_footage(model: Model, calibrated:
     reference, calibration = calibrated.reference, calibrated.calibration
     assert reference is not None and calibration is not None
     assert reference.block == block_size(CLIPS)
-    blocks = (reference.block, reference.usual)
+    blocks = (reference.block, reference.against)
     scorer = Scorer(model.torch_runtime, "frozen", blocks=blocks)
     scores, peaks = [], []
     for clip in CLIPS:
@@ -62,22 +62,28 @@ def test_the_score_rests_on_every_frame_of_the_footage(model: Model, calibrated:
 def test_what_is_usual_is_known_from_the_training_and_stays(model: Model) -> None:
     windows = Windows([moving_square(50, 9)], ["trained on"], SMALL.window)
     trained = replace(model, reference=reference_of(model.torch_runtime, windows, 9))
-    found = calibrate_model(trained, CLIPS, NAMES, 10.0, 60.0, progress=False)
-    again = calibrate_model(found, CLIPS, NAMES, 10.0, 60.0, progress=False)
+    plain, placed = (
+        calibrate_model(trained, CLIPS, NAMES, 10.0, 60.0, by_place=by_place, progress=False)
+        for by_place in (False, True)
+    )
+    again = calibrate_model(placed, CLIPS, NAMES, 10.0, 60.0, by_place=True, progress=False)
     assert trained.reference is not None
-    for reference in (found.reference, again.reference):
+    for model in (plain, placed, again):
+        reference = model.reference
         assert reference is not None and reference.block == 9 != block_size(CLIPS)
         np.testing.assert_array_equal(reference.usual, trained.reference.usual)
         assert not np.array_equal(reference.level, trained.reference.level)
-    # Held-out footage exceeds what is usual in training frames more often than these do.
-    assert found.reference is not None and again.reference is not None
-    assert found.reference.peak.mean() > trained.reference.peak.mean()
-    np.testing.assert_allclose(found.reference.peak, again.reference.peak, rtol=1e-5)
+    assert plain.reference is not None and placed.reference is not None
+    assert plain.reference.against.shape == () and plain.reference.against == 1
+    assert placed.reference.against is placed.reference.usual
+    assert plain.reference.peak.max() <= 1 < placed.reference.peak.max()
+    assert again.reference is not None
+    np.testing.assert_allclose(placed.reference.peak, again.reference.peak, rtol=1e-5)
 
 
-def test_an_imported_model_takes_errors_as_they_are(calibrated: Model) -> None:
-    reference = calibrated.reference
-    assert reference is not None and reference.usual.tolist() == 1.0
+def test_an_imported_model_knows_nothing_of_places(model: Model) -> None:
+    with pytest.raises(UsageError, match="by_place needs a model that saw normal footage"):
+        calibrate_model(model, CLIPS, NAMES, 10.0, 60.0, by_place=True, progress=False)
 
 
 def test_the_threshold_is_that_of_the_two_clips(calibrated: Model) -> None:

@@ -12,7 +12,7 @@ from mnad.scoring.reference import Rank, Reference, squash
 def make(peak: np.ndarray, psnr: np.ndarray, distance: np.ndarray) -> Reference:
     level = np.zeros((2, 2), np.float32)
     usual = np.ones((3, 3), np.float32)
-    return Reference(psnr, distance, peak, 4, usual, error_peak=1.0, level=level, floor=1e-3)
+    return Reference(psnr, distance, peak, 4, usual, False, error_peak=1.0, level=level, floor=1e-3)
 
 
 def test_the_surprise_is_that_of_the_empirical_share_in_the_body() -> None:

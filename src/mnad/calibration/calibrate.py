@@ -34,14 +34,14 @@ def calibrate_model(
     per_hour: float,
     *,
     runtime: Runtime | None = None,
+    by_place: bool = False,
     trained_on: bool = False,
     progress: bool = True,
 ) -> Model:
     """A model whose score and threshold rest on normal footage that it was not trained on.
 
-    Its memory is frozen, as it is on a camera. What blocks of error are measured against stays
-    what it was in the training: were it learnt from this footage too, the scores of it would be
-    too low. Of a model that knows no such frames, an imported one, errors are taken as they are.
+    Its memory is frozen, as it is on a camera. What is usual at each place stays what it was in
+    the training: were it learnt from this footage too, the scores of it would be too low.
 
     Args:
         model: any model.
@@ -50,11 +50,13 @@ def calibrate_model(
         rate: frames per second of the clips.
         per_hour: false alarms per hour to allow.
         runtime: what will score its frames, as a threshold holds for one runtime; None: torch.
+        by_place: measure the error of each block against what is usual at its place.
         trained_on: accept footage that the model was trained on.
         progress: show a progress bar.
 
     Raises:
-        UsageError: `per_hour` is not above 0, or the model was trained on this footage.
+        UsageError: `per_hour` is not above 0, the model was trained on this footage, or it does
+            not know what is usual at a place, as an imported one.
         MnadError: the footage is shorter than `SHORTEST_SECONDS`, or no clip is longer than a
             window.
     """
@@ -75,6 +77,11 @@ def calibrate_model(
         )
     windows = Windows(clips, names, window)
     known = model.reference
+    if by_place and known is None:
+        raise UsageError(
+            "by_place needs a model that saw normal footage in its training; an imported one did "
+            "not: leave --by_place out, or train a model."
+        )
     block = block_size(clips) if known is None else known.block
     usual = np.ones((), np.float32) if known is None else known.usual
     with tqdm(
@@ -86,6 +93,7 @@ def calibrate_model(
             range(len(windows)),
             block,
             usual,
+            by_place,
             model.mask,
             lambda blocks: bar.update(len(blocks)),
         )

@@ -34,11 +34,8 @@ def reference_of(
     chosen = np.linspace(0, len(windows) - 1, count).round().astype(int).tolist()
     blocks: list[Tensor] = []
     plain = np.ones((), np.float32)
-    found = measure(runtime, windows, chosen, block, plain, mask, blocks.append)
-    together = torch.cat(blocks)
-    usual = usual_errors(together.cpu().numpy())
-    peak = peaks_of(together, torch.tensor(usual, device=together.device))
-    return replace(found, peak=peak.double().cpu().numpy(), usual=usual)
+    found = measure(runtime, windows, chosen, block, plain, False, mask, blocks.append)
+    return replace(found, usual=usual_errors(torch.cat(blocks).cpu().numpy()))
 
 
 def measure(
@@ -47,6 +44,7 @@ def measure(
     chosen: Sequence[int],
     block: int,
     usual: NDArray[np.float32],
+    by_place: bool,
     mask: NDArray[np.float32] | None = None,
     told: Callable[[Tensor], object] = lambda blocks: None,
 ) -> Reference:
@@ -57,12 +55,13 @@ def measure(
         windows: of normal footage.
         chosen: indices of windows, at least 2.
         block: size of the blocks of the frame score, in pixels.
-        usual: what the errors of blocks are measured against; 1 leaves them as they are.
+        usual: what is usual for the blocks in training frames.
+        by_place: whether the errors of blocks are measured against that.
         mask: (h, w) in 0..1, what of each pixel counts; all without it.
         told: given the block errors (B, rows, columns) of each batch.
     """
     looked = None if mask is None else torch.tensor(mask, device=runtime.device)
-    against = torch.tensor(usual, device=runtime.device)
+    against = torch.tensor(usual, device=runtime.device) if by_place else None
     levels = NormalLevel(mask)
     rows: list[Tensor] = []
     highest = 0.0
@@ -84,6 +83,7 @@ def measure(
         peak=peaks.copy(),
         block=block,
         usual=usual,
+        by_place=by_place,
         error_peak=highest,
         level=levels.level(),
         floor=levels.floor(),

@@ -61,19 +61,18 @@ def things_in(clip: Frames) -> list[Thing]:
 
 
 def block_size(clips: Sequence[Frames]) -> int:
-    """Rows and columns of a block half as large as what normally moves in the scene.
+    """Rows and columns of a block as large as what normally moves in the scene.
 
-    Half the median over all things of the side of a square of the area of their bounding box. A
-    block as large as a thing would hold the whole of it and little else, as a matched filter does;
-    but errors lie at the edges of things, and what does not belong may be smaller than what does.
+    The median over all things of the side of a square of the area of their bounding box. A block
+    of that size holds the whole of a thing and little else, as a matched filter would.
 
     Args:
         clips: (T, H, W, c) uint8 normal footage at the size of the network.
 
     Returns:
-        Pixels, from a 32nd to an eighth of the frame's shorter side.
+        Pixels, from a 32nd to a quarter of the frame's shorter side.
     """
     side = min(clips[0].shape[1:3])
     sizes = [np.sqrt(h * w) for clip in clips for h, w in (t.size for t in things_in(clip))]
     wanted = float(np.median(sizes)) if sizes else USUAL_THING * side
-    return max(1, round(float(np.clip(wanted / 2, side / 32, side / 8))))
+    return max(1, round(float(np.clip(wanted, side / 32, side / 4))))

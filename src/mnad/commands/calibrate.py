@@ -17,6 +17,7 @@ def calibrate(
     *,
     false_alarms_per_hour: float = 1.0,
     rate: float | None = None,
+    by_place: bool = False,
     trained_on: bool = False,
     device: Device = "auto",
     cache_dir: Path | None = None,
@@ -29,6 +30,8 @@ def calibrate(
             normal footage of the camera, an hour or more for one false alarm per hour.
         false_alarms_per_hour: how many to allow.
         rate: frames per second of folders of images, which do not say it; null: 25.
+        by_place: measure errors against what is usual at their place, so that a thing where nothing
+            ever moves is told of however busy the rest is; an ordinary one too.
         trained_on: accept footage that the model was trained on.
         device: auto, cpu or cuda.
         cache_dir: where decoded frames go that do not fit into 4 GiB of memory.
@@ -40,7 +43,9 @@ def calibrate(
 
     loaded = load_model(model, pick_device(device))
     footage = normal_footage(loaded, sources, rate, cache_dir)
-    calibrated = calibrate_model(loaded, *footage, false_alarms_per_hour, trained_on=trained_on)
+    calibrated = calibrate_model(
+        loaded, *footage, false_alarms_per_hour, by_place=by_place, trained_on=trained_on
+    )
     save_normal(Path(model), calibrated)
     assert calibrated.calibration is not None
     return calibrated.calibration

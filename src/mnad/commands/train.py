@@ -78,6 +78,7 @@ def train(
     regions: Path | None = None,
     hold_out: float | None = None,
     false_alarms_per_hour: float = 1.0,
+    by_place: bool = False,
     epochs: int | None = None,
     batch_size: int = 4,
     learning_rate: float | None = None,
@@ -114,6 +115,8 @@ def train(
         hold_out: share of the footage that is not trained on but calibrated on, 0 to 0.5; null:
             the preset's (0, camera 0.2).
         false_alarms_per_hour: what the threshold is set to, where footage is held out.
+        by_place: of that threshold: measure errors against what is usual at their place, so that a
+            thing where nothing ever moves is told of however busy the rest is; an ordinary one too.
         epochs: passes over the training windows; null: the preset's (60, camera 12).
         batch_size: windows per step.
         learning_rate: at the start; null: the preset's.
@@ -197,6 +200,7 @@ def train(
         names=[f"held-out piece {number + 1}" for number in range(len(held))],
         rate=clip_rate,
         per_hour=false_alarms_per_hour,
+        by_place=by_place,
     )
     return main(
         Footage(dataset.name, names, trained),

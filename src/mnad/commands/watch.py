@@ -50,6 +50,7 @@ def watch(
     learn: str = "15m",
     relearn: bool = False,
     false_alarms_per_hour: float = 1.0,
+    by_place: bool = False,
     training_minutes: float = 8.0,
     regions: Path | None = None,
     rate: float = 10.0,
@@ -77,6 +78,8 @@ def watch(
         relearn: learn anew from the newest footage, without the anomalies in it but with those
             that were marked as normal, while the model before goes on watching.
         false_alarms_per_hour: what the threshold is set to.
+        by_place: measure errors against what is usual at their place, so that a thing where nothing
+            ever moves is told of however busy the rest is; an ordinary one too.
         training_minutes: how long a training may take, about.
         regions: JSON file of what to look at: {"crop": [left, top, right, bottom],
             "include": [polygon, …], "ignore": [polygon, …]} in shares 0..1 of the frame.
@@ -117,6 +120,7 @@ def watch(
         training_minutes,
         seed,
         looked,
+        by_place,
     )
     options = WatchOptions(overlay, clips, threshold, events, most_gigabytes, alarms)
     seen = watch_camera(

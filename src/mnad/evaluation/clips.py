@@ -33,7 +33,7 @@ class ClipScores:
         psnr: dB.
         distance: NaN without memory.
         regular: scores that gate the update.
-        peak: how far the most unusual block exceeds what is usual; NaN without blocks.
+        peak: error of the most unusual block (`mnad.scoring.peaks`); NaN without blocks.
         updated: 1 where the frame moved the memory.
     """
 

@@ -19,9 +19,19 @@ from mnad.camera.view import View
 from mnad.errors import MnadError
 from mnad.scoring.reference import Reference
 
-_REFERENCE = ("psnr", "distance", "peak", "block", "usual", "error_peak", "level", "floor")
+_REFERENCE = (
+    "psnr",
+    "distance",
+    "peak",
+    "block",
+    "usual",
+    "by_place",
+    "error_peak",
+    "level",
+    "floor",
+)
 _PAIRS = ("interval", "ahead")
-_NUMBERS = {"block": int, "error_peak": float, "floor": float}
+_NUMBERS = {"block": int, "by_place": bool, "error_peak": float, "floor": float}
 
 
 class Normal(NamedTuple):

@@ -97,13 +97,18 @@ def _measured(
             *footage,
             model.calibration.threshold.per_hour,
             runtime=runtime,
+            by_place=model.reference is not None and model.reference.by_place,
             trained_on=trained_on,
             progress=progress,
         )
-    block, usual = model.blocks or (block_size(footage.clips), np.ones((), np.float32))
+    known = model.reference
+    block = block_size(footage.clips) if known is None else known.block
+    usual = np.ones((), np.float32) if known is None else known.usual
     chosen = np.linspace(0, len(windows) - 1, min(len(windows), REFERENCE_WINDOWS)).round()
     numbers = chosen.astype(int).tolist()
-    return replace(model, reference=measure(runtime, windows, numbers, block, usual, model.mask))
+    return replace(
+        model, reference=measure(runtime, windows, numbers, block, usual, False, model.mask)
+    )
 
 
 @contextmanager

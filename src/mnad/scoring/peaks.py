@@ -1,9 +1,10 @@
 """The frame score for cameras: where in the frame is the error of a block most unusual.
 
 The paper's PSNR averages over the frame, in which a small anomaly drowns; a block of the size of a
-thing does not. But the highest error of any block is a bar that the busiest place of the scene
-sets for all others: a person between the lanes of a road errs less than the cars on them always
-do. So each block is measured against what is usual in training frames at its place.
+thing does not. Errors count as they are, or each block is measured against what is usual in
+training frames at its place: else the busiest place of the scene sets the bar for all others, and
+a person between the lanes of a road errs less than the cars on them always do. But then whatever
+first enters a place that was always empty is told of too, be it ever so ordinary.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def peaks_of(blocks: Tensor, usual: Tensor | None = None) -> Tensor:
 
     Args:
         blocks: (B, h, w) from `block_errors`.
-        usual: (h, w) from `usual_errors`; without it errors are taken as they are.
+        usual: (h, w) from `usual_errors`; without it errors count as they are.
 
     Returns:
         (B,) 0 and more: 1 is what one training frame in a hundred exceeds at that place; without

@@ -53,9 +53,10 @@ class Reference:
     Attributes:
         psnr: (n,) dB.
         distance: (n,), NaN for a model without memory.
-        peak: (n,) how far the most unusual block exceeds what is usual (`mnad.scoring.peaks`).
+        peak: (n,) error of the most unusual block (`mnad.scoring.peaks`).
         block: rows and columns of that block, in pixels of the network's frames.
-        usual: (rows, columns) float32, what the blocks are measured against.
+        usual: (rows, columns) float32, what is usual for the blocks in training frames.
+        by_place: whether blocks are measured against that; else their errors count as they are.
         error_peak: squared error of images in 0..1 that next to no pixel of them exceeds.
         level: (h, w) float32, what the smoothed error of each pixel hardly ever exceeds
             (`mnad.scoring.where`).
@@ -67,9 +68,15 @@ class Reference:
     peak: Floats
     block: int
     usual: NDArray[np.float32]
+    by_place: bool
     error_peak: float
     level: NDArray[np.float32]
     floor: float
+
+    @property
+    def against(self) -> NDArray[np.float32]:
+        """What the blocks are measured against: (rows, columns), or () for 1 everywhere."""
+        return self.usual if self.by_place else np.ones((), np.float32)
 
     def score(self, peak: ArrayLike) -> Floats:
         """The score of single frames for cameras, 0..1, high = abnormal; needs no look-ahead.

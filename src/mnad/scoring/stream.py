@@ -41,8 +41,7 @@ class FrameParts:
         psnr: dB, low = abnormal.
         distance: to the memory, high = abnormal; NaN without memory.
         regular: the score that gates the update of the memory.
-        peak: how far the most unusual block exceeds what is usual at its place; NaN without
-            blocks.
+        peak: error of the most unusual block (`mnad.scoring.peaks`); NaN without blocks.
         updated: whether the frame moved the memory.
         error: (H, W) squared error in 0..1, on the runtime's device.
     """

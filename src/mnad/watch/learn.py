@@ -58,7 +58,14 @@ def learn(site: Site, settings: Settings) -> Path:
 
     def finish(model: Model) -> Model:
         names = [f"held-out piece {number + 1}" for number in range(len(held))]
-        return calibrate_model(model, held, names, rate, settings.false_alarms_per_hour)
+        return calibrate_model(
+            model,
+            held,
+            names,
+            rate,
+            settings.false_alarms_per_hour,
+            by_place=settings.by_place,
+        )
 
     out = site.new_model()
     model = main(footage, out, config, recipe, device, regions=settings.looked, finish=finish)

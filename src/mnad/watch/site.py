@@ -31,6 +31,7 @@ class Settings:
         training_minutes: how long a training may take, about.
         seed: of weights, items and order.
         regions: what is looked at, as in a file of regions; None for all.
+        by_place: whether errors are measured against what is usual at their place.
     """
 
     height: int
@@ -41,6 +42,7 @@ class Settings:
     training_minutes: float
     seed: int
     regions: dict[str, Any] | None = None
+    by_place: bool = False
 
     @property
     def looked(self) -> Regions | None:
