@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import logging
 import time
 from collections import deque
 from collections.abc import Iterable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -32,6 +30,7 @@ from mnad.video.sink import CsvSink, VideoSink
 from mnad.video.source import FOLDER_RATE, Frame
 from mnad.watch.curve import Curve
 from mnad.watch.judge import Judge
+from mnad.watch.memory import give_back, keep_flat
 from mnad.watch.options import WatchOptions
 from mnad.watch.pairs import Pair, Pairing
 from mnad.watch.picture import Painter, Picture
@@ -83,6 +82,8 @@ class Watcher(Closing):
         self.newest = np.nan
         self.detector, self._options, self._rate = detector, options, rate
         self.live = started_at is not None
+        if self.live:
+            keep_flat()
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -154,7 +155,7 @@ class Watcher(Closing):
         if self.live:
             self._report()
             prune(self.out, int(self._options.most_gigabytes * 1e9))
-            _give_memory_back()
+            give_back()
 
     def close(self) -> None:
         """End everything in order; the report is written last."""
@@ -264,14 +265,6 @@ class Watcher(Closing):
             )
         except MnadError as error:
             _LOG.error("%s", error)
-
-
-def _give_memory_back() -> None:
-    # What is left of a video that was read or written lies in cycles of references, tens of MiB
-    # each, and the C library keeps for its thread what is freed: over days both add up.
-    gc.collect()
-    with suppress(OSError, AttributeError, TypeError):  # another system, another C library
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _error_scale(detector: Detector) -> ErrorScale:
