@@ -154,12 +154,14 @@ def calibrated(folder: Path) -> dict[str, Any]:
     if not file.exists():
         refused, given = None, [str(folder / "calibrate.mp4")]
         try:
-            calibration = api.calibrate(model, given, false_alarms_per_hour=PER_HOUR[0])
+            calibration = api.calibrate(
+                model, given, false_alarms_per_hour=PER_HOUR[0], by_place=True
+            )
         except MnadError as error:
             refused = str(error).replace(f"{folder}/", "")
             given.append(str(folder / "train.mp4"))
             calibration = api.calibrate(
-                model, given, false_alarms_per_hour=PER_HOUR[0], trained_on=True
+                model, given, false_alarms_per_hour=PER_HOUR[0], by_place=True, trained_on=True
             )
         # Further thresholds from the same scores, as api.calibrate sets the first.
         reference = load_model(model).reference

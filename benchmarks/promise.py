@@ -126,7 +126,7 @@ def calibrated(work: Path, frames: dict[str, int]) -> Model:
     clips, names = normal_clips(work, "calibrate", frames), [*map(str, SEEDS["calibrate"])]
     model = load_model(work / "model")
     engine = open_graph(model, "openvino")
-    model = calibrate_model(model, clips, names, RATE, PER_HOUR[0], runtime=engine)
+    model = calibrate_model(model, clips, names, RATE, PER_HOUR[0], runtime=engine, by_place=True)
     save_model(work / "calibrated", model)
     return model
 

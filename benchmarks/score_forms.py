@@ -2,10 +2,11 @@
 
 ::
 
+    mnad train ped2:PED2 --out MODEL --preset camera --learning_rate 1e-3 --epochs 5 --seed 1
     python benchmarks/other_cameras.py CLIPS --work WORK        # trains the three cameras
     python benchmarks/score_forms.py CLIPS --work WORK --ped2 MODEL PED2 --json FILE
 
-MODEL is the one of camera_score.py. For each camera: training footage says what error is usual at
+The cameras are trained as in other_cameras.py. For each of them: training footage says what error is usual at
 each place; footage that was kept back is normal; and copies of it, into which whole people or cars
 of another clip were blended (as in other_cameras.py, other seeds), hold what is not. The AUC is
 that of frames with such a thing against all other frames of clean footage and copies, no
@@ -90,7 +91,7 @@ def main() -> None:
     arguments.add_argument("--json", type=Path)
     given = arguments.parse_args()
     result: dict[str, Any] = {
-        "protocol": " ".join(str(__doc__).partition("camera_score.py. ")[2].split()),
+        "protocol": " ".join(str(__doc__).partition("as in other_cameras.py. ")[2].split()),
         "command": "python benchmarks/score_forms.py CLIPS --work WORK --ped2 MODEL PED2",
         "versions": {"mnad": __version__, "torch": torch.__version__, "numpy": np.__version__},
         "cameras": {},

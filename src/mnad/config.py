@@ -252,6 +252,7 @@ class Scale:
         epochs: passes over the training windows.
         rate: frames per second that are looked at; None for all.
         hold_out: share of the normal footage kept back to calibrate on.
+        by_place: whether errors are measured against what is usual at their place.
     """
 
     channels: Literal[1, 3] = 3
@@ -261,9 +262,10 @@ class Scale:
     epochs: int = 60
     rate: float | None = None
     hold_out: float = 0.0
+    by_place: bool = False
 
 
-_CAMERA = Scale(1, 0.25, 160, 256, 12, 10.0, 0.2)
+_CAMERA = Scale(1, 0.25, 160, 256, 12, 10.0, 0.2, True)
 
 
 def scale_of(preset: str) -> Scale:

@@ -42,7 +42,7 @@ def test_the_score_rests_on_every_frame_of_the_footage(model: Model, calibrated:
     reference, calibration = calibrated.reference, calibrated.calibration
     assert reference is not None and calibration is not None
     assert reference.block == block_size(CLIPS)
-    blocks = (reference.block, reference.against)
+    blocks = (reference.side, reference.against)
     scorer = Scorer(model.torch_runtime, "frozen", blocks=blocks)
     scores, peaks = [], []
     for clip in CLIPS:

@@ -34,7 +34,7 @@ def network() -> MNAD:
 
 def pushed(network: MNAD, mask: np.ndarray | None, block: int) -> list[FrameParts]:
     """Frame by frame, as a camera gives them, the memory frozen."""
-    scorer = Scorer(TorchRuntime(network, MethodConfig()), "frozen", mask, (block, USUAL))
+    scorer = Scorer(TorchRuntime(network, MethodConfig()), "frozen", mask, (block // 2, USUAL))
     parts = []
     for clip in CLIPS:
         stream = scorer.open()
@@ -56,13 +56,13 @@ def test_it_is_what_a_camera_would_have_scored(network: MNAD, ignored: bool) -> 
             TorchRuntime(network, MethodConfig()),
             windows,
             range(23),
-            6,
+            12,
             USUAL,
             True,
             mask,
-            lambda b: done.append(len(b)),
+            lambda error: done.append(len(error)),
         )
-    expected = pushed(network, mask, 6)
+    expected = pushed(network, mask, 12)
     assert len(expected) == len(windows) == sum(done) == 23
     for name in ("psnr", "distance", "peak"):
         values = [getattr(parts, name) for parts in expected]
@@ -74,16 +74,22 @@ def test_it_is_what_a_camera_would_have_scored(network: MNAD, ignored: bool) -> 
     np.testing.assert_allclose(found.level, learnt.level(), rtol=1e-3, atol=1e-7)
     assert found.floor == pytest.approx(learnt.floor(), rel=1e-3)
     highest = max(np.quantile(error, 0.999) for error in errors)
-    assert found.error_peak == pytest.approx(highest, rel=1e-3) and found.block == 6
+    assert (
+        found.error_peak == pytest.approx(highest, rel=1e-3)
+        and found.block == 12
+        and found.side == 6
+    )
     assert network.memory is not None and items is not None
     assert torch.equal(network.memory.items, items)
 
 
 def test_parts_come_in_the_order_asked_for(network: MNAD) -> None:
     windows = Windows(CLIPS, ["a", "b"], SMALL.window)
-    all_of_them = measure(TorchRuntime(network, MethodConfig()), windows, range(23), 6, USUAL, True)
+    all_of_them = measure(
+        TorchRuntime(network, MethodConfig()), windows, range(23), 12, USUAL, True
+    )
     some = measure(
-        TorchRuntime(network, MethodConfig()), windows, [20, 3, 3, 11, 0], 6, USUAL, True
+        TorchRuntime(network, MethodConfig()), windows, [20, 3, 3, 11, 0], 12, USUAL, True
     )
     np.testing.assert_allclose(some.peak, all_of_them.peak[[20, 3, 3, 11, 0]], rtol=1e-4)
 
@@ -92,12 +98,12 @@ def test_a_reference_of_long_footage_is_spread_over_it(
     network: MNAD, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     windows = Windows(CLIPS, ["a", "b"], SMALL.window)
-    everything = reference_of(TorchRuntime(network, MethodConfig()), windows, 6)
-    blocks = np.concatenate([block_errors(p.error[None], 6) for p in pushed(network, None, 6)])
-    usual = usual_errors(blocks)
+    everything = reference_of(TorchRuntime(network, MethodConfig()), windows, 12)
+    errors = torch.stack([parts.error for parts in pushed(network, None, 12)])
+    usual = usual_errors(block_errors(errors, 6).numpy())
     np.testing.assert_allclose(everything.usual, usual, rtol=1e-4)
-    np.testing.assert_allclose(everything.peak, blocks.max((1, 2)), rtol=1e-4)
+    np.testing.assert_allclose(everything.peak, block_errors(errors, 12).amax((1, 2)), rtol=1e-4)
     assert len(everything.psnr) == 23
     monkeypatch.setattr(room, "REFERENCE_WINDOWS", 3)
-    few = reference_of(TorchRuntime(network, MethodConfig()), windows, 6)
+    few = reference_of(TorchRuntime(network, MethodConfig()), windows, 12)
     np.testing.assert_allclose(few.peak, everything.peak[[0, 11, 22]], rtol=1e-4)

@@ -95,7 +95,7 @@ def calibrate_model(
             usual,
             by_place,
             model.mask,
-            lambda blocks: bar.update(len(blocks)),
+            lambda error: bar.update(len(error)),
         )
     owner = np.array([clip for clip, _ in windows.starts])
     single = reference.score(reference.peak)

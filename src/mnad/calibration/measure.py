@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mnad.runtime.runtime import Runtime
-from mnad.scoring.peaks import block_errors, peaks_of, usual_errors
+from mnad.scoring.peaks import block_errors, half, peaks_of, usual_errors
 from mnad.scoring.reference import Reference
 from mnad.scoring.where import NormalLevel
 from mnad.scoring.windows import Windows
@@ -32,10 +32,14 @@ def reference_of(
     """
     count = min(len(windows), REFERENCE_WINDOWS)
     chosen = np.linspace(0, len(windows) - 1, count).round().astype(int).tolist()
-    blocks: list[Tensor] = []
+    fine: list[Tensor] = []
+
+    def keep(error: Tensor) -> None:
+        fine.append(block_errors(error, half(block)))
+
     plain = np.ones((), np.float32)
-    found = measure(runtime, windows, chosen, block, plain, False, mask, blocks.append)
-    return replace(found, usual=usual_errors(torch.cat(blocks).cpu().numpy()))
+    found = measure(runtime, windows, chosen, block, plain, False, mask, keep)
+    return replace(found, usual=usual_errors(torch.cat(fine).cpu().numpy()))
 
 
 def measure(
@@ -46,7 +50,7 @@ def measure(
     usual: NDArray[np.float32],
     by_place: bool,
     mask: NDArray[np.float32] | None = None,
-    told: Callable[[Tensor], object] = lambda blocks: None,
+    told: Callable[[Tensor], object] = lambda error: None,
 ) -> Reference:
     """The parts of the target frames of some windows, in the order of `chosen`.
 
@@ -54,11 +58,11 @@ def measure(
         runtime: what computes the scores; the memory does not change.
         windows: of normal footage.
         chosen: indices of windows, at least 2.
-        block: size of the blocks of the frame score, in pixels.
-        usual: what is usual for the blocks in training frames.
-        by_place: whether the errors of blocks are measured against that.
+        block: side of a block as large as what moves, in pixels.
+        usual: what is usual in training frames for blocks half as large.
+        by_place: whether these are measured against that.
         mask: (h, w) in 0..1, what of each pixel counts; all without it.
-        told: given the block errors (B, rows, columns) of each batch.
+        told: given the errors (B, H, W) of each batch.
     """
     looked = None if mask is None else torch.tensor(mask, device=runtime.device)
     against = torch.tensor(usual, device=runtime.device) if by_place else None
@@ -68,14 +72,14 @@ def measure(
     order = [chosen[i : i + BATCH] for i in range(0, len(chosen), BATCH)]
     for batch in windows.batches(order, runtime.device):
         parts = runtime.score(batch, mask=looked)[1]
-        blocks = block_errors(parts.error, block)
+        blocks = block_errors(parts.error, half(block) if by_place else block)
         peak = peaks_of(blocks, against)
         rows.append(torch.stack([parts.psnr, parts.distance, peak], 1).double().cpu())
         # Of each frame the error that one pixel in 1,000 exceeds, and of those the largest.
         highest = max(highest, float(torch.quantile(parts.error.flatten(1), 0.999, dim=1).max()))
         for error in parts.error.cpu().numpy():
             levels.push(error)
-        told(blocks)
+        told(parts.error)
     psnr, distance, peaks = torch.cat(rows).numpy().T
     return Reference(
         psnr=psnr.copy(),

@@ -5,7 +5,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnad.config import Device
+from mnad.config import Device, scale_of
 
 if TYPE_CHECKING:
     from mnad.calibration.result import Calibration
@@ -17,7 +17,7 @@ def calibrate(
     *,
     false_alarms_per_hour: float = 1.0,
     rate: float | None = None,
-    by_place: bool = False,
+    by_place: bool | None = None,
     trained_on: bool = False,
     device: Device = "auto",
     cache_dir: Path | None = None,
@@ -31,7 +31,8 @@ def calibrate(
         false_alarms_per_hour: how many to allow.
         rate: frames per second of folders of images, which do not say it; null: 25.
         by_place: measure errors against what is usual at their place, so that a thing where nothing
-            ever moves is told of however busy the rest is; an ordinary one too.
+            ever moves is told of however busy the rest is; an ordinary one too. null: as before,
+            or as the model's preset has it.
         trained_on: accept footage that the model was trained on.
         device: auto, cpu or cuda.
         cache_dir: where decoded frames go that do not fit into 4 GiB of memory.
@@ -42,6 +43,12 @@ def calibrate(
     from mnad.runtime.pick import pick_device
 
     loaded = load_model(model, pick_device(device))
+    if by_place is None:
+        known, preset = loaded.reference, loaded.config.preset
+        if loaded.calibration is not None and known is not None:
+            by_place = known.by_place
+        else:
+            by_place = known is not None and scale_of(preset or "official").by_place
     footage = normal_footage(loaded, sources, rate, cache_dir)
     calibrated = calibrate_model(
         loaded, *footage, false_alarms_per_hour, by_place=by_place, trained_on=trained_on

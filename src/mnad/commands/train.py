@@ -78,7 +78,7 @@ def train(
     regions: Path | None = None,
     hold_out: float | None = None,
     false_alarms_per_hour: float = 1.0,
-    by_place: bool = False,
+    by_place: bool | None = None,
     epochs: int | None = None,
     batch_size: int = 4,
     learning_rate: float | None = None,
@@ -117,6 +117,7 @@ def train(
         false_alarms_per_hour: what the threshold is set to, where footage is held out.
         by_place: of that threshold: measure errors against what is usual at their place, so that a
             thing where nothing ever moves is told of however busy the rest is; an ordinary one too.
+            null: the preset's (camera true, others false).
         epochs: passes over the training windows; null: the preset's (60, camera 12).
         batch_size: windows per step.
         learning_rate: at the start; null: the preset's.
@@ -200,7 +201,7 @@ def train(
         names=[f"held-out piece {number + 1}" for number in range(len(held))],
         rate=clip_rate,
         per_hour=false_alarms_per_hour,
-        by_place=by_place,
+        by_place=scale.by_place if by_place is None else by_place,
     )
     return main(
         Footage(dataset.name, names, trained),

@@ -50,7 +50,7 @@ def watch(
     learn: str = "15m",
     relearn: bool = False,
     false_alarms_per_hour: float = 1.0,
-    by_place: bool = False,
+    by_place: bool = True,
     training_minutes: float = 8.0,
     regions: Path | None = None,
     rate: float = 10.0,

@@ -67,7 +67,7 @@ class Model:
     def blocks(self) -> tuple[int, NDArray[np.float32]] | None:
         """Blocks of the score for cameras: their side, and what they are measured against."""
         known = self.reference
-        return None if known is None else (known.block, known.against)
+        return None if known is None else (known.side, known.against)
 
     @property
     def torch_runtime(self) -> TorchRuntime:

@@ -22,6 +22,11 @@ nothing ever happens the first noise would glow. Both are chosen on things blend
 footage: benchmarks/score_forms.py."""
 
 
+def half(block: int) -> int:
+    """Side of the blocks that are measured by their place: finer, as errors lie at edges."""
+    return max(1, round(block / 2))
+
+
 def block_errors(error: Tensor, block: int) -> Tensor:
     """Mean absolute error of square blocks, a quarter of a block apart.
 

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mnad.scoring.peaks import half
 from mnad.scoring.tail import Tail, fit_tail
 
 Floats = NDArray[np.float64]
@@ -54,9 +55,10 @@ class Reference:
         psnr: (n,) dB.
         distance: (n,), NaN for a model without memory.
         peak: (n,) error of the most unusual block (`mnad.scoring.peaks`).
-        block: rows and columns of that block, in pixels of the network's frames.
-        usual: (rows, columns) float32, what is usual for the blocks in training frames.
-        by_place: whether blocks are measured against that; else their errors count as they are.
+        block: side of a block as large as what moves, in pixels of the frames of the network.
+        usual: (rows, columns) float32, what is usual in training frames for blocks half as large.
+        by_place: whether these are measured against that; else the errors of the blocks count as
+            they are.
         error_peak: squared error of images in 0..1 that next to no pixel of them exceeds.
         level: (h, w) float32, what the smoothed error of each pixel hardly ever exceeds
             (`mnad.scoring.where`).
@@ -72,6 +74,11 @@ class Reference:
     error_peak: float
     level: NDArray[np.float32]
     floor: float
+
+    @property
+    def side(self) -> int:
+        """Rows and columns of the blocks that are looked at."""
+        return half(self.block) if self.by_place else self.block
 
     @property
     def against(self) -> NDArray[np.float32]:

@@ -42,7 +42,7 @@ class Settings:
     training_minutes: float
     seed: int
     regions: dict[str, Any] | None = None
-    by_place: bool = False
+    by_place: bool = True
 
     @property
     def looked(self) -> Regions | None:
