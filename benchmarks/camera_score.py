@@ -147,7 +147,7 @@ def main() -> None:
             )
             + ", the highest ranked among held-out normal frames, causal median of 0.5 s; no "
             "look-ahead",
-            "block": "median side of what moves in the training clips, half of it by place; no label",
+            "block": "median side of what moves in the training clips, by place half; no label",
             "memory": "frozen",
             "pixels": "heat resized bilinearly to 240x360, all pixels of all scored frames pooled",
             "training": detector.model.training,
