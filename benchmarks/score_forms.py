@@ -7,9 +7,9 @@
     python benchmarks/score_forms.py CLIPS --work WORK --ped2 MODEL PED2 --json FILE
 
 The cameras are trained as in other_cameras.py. For each of them: training footage says what error
-is usual at each place; footage that was kept back is normal; and copies of it, into which whole people or cars
-of another clip were blended (as in other_cameras.py, other seeds), hold what is not. The AUC is
-that of frames with such a thing against all other frames of clean footage and copies, no
+is usual at each place; footage that was kept back is normal; and copies of it, into which whole
+people or cars of another clip were blended (as in other_cameras.py, other seeds), hold what is not.
+The AUC is that of frames with such a thing against all other frames of clean footage and copies, no
 look-ahead, after the causal median of half a second. Nothing of a test set is read.
 
 A form: the mean absolute error of a block, blocks at every place (exact) or a quarter of a block
