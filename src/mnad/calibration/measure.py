@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mnad.runtime.runtime import Runtime
-from mnad.scoring.peaks import block_errors, half, peaks_of, usual_errors
+from mnad.scoring.peaks import QUIET, block_errors, half, peaks_of, usual_errors
 from mnad.scoring.reference import Reference
-from mnad.scoring.where import NormalLevel
+from mnad.scoring.where import BUSY, NormalLevel
 from mnad.scoring.windows import Windows
 
 REFERENCE_WINDOWS = 1000
@@ -90,5 +90,6 @@ def measure(
         by_place=by_place,
         error_peak=highest,
         level=levels.level(),
-        floor=levels.floor(),
+        # By place, the heat has to show the same as the score: quiet places count for themselves.
+        floor=levels.floor(1 - QUIET if by_place else BUSY),
     )

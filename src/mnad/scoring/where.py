@@ -160,14 +160,14 @@ class NormalLevel:
         above = int((1 - self._quantile) * self._frames + 1e-9)
         return np.array(self._highest[min(above, self._keep - 1)]).reshape(self._shape)
 
-    def floor(self) -> float:
-        """A floor for `Where`: the level that `BUSY` of the pixels looked at exceed.
+    def floor(self, busy: float = BUSY) -> float:
+        """A floor for `Where`: the level that a share `busy` of the pixels looked at exceeds.
 
         It is above 0. Raises as `level` does.
         """
         level = self.level()
         looked = level if self._mask is None else level[self._mask > 0]
-        return max(float(np.quantile(looked, 1 - BUSY)), 1e-6)
+        return max(float(np.quantile(looked, 1 - busy)), 1e-6)
 
 
 class Where:
