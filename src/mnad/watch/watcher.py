@@ -30,7 +30,7 @@ from mnad.video.sink import CsvSink, VideoSink
 from mnad.video.source import FOLDER_RATE, Frame
 from mnad.watch.curve import Curve
 from mnad.watch.judge import Judge
-from mnad.watch.memory import give_back, keep_flat
+from mnad.watch.memory import give_back
 from mnad.watch.options import WatchOptions
 from mnad.watch.pairs import Pair, Pairing
 from mnad.watch.picture import Painter, Picture
@@ -82,8 +82,6 @@ class Watcher(Closing):
         self.newest = np.nan
         self.detector, self._options, self._rate = detector, options, rate
         self.live = started_at is not None
-        if self.live:
-            keep_flat()
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
