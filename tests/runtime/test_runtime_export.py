@@ -190,9 +190,9 @@ def test_an_export_of_another_model_is_refused_by_name_and_passed_over_by_auto(
             load_runtime(folder, name=name)  # type: ignore[arg-type]
     with caplog.at_level(logging.WARNING, "mnad"):
         fresh, runtime = load_runtime(folder)
-    assert runtime.name == "openvino"
+    assert runtime.name == "torch"
     assert [r.message.split(" was exported")[0] for r in caplog.records] == [
-        str(folder / name) for name in ("openvino-int8", "onnx-int8", "openvino")
+        str(folder / name) for name in ("openvino-int8", "onnx-int8", "openvino", "onnx")
     ]
     windows = torch.from_numpy(moving_square(5, 0)[None])
     expected = TorchRuntime(model.network, model.config.method).score(windows)[1]

@@ -58,7 +58,7 @@ BOTH = ("openvino", "onnxruntime")
         (BOTH, ("openvino-int8", "onnx-int8", "openvino", "onnx"), "openvino-int8"),
         (BOTH, ("onnx-int8", "openvino", "onnx"), "onnx-int8"),
         (BOTH, ("openvino", "onnx"), "openvino"),
-        (BOTH, (), "openvino"),
+        (BOTH, (), "torch"),
         (("onnxruntime",), ("openvino-int8", "openvino", "onnx"), "onnx"),
         (("onnxruntime",), ("openvino",), "torch"),
         ((), ("openvino-int8", "onnx-int8"), "torch"),

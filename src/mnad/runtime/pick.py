@@ -68,8 +68,8 @@ def load_runtime(
     """Load a model folder and what computes its scores.
 
     ``auto`` is torch on CUDA. On the CPU it is what the model was exported for in int8, OpenVINO
-    before ONNX; else OpenVINO where that is installed; else ONNX where the model was exported for
-    it; else torch. Other runtimes than torch compute on the CPU.
+    before ONNX; else what it was exported for otherwise, in the same order; else torch. Other
+    runtimes than torch compute on the CPU.
 
     Returns:
         The model, with what it knows of normal footage by that very runtime, and the runtime.
@@ -144,6 +144,6 @@ def _fastest(folder: Path) -> tuple[RuntimeName, Export | None]:
         if export is not None and export.changed:
             _LOG.warning("%s Until then it is not used.", export.stale())
             export = None
-        if export is not None or name == "openvino":
+        if export is not None:
             return name, export
     return "torch", None
