@@ -24,7 +24,6 @@ from pathlib import Path
 import torch
 from public_clone import PublicCode
 
-from mnad.bench.files import require_folder, write
 from mnad.bench.footage import first_frames
 from mnad.bench.measure import repeated
 from mnad.bench.plan import Row, counts, networks, runtimes
@@ -33,6 +32,7 @@ from mnad.bench.run import Plan, run_bench, start_row
 from mnad.bench.table import text_of
 from mnad.errors import MnadError
 from mnad.models.folder import load_model
+from mnad.writing import require_folder, write
 
 AS_SHIPPED, NO_GRAD = "public code", "public no_grad"
 

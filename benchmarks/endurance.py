@@ -1,6 +1,6 @@
 """An hour of a camera as fast as it goes: does memory stay flat, and does a kill lose anything?
 
-    python benchmarks/endurance.py CLIP --work FOLDER [--frames 36000] [--json FILE]
+    python benchmarks/endurance.py CLIP --work FOLDER [--frames N] [--runtime torch] [--json FILE]
 
 A real clip is decoded again and again at half its size, 10 frames per second of camera time, and
 watched with all there is: overlay segments, clips, the report and the disk once a minute, and a
@@ -35,6 +35,7 @@ import numpy as np
 
 import mnad
 from mnad.alarms.alarms import AlarmConfig
+from mnad.config import RuntimeName
 from mnad.detector import Detector
 from mnad.events.event import Observed
 from mnad.events.log import latest, read_events
@@ -196,11 +197,24 @@ def starts(out: Path) -> list[str]:
 
 
 def killed(
-    model: Path, clip: Path, out: Path, options: WatchOptions, receiver: Receiver, frames: int
+    model: Path,
+    clip: Path,
+    out: Path,
+    options: WatchOptions,
+    receiver: Receiver,
+    frames: int,
+    runtime: RuntimeName,
 ) -> dict[str, Any]:
     """A run that is killed while alarms wait, and the run after it."""
     receiver.mood, receiver.got = "away", []
-    arguments = [str(model), str(out), str(frames), receiver.address, str(options.threshold)]
+    arguments = [
+        str(model),
+        str(out),
+        str(frames),
+        receiver.address,
+        str(options.threshold),
+        runtime,
+    ]
     child = subprocess.Popen([sys.executable, __file__, str(clip), "--child", *arguments])
     while child.poll() is None and len(starts(out)) < 10:
         time.sleep(0.05)
@@ -211,7 +225,7 @@ def killed(
     open_ones = sum(event.phase != "end" for event in latest(told))
     waiting = len(list((out / "alarms").glob("*-webhook.json")))
     delivered_before, receiver.mood = len(receiver.got), "works"
-    detector = Detector.load(model)
+    detector = Detector.load(model, runtime=runtime)
     with Watcher(detector, out, clip.stem, RATE, options, datetime.now(UTC)) as watcher:
         for frame in camera(clip, MINUTE // 10):
             watcher.push(frame)
@@ -232,9 +246,10 @@ def killed(
     }
 
 
-def child(clip: Path, model: str, out: str, frames: str, address: str, threshold: str) -> None:
+def child(clip: Path, model: str, out: str, frames: str, address: str, *rest: str) -> None:
+    threshold, runtime = rest
     options = choices(address, float(threshold))
-    detector = Detector.load(model)
+    detector = Detector.load(model, runtime=runtime)  # type: ignore[arg-type]
     with Watcher(detector, Path(out), clip.stem, RATE, options, datetime.now(UTC)) as watcher:
         for frame in camera(clip, int(frames)):
             watcher.push(frame)
@@ -249,8 +264,9 @@ def main() -> None:
     parser.add_argument("clip", type=Path)
     parser.add_argument("--work", type=Path)
     parser.add_argument("--frames", type=int, default=36_000)
+    parser.add_argument("--runtime", choices=("torch", "openvino"), default="torch")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--child", nargs=5, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=6, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
         child(given.clip, *given.child)
@@ -267,7 +283,7 @@ def main() -> None:
             epochs=4,
             learning_rate=1e-3,
         )
-    detector = Detector.load(model)
+    detector = Detector.load(model, runtime=given.runtime)
     receiver = Receiver()
     options = choices(receiver.address, busiest_threshold(detector, given.clip))
     run = given.work / f"run-{datetime.now(UTC):%H%M%S}"
@@ -282,7 +298,13 @@ def main() -> None:
     }
     short = replace(options, overlay=True)
     result["kill"] = killed(
-        model, given.clip, run / "kill", short, receiver, max(given.frames // 10, 3 * MINUTE)
+        model,
+        given.clip,
+        run / "kill",
+        short,
+        receiver,
+        max(given.frames // 10, 3 * MINUTE),
+        given.runtime,
     )
     text = json.dumps(
         {

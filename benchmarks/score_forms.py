@@ -163,8 +163,7 @@ def measured(camera: Camera, rng: np.random.Generator) -> Measured:
     named = {"half": max(2, block // 2), "usual": block, "twice": min(2 * block, 80)}
     sizes = list(named.values())
     windows = Windows(camera.train, [str(i) for i in range(len(camera.train))], network.window)
-    spread = np.linspace(0, len(windows) - 1, min(len(windows), TRAINING_WINDOWS))
-    usual = blocks_of(camera.model, windows, spread.round().astype(int).tolist(), sizes)
+    usual = blocks_of(camera.model, windows, windows.spread(TRAINING_WINDOWS), sizes)
     clips: dict[str, Blocks] = {}
     labels: dict[str, NDArray[np.float64]] = {}
     objects = 0

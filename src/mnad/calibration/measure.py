@@ -30,8 +30,7 @@ def reference_of(
 
     Arguments as of `measure`.
     """
-    count = min(len(windows), REFERENCE_WINDOWS)
-    chosen = np.linspace(0, len(windows) - 1, count).round().astype(int).tolist()
+    chosen = windows.spread(REFERENCE_WINDOWS)
     fine: list[Tensor] = []
 
     def keep(error: Tensor) -> None:

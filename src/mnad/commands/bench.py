@@ -45,7 +45,6 @@ def bench(
     """
     given = {k: v for k, v in locals().items() if v is not None}
 
-    from mnad.bench.files import require_folder, write
     from mnad.bench.plan import counts, networks
     from mnad.bench.plan import runtimes as runtimes_of
     from mnad.bench.run import Plan, run_bench
@@ -53,6 +52,7 @@ def bench(
     from mnad.models.folder import load_model
     from mnad.runtime.pick import pick_device
     from mnad.training.precision import computes_bf16
+    from mnad.writing import require_folder, write
 
     for name, value in (("repeats", repeats), ("threads", threads)):
         if value is not None and value < 1:

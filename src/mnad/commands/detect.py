@@ -53,7 +53,7 @@ def detect(
         policy: memory at test time; frozen, or reset: updated by regular frames, anew per source.
         device: auto, cpu or cuda.
         runtime: torch, openvino, openvino-int8, onnx or onnx-int8; auto: torch on CUDA; on the CPU
-            what the model was exported for in int8, else openvino where that is installed.
+            what the model was exported for, int8 first, else torch.
     """
     from mnad.detector import Detector
     from mnad.video.address import is_live, live_name, redacted

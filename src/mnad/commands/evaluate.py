@@ -3,12 +3,11 @@
 # Annotations are not postponed: to resolve them the command line would have to import torch.
 
 import json as json_lib
-import os
 from pathlib import Path
 from typing import Any
 
 from mnad.config import Device, Policy, RuntimeName
-from mnad.errors import MnadError, UsageError
+from mnad.errors import UsageError
 
 
 def evaluate(
@@ -42,6 +41,7 @@ def evaluate(
     from mnad.evaluation.run import evaluate_model
     from mnad.reports.plots import evaluation_plot
     from mnad.runtime.pick import load_runtime
+    from mnad.writing import write
 
     if streams < 1:
         raise UsageError(f"streams is {streams}; it must be 1 or more.")
@@ -56,14 +56,7 @@ def evaluate(
         lambda_score=lambda_score,
     )
     if json is not None:
-        beside = Path(f"{json}.part")
-        try:
-            beside.write_text(json_lib.dumps(result, indent=1) + "\n")
-            os.replace(beside, json)
-        except OSError as error:
-            raise MnadError(
-                f"{json} cannot be written ({error.strerror}); check its folder."
-            ) from None
+        write(Path(json), json_lib.dumps(result, indent=1) + "\n")
     if plot is not None:
         detail = result["frames_detail"]
         auc = result["auc"]["causal_micro"]

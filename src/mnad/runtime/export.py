@@ -104,10 +104,9 @@ def _measured(
     known = model.reference
     block = block_size(footage.clips) if known is None else known.block
     usual = np.ones((), np.float32) if known is None else known.usual
-    chosen = np.linspace(0, len(windows) - 1, min(len(windows), REFERENCE_WINDOWS)).round()
-    numbers = chosen.astype(int).tolist()
+    chosen = windows.spread(REFERENCE_WINDOWS)
     return replace(
-        model, reference=measure(runtime, windows, numbers, block, usual, False, model.mask)
+        model, reference=measure(runtime, windows, chosen, block, usual, False, model.mask)
     )
 
 

@@ -39,8 +39,7 @@ def quantize(model: Any, nodes: list[Node], network: MNAD, windows: Windows) -> 
         network: whose graph it is.
         windows: of normal footage; at most `MOST_WINDOWS` of them are used, evenly spread.
     """
-    count = min(len(windows), MOST_WINDOWS)
-    chosen = np.linspace(0, len(windows) - 1, count).round().astype(int).tolist()
+    chosen = windows.spread(MOST_WINDOWS)
     fixed = [np.ones((network.config.height, network.config.image_width), np.float32)]
     if network.memory is not None:
         fixed.append(network.memory.items.unsqueeze(0).numpy())
@@ -56,7 +55,7 @@ def quantize(model: Any, nodes: list[Node], network: MNAD, windows: Windows) -> 
         return nncf.quantize(
             model,
             nncf.Dataset(chosen, inputs),
-            subset_size=count,
+            subset_size=len(chosen),
             preset=nncf.QuantizationPreset.MIXED,
             ignored_scope=nncf.IgnoredScope(names=in_floats(nodes), validate=False),
             advanced_parameters=nncf.AdvancedQuantizationParameters(

@@ -47,8 +47,12 @@ class Windows:
             for first in range(len(frames) - length + 1)
         ]
         if most is not None and most < len(self.starts):
-            spread = np.linspace(0, len(self.starts) - 1, most).round().astype(int)
-            self.starts = [self.starts[i] for i in spread]
+            self.starts = [self.starts[i] for i in self.spread(most)]
+
+    def spread(self, most: int) -> list[int]:
+        """Indices of at most so many windows, evenly spread over all."""
+        count = min(len(self), most)
+        return np.linspace(0, len(self) - 1, count).round().astype(int).tolist()
 
     def __len__(self) -> int:
         return len(self.starts)
