@@ -52,7 +52,7 @@ class Windows:
     def spread(self, most: int) -> list[int]:
         """Indices of at most so many windows, evenly spread over all."""
         count = min(len(self), most)
-        return np.linspace(0, len(self) - 1, count).round().astype(int).tolist()
+        return [round(float(place)) for place in np.linspace(0, len(self) - 1, count)]
 
     def __len__(self) -> int:
         return len(self.starts)
