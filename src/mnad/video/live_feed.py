@@ -213,8 +213,10 @@ class Feed:
             self._gap = Gap(known.began, ended, reason, known.attempts + 1)
         if ended is not None:
             _LOG.info("%s: back after %.1f s", self._name, ended - self._gap.began)
-        elif known is None or known.reason != reason:
-            _LOG.warning("%s: %s", self._name, reason)
+        elif known is None:
+            _LOG.warning("%s: lost after %.1f s: %s", self._name, self._gap.began, reason)
+        elif known.reason != reason:
+            _LOG.warning("%s: still lost: %s", self._name, reason)
         else:
             return
         self._waiting.append(self._gap)

@@ -121,10 +121,8 @@ class Watcher(Closing):
         if gap.ended is None:
             self._show(self._pairing.restart())
             self._tell(self._judge.gap(), None, gap.began)
-            _LOG.warning("%s: lost after %.1f s: %s", self.name, gap.began, gap.reason)
         else:
             self.gaps.append(Missing(gap.began, gap.ended, gap.reason))
-            _LOG.warning("%s: back after %.1f s", self.name, gap.ended - gap.began)
 
     def swap(self, detector: Detector) -> None:
         """Go on with another model; no frame and no event is lost."""
