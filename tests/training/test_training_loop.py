@@ -268,6 +268,25 @@ def test_ones_own_footage_gives_a_calibrated_model_by_default(
     assert mnad.Detector.load(tmp_path / "m").threshold == calibration.threshold.score
 
 
+def test_frames_that_come_again_are_no_reason_to_lose_a_training(
+    own_folder: Path, tmp_path: Path, tiny: dict[str, object]
+) -> None:
+    """As of a scene that stands still, or of a file that is played over and over."""
+    import av
+
+    video = long_footage(tmp_path / "once", 55)
+    with av.open(str(video)) as source:
+        once = [frame.to_ndarray(format="rgb24") for frame in source.decode(video=0)]
+    folder = tmp_path / "yard"
+    folder.mkdir()
+    for number, frame in enumerate(5 * once):
+        cv2.imwrite(str(folder / f"{number:04d}.png"), frame)
+    options = {**tiny, "preset": "camera", "epochs": 1, "rate": 5.0}
+    model = mnad.train(str(folder), out=tmp_path / "m", **options)  # type: ignore[arg-type]
+    assert model.calibration is not None and model.calibration.trained_on == 1
+    assert any("were trained on" in sentence for sentence in model.calibration.warnings())
+
+
 def test_too_little_footage_to_hold_back_from_is_all_trained_on_and_said(
     own_folder: Path, tmp_path: Path, tiny: dict[str, object], caplog: pytest.LogCaptureFixture
 ) -> None:
