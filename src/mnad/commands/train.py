@@ -202,7 +202,7 @@ def train(
         rate=clip_rate,
         per_hour=false_alarms_per_hour,
         by_place=scale.by_place if by_place is None else by_place,
-        trained_on=True,  # it was kept back: frames that are the same are a scene that stands still
+        trained_on=True,  # it was kept back: equal frames are a scene that stands still
     )
     return main(
         Footage(dataset.name, names, trained),

@@ -65,7 +65,7 @@ def learn(site: Site, settings: Settings) -> Path:
             rate,
             settings.false_alarms_per_hour,
             by_place=settings.by_place,
-            trained_on=True,  # kept back here: frames that are the same are a scene that stands still
+            trained_on=True,  # kept back here: equal frames are a scene that stands still
         )
 
     out = site.new_model()
