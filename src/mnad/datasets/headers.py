@@ -1,0 +1,53 @@
+"""Damaged images, found by their headers: nothing is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from mnad.datasets.clip import Clip
+from mnad.video.find import images_in
+
+
+def damaged_in(clips: Iterable[Clip]) -> frozenset[Path]:
+    """Image files whose header is none, which end early, or which are of another size.
+
+    Args:
+        clips: folders of images; videos are passed over.
+
+    Returns:
+        The files; of a folder in which none is whole, none: then it is the folder that is wrong.
+    """
+    found: set[Path] = set()
+    for clip in clips:
+        if not clip.path.is_dir():
+            continue
+        sizes = {file: _size(file) for file in images_in(clip.path)}
+        whole = [size for size in sizes.values() if size is not None]
+        if whole:
+            usual = max(set(whole), key=whole.count)
+            found |= {file for file, size in sizes.items() if size != usual}
+    return frozenset(found)
+
+
+def damage_told(damaged: Iterable[Path], root: Path) -> list[str]:
+    """A sentence for each damaged file."""
+    return [
+        f"{file.relative_to(root)} is damaged: the frame before it is shown in its place."
+        for file in sorted(damaged)
+    ]
+
+
+def _size(file: Path) -> tuple[int, int] | None:
+    from PIL import Image
+
+    end = file.stat().st_size
+    try:
+        with Image.open(file) as image:
+            if image.format == "TIFF":
+                strips = zip(image.tag_v2.get(273, ()), image.tag_v2.get(279, ()), strict=False)  # type: ignore[attr-defined]
+                if any(offset + count > end for offset, count in strips):
+                    return None
+            return image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
