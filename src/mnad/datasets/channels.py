@@ -103,6 +103,8 @@ def read_rules(file: Path) -> dict[int, Saturation]:
     """
     try:
         entries: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(entries, list):
+            raise TypeError("no list")
         rules = [
             Saturation(
                 str(entry["defect_name"]),

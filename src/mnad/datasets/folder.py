@@ -94,7 +94,7 @@ def _sources(folder: Path) -> Iterable[Path]:
 def _labelled(clip: Clip) -> Clip:
     folder = Path(os.path.abspath(clip.path)).parent
     array = folder / f"{clip.name}.npy"
-    pixels = array.exists() and open_array(array).ndim == 3
+    pixels = _holds_masks(array)
     labelling = [folder / f"{clip.name}.csv", *([] if pixels else [array])]
     masking = [folder / f"{clip.name}{end}" for end in (*_MASK_FOLDERS, "_masks.npz", ".xml")] + (
         [array] if pixels else []
@@ -115,6 +115,14 @@ def _labelled(clip: Clip) -> Clip:
         read = read_csv if label_file.suffix == ".csv" else read_npy
         clip = replace(clip, labels=read(label_file, clip.length))
     return clip
+
+
+def _holds_masks(file: Path) -> bool:
+    """Whether an array is one of masks; whatever else is wrong with it is for its reader."""
+    try:
+        return file.exists() and open_array(file).ndim == 3
+    except MnadError:
+        return False
 
 
 def _only(files: list[Path], what: str) -> Path | None:

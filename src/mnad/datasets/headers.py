@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
 from mnad.datasets.clip import Clip
 from mnad.video.find import images_in
+
+_OFFSETS, _COUNTS = 273, 279
+"""TIFF tags: where the strips of the picture begin, and their bytes."""
 
 
 def damaged_in(clips: Iterable[Clip]) -> frozenset[Path]:
@@ -40,14 +44,17 @@ def damage_told(damaged: Iterable[Path], root: Path) -> list[str]:
 
 def _size(file: Path) -> tuple[int, int] | None:
     from PIL import Image
+    from PIL.TiffImagePlugin import TiffImageFile
 
     end = file.stat().st_size
-    try:
-        with Image.open(file) as image:
-            if image.format == "TIFF":
-                strips = zip(image.tag_v2.get(273, ()), image.tag_v2.get(279, ()), strict=False)  # type: ignore[attr-defined]
-                if any(offset + count > end for offset, count in strips):
-                    return None
-            return image.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "(Corrupt|Truncated)")  # what Pillow says of a cut header
+        try:
+            with Image.open(file) as image:
+                if isinstance(image, TiffImageFile):
+                    offsets, counts = (image.tag_v2.get(tag, ()) for tag in (_OFFSETS, _COUNTS))
+                    if any(a + b > end for a, b in zip(offsets, counts, strict=False)):
+                        return None
+                return image.size
+        except (OSError, ValueError, SyntaxError, UserWarning, Image.DecompressionBombError):
+            return None
