@@ -193,6 +193,20 @@ def test_check_compares_masks_with_labels_and_frames(tmp_path: Path) -> None:
     json.dumps(mnad.check_data(f"ped2:{home}"))
 
 
+def test_check_of_every_frame_finds_what_cannot_be_read(tmp_path: Path) -> None:
+    home = miniatures.write_shanghaitech(tmp_path)
+    spec = f"shanghaitech:{home}"
+    assert mnad.check_data(spec, frames=True)["warnings"] == list(open_dataset(spec).warnings)
+    (home / "testing/frames/01_0015/005.jpg").write_bytes(b"broken")
+    video = home / "training/videos/01_001.avi"
+    video.write_bytes(video.read_bytes()[:-3000])
+    told = mnad.check_data(spec, frames=True)["warnings"]
+    assert sum("005.jpg cannot be read as an image" in sentence for sentence in told) == 1
+    assert any("01_001.avi" in sentence for sentence in told)
+    first = mnad.check_data(spec)["warnings"]
+    assert not any("005.jpg" in sentence for sentence in first)
+
+
 def test_check_of_nothing_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "check", f"ped2:{tmp_path / 'gone'}"]) == 1
     assert "get ped2 from http://www.svcl.ucsd.edu/" in capsys.readouterr().err

@@ -9,18 +9,19 @@ if TYPE_CHECKING:
     from mnad.datasets.prepared import Copy
 
 
-def check_data(data: str, *, masks: bool = True) -> dict[str, Any]:
+def check_data(data: str, *, masks: bool = True, frames: bool = False) -> dict[str, Any]:
     """Say what a data set is: layout, clips, labels, masks, and all that differs from the official.
 
     Args:
         data: NAME:PATH of a data set of the field (ped1, ped2, avenue, avenue@owner, shanghaitech,
             mvtec, loco, phantom, ssv2@CLASS), or a folder of one's own.
         masks: read all pixel masks and compare them with the labels; Avenue's take a minute.
+        frames: decode every frame too, to find clips that break off or cannot be read.
     """
     from mnad.datasets import open_dataset
     from mnad.datasets.check import check
 
-    return check(open_dataset(data), masks)
+    return check(open_dataset(data), masks, frames)
 
 
 def prepare_data(

@@ -93,7 +93,8 @@ def train(
     """Train a model on normal footage; no label is read.
 
     Args:
-        data: ped2:PATH, avenue:PATH or shanghaitech:PATH, or a video or folder of one's own.
+        data: NAME:PATH of a data set of the field (docs/datasets.md), a prepared copy, or a video
+            or folder of one's own.
         out: the model folder to write.
         preset: official (the public code's reading of the equations), paper (as printed), or
             camera (official, small enough for a CPU, a fifth of the footage kept back for

@@ -19,12 +19,13 @@ _LABELS_OF = {
 }
 
 
-def check(dataset: Dataset, masks: bool) -> dict[str, Any]:
-    """Look at the first frame of every clip, and at every mask.
+def check(dataset: Dataset, masks: bool, frames: bool) -> dict[str, Any]:
+    """Look at the first frame of every clip, or at every frame, and at every mask.
 
     Args:
         dataset: which.
         masks: whether to read the masks and compare them with the labels.
+        frames: whether to decode every frame.
 
     Returns:
         What `report_text` prints; ``warnings`` holds a sentence for all that is not as it should
@@ -38,7 +39,7 @@ def check(dataset: Dataset, masks: bool) -> dict[str, Any]:
         ("testing", dataset.test),
     ):
         if clips:
-            parts[name] = _part(dataset, clips, warnings)
+            parts[name] = _part(dataset, clips, frames, warnings)
     labelled = [clip for clip in dataset.test if clip.labels is not None]
     abnormal = [int(clip.labels.sum()) for clip in labelled if clip.labels is not None]
     masked = [clip for clip in dataset.test if clip.masks is not None]
@@ -105,7 +106,9 @@ def _counted(values: dict[str, int]) -> str:
     return ", ".join(f"{value} ({count})" for value, count in values.items()) or "none"
 
 
-def _part(dataset: Dataset, clips: Sequence[Clip], warnings: list[str]) -> dict[str, Any]:
+def _part(
+    dataset: Dataset, clips: Sequence[Clip], frames: bool, warnings: list[str]
+) -> dict[str, Any]:
     known = None if dataset.rate is None else Fraction(dataset.rate)
     channels = 3 if dataset.prepared is None else dataset.prepared.channels
     sizes: Counter[str] = Counter()
@@ -116,6 +119,11 @@ def _part(dataset: Dataset, clips: Sequence[Clip], warnings: list[str]) -> dict[
             with open_source(clip.path, channels, known, dataset.damaged) as source:
                 sizes[f"{source.size[1]}x{source.size[0]}"] += 1
                 rates["unknown" if source.rate is None else f"{float(source.rate):g}"] += 1
+                decoded = sum(1 for _ in source) if frames else clip.length
+            if decoded != clip.length:
+                warnings.append(
+                    f"{clip.path} declares {clip.length} frames but {decoded} can be decoded."
+                )
         except MnadError as error:
             warnings.append(str(error))
         numbers = frame_numbers(clip)
