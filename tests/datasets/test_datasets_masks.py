@@ -153,6 +153,20 @@ def test_cvat_for_images_goes_by_the_names_of_the_images(own: Path) -> None:
     assert mask[8, 20] and not mask[7, 20]
 
 
+def test_cvat_turns_boxes_and_ellipses(own: Path) -> None:
+    turned = IMAGES.replace('ry="2"', 'ry="2" rotation="90"').replace(
+        '<mask label="cart" rle="1, 2, 2, 1" left="5" top="7" width="3" height="2"></mask>',
+        '<box label="cart" xtl="2" ytl="10" xbr="12" ybr="14" rotation="90"></box>',
+    )
+    (own / "hall.xml").write_text(turned)
+    mask = open_dataset(own).test[0].masks.at(3)
+    # A box of 10x4 about (7, 12) lies on end: columns 5 to 9, rows 7 to 17, with its edge.
+    expected = np.zeros(miniatures.SIZE, bool)
+    expected[7:18, 5:10] = True
+    np.testing.assert_array_equal(mask[:, :13], expected[:, :13])
+    assert mask[7:14, 20].all() and not mask[10, 17] and not mask[6, 20]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -160,6 +174,8 @@ def test_cvat_for_images_goes_by_the_names_of_the_images(own: Path) -> None:
         ("<annotations></annotations>", "cannot be read as an annotation"),
         (VIDEO.replace('frame="3"', 'frame="7"'), "annotates frame 7 but its clip has 6 frames"),
         (VIDEO.replace('xtl="2.0"', ""), "cannot be read as an annotation"),
+        (IMAGES.replace("2, 2, 1", "2, 2, 2"), "cannot be read as an annotation"),
+        (IMAGES.replace("f4.png", "g4.png"), "annotates the image g4.png, which its clip does not"),
     ],
 )
 def test_cvat_that_does_not_fit(own: Path, text: str, sentence: str) -> None:

@@ -313,6 +313,23 @@ def test_shanghaitech(tmp_path: Path) -> None:
     assert ranges(open_dataset(f"shanghaitech:{home}")) == [[pair] for pair in RANGES]
 
 
+def test_pixel_masks_alone_give_the_labels(tmp_path: Path) -> None:
+    home = miniatures.write_shanghaitech(tmp_path)
+    (home / "testing/test_frame_mask").rename(home / "testing/elsewhere")
+    dataset = open_dataset(f"shanghaitech:{home}")
+    assert dataset.label_source == "test_pixel_mask, any pixel"
+    assert ranges(dataset) == [[pair] for pair in RANGES]
+    public = miniatures.write_repackaged(tmp_path, "ped2")
+    (public / "ped2.mat").unlink()
+    (public / "testing/test_pixel_mask").mkdir()
+    for clip, pair in enumerate(RANGES):
+        made = miniatures.masks(TEST_FRAMES, range(pair[0] - 1, pair[1]))
+        np.save(public / f"testing/test_pixel_mask/{clip + 1:02d}.npy", made)
+    dataset = open_dataset(f"ped2:{public}")
+    assert ranges(dataset) == [[pair] for pair in RANGES]
+    masks_are(dataset, miniatures.mask() > 0)
+
+
 def test_shanghaitech_takes_the_fullest_folder(tmp_path: Path) -> None:
     home = miniatures.write_shanghaitech(tmp_path)
     frames = home / "training/frames"

@@ -50,4 +50,4 @@ def prepare_data(
 
     network = NetworkConfig(height=height, image_width=image_width, channels=channels)
     made_for = Prepared(network.height, network.image_width, network.channels)
-    return prepare_copy(data, open_dataset(data), Path(out), made_for)
+    return prepare_copy(data, open_dataset(data, labels=False), Path(out), made_for)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from mnad.datasets.clip import Clip, Dataset
-from mnad.datasets.facts import frame_numbers
+from mnad.datasets.facts import KNOWN, frame_numbers
 from mnad.errors import MnadError
 from mnad.video.source import open_source
 
@@ -40,6 +40,14 @@ def check(dataset: Dataset, masks: bool, frames: bool) -> dict[str, Any]:
     ):
         if clips:
             parts[name] = _part(dataset, clips, frames, warnings)
+    known = KNOWN.get(dataset.name)
+    if known is not None and known.size is not None and dataset.prepared is None:
+        usual = f"{known.size[0]}x{known.size[1]}"
+        others = {size for part in parts.values() for size in part["sizes"]} - {usual}
+        told = f"{usual} are reported" if "size" in known.reported else f"not {usual}"
+        warnings += [
+            f"{dataset.name} has frames of {size} here; {told}." for size in sorted(others)
+        ]
     labelled = [clip for clip in dataset.test if clip.labels is not None]
     abnormal = [int(clip.labels.sum()) for clip in labelled if clip.labels is not None]
     masked = [clip for clip in dataset.test if clip.masks is not None]
@@ -86,9 +94,13 @@ def report_text(report: dict[str, Any]) -> str:
         )
     lines.append(f"labels: {report['label_source']}")
     if report["labelled_clips"]:
+        clips = report["labelled_clips"]
+        thing = "images" if report["kind"] == "images" else "frames"
         lines.append(
-            f"abnormal: {report['abnormal_frames']} of {report['labelled_frames']} frames in "
-            f"{report['labelled_clips']} clips"
+            f"abnormal: {len(report['wholly_abnormal'])} of {clips} clips"
+            if report["kind"] == "clips"
+            else f"abnormal: {report['abnormal_frames']} of {report['labelled_frames']} {thing} "
+            f"in {clips} clips"
         )
     if report["kind"] == "frames":
         for key, word in (("wholly_abnormal", "abnormal"), ("wholly_normal", "normal")):

@@ -86,14 +86,17 @@ def read_cvat(file: Path, length: int, numbers: Mapping[str, int]) -> ShapeMasks
         size = _size(root)
         shapes: dict[int, list[Shape]] = {}
         tagged: set[int] = set()
+        strange: list[str] = []
         for track in root.iter("track"):
             if track.get("label") != _NORMAL:
                 for frame, shape in _of_track(track):
                     shapes.setdefault(frame, []).append(shape)
         for image in root.iter("image"):
-            name = Path(image.attrib["name"]).name
-            frame = numbers.get(name, int(image.attrib["id"]))
             wanted = [e for e in image if e.get("label") != _NORMAL]
+            name = Path(image.attrib["name"]).name
+            if wanted and numbers and name not in numbers:
+                strange.append(name)
+            frame = numbers.get(name, int(image.attrib["id"]))
             if any(element.tag == "tag" for element in wanted):
                 tagged.add(frame)
             for element in wanted:
@@ -104,6 +107,11 @@ def read_cvat(file: Path, length: int, numbers: Mapping[str, int]) -> ShapeMasks
             f"{file} cannot be read as an annotation: export it as CVAT for video 1.1 or CVAT for "
             "images 1.1."
         ) from error
+    if strange:
+        raise MnadError(
+            f"{file} annotates the image {strange[0]}, which its clip does not have: take the "
+            "annotation that belongs to the clip."
+        )
     beyond = [frame for frame in {*shapes, *tagged} if not 0 <= frame < length]
     if beyond:
         raise MnadError(
@@ -155,9 +163,31 @@ def _shape(element: ElementTree.Element) -> Shape:
         pairs = element.attrib["points"].replace(";", ",").split(",")
         return Shape("polygon", tuple(map(float, pairs)))
     values = [float(element.attrib[name]) for name in names[element.tag]]
+    turn = float(element.get("rotation", 0))
     if element.tag == "mask":
-        values += map(float, element.attrib["rle"].split(","))
+        runs = list(map(float, element.attrib["rle"].split(",")))
+        if sum(runs) != values[2] * values[3]:
+            raise ValueError("run lengths of another size")
+        values += runs
+    elif turn:
+        return Shape("polygon", _turned(element.tag, values, turn))
     return Shape(element.tag, tuple(values))
+
+
+def _turned(kind: str, values: list[float], degrees: float) -> tuple[float, ...]:
+    """A box or an ellipse turned about its middle, clockwise as CVAT has it, as a polygon."""
+    if kind == "box":
+        left, top, right, bottom = values
+        middle = np.array([(left + right) / 2, (top + bottom) / 2])
+        corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
+        offsets = np.array(corners) - middle
+    else:
+        middle = np.array(values[:2])
+        steps = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+        offsets = np.stack([values[2] * np.cos(steps), values[3] * np.sin(steps)], axis=1)
+    sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
+    turned = offsets @ np.array([[cosine, sine], [-sine, cosine]]) + middle
+    return tuple(turned.reshape(-1).tolist())
 
 
 def _draw(canvas: NDArray[np.uint8], shape: Shape) -> None:
@@ -173,7 +203,7 @@ def _draw(canvas: NDArray[np.uint8], shape: Shape) -> None:
     elif shape.kind == "ellipse":
         x, y, rx, ry = values
         rows, columns = np.indices(canvas.shape) + 0.5
-        inside = ((columns - x) / rx) ** 2 + ((rows - y) / ry) ** 2 <= 1
+        inside = ((columns - x) / max(rx, 0.5)) ** 2 + ((rows - y) / max(ry, 0.5)) ** 2 <= 1
         canvas[inside] = 1
     else:
         left, top, width, height = map(int, values[:4])

@@ -34,7 +34,8 @@ class Facts:
         rate: frames per second.
         test_lengths: frames of test clip 1, 2, ...
         ranges: abnormal frames of test clip 1, 2, ..., 1-based and inclusive.
-        reported: which of the counts are not confirmed, by the words of `_COUNTS`.
+        size: columns and rows of all frames.
+        reported: which are not confirmed: words of `_COUNTS`, or ``size``.
     """
 
     train_clips: int | None = None
@@ -45,6 +46,7 @@ class Facts:
     rate: float | None = None
     test_lengths: tuple[int, ...] = ()
     ranges: tuple[tuple[Range, ...], ...] = ()
+    size: tuple[int, int] | None = None
     reported: frozenset[str] = frozenset()
 
 
@@ -95,16 +97,22 @@ _AVENUE_LENGTHS = (
 )
 
 KNOWN = {
-    "ped1": Facts(34, 6800, 36, 7200, 4045, 10.0, (200,) * 36, PED1_RANGES),
+    "ped1": Facts(
+        34, 6800, 36, 7200, 4045, 10.0, (200,) * 36, PED1_RANGES,
+        (238, 158), frozenset({"size"}),
+    ),
     "ped2": Facts(
         16, 2550, 12, 2010, 1648, 10.0,
-        (180, 180, 150, 180, 150, 180, 180, 180, 120, 150, 180, 180), PED2_RANGES,
+        (180, 180, 150, 180, 150, 180, 180, 180, 120, 150, 180, 180), PED2_RANGES, (360, 240),
     ),
-    "avenue": Facts(16, 15328, 21, 15324, 3867, 25.0, _AVENUE_LENGTHS, AVENUE_RANGES),
+    "avenue": Facts(16, 15328, 21, 15324, 3867, 25.0, _AVENUE_LENGTHS, AVENUE_RANGES, (640, 360)),
     "avenue@owner": Facts(
-        16, 15328, 21, 15324, 3820, 25.0, _AVENUE_LENGTHS, reported=frozenset({"abnormal frames"})
+        16, 15328, 21, 15324, 3820, 25.0, _AVENUE_LENGTHS, (), (640, 360),
+        frozenset({"abnormal frames"}),
     ),
-    "shanghaitech": Facts(330, 274515, 107, 40791, 17326, 24.0),
+    "shanghaitech": Facts(
+        330, 274515, 107, 40791, 17326, 24.0, (), (), (856, 480), frozenset({"size"})
+    ),
 }
 # fmt: on
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from mnad.datasets.clip import Clip, unlabelled
 from mnad.datasets.owners import where_from
 from mnad.errors import MnadError
-from mnad.video.find import find_sources, natural
+from mnad.video.find import find_sources, images_in, natural
 
 
 def find_root(name: str, path: Path, fits: Callable[[Path], bool], wanted: str) -> Path:
@@ -49,10 +49,11 @@ def folders_in(folder: Path) -> list[Path]:
 
 
 def numbered(folder: Path, stem: str) -> list[Path]:
-    """Folders named `stem` and a number, in the order of the numbers."""
+    """Folders of images named `stem` and a number, in the order of the numbers."""
     if not folder.is_dir():
         return []
-    return [p for p in folders_in(folder) if re.fullmatch(rf"{stem}\d+", p.name)]
+    named = (p for p in folders_in(folder) if re.fullmatch(rf"{stem}\d+", p.name))
+    return [p for p in named if images_in(p)]
 
 
 def number_of(name: str) -> int | None:

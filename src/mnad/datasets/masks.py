@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mnad.errors import MnadError
 
 Mask = NDArray[np.bool_]
+_Packed = tuple[tuple[int, int], NDArray[np.uint8]]
 
 
 class Masks(Protocol):
@@ -79,11 +80,15 @@ class StoredMasks:
 
     def at(self, frame: int) -> Mask | None:
         """See `Masks.at`."""
-        shape, bits = _stored(self.file)[frame]
+        shape, bits = self._all()[frame]
         return np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape).astype(bool)
 
     def __len__(self) -> int:
-        return len(_stored(self.file))
+        return len(self._all())
+
+    def _all(self) -> list[_Packed]:
+        changed = self.file.stat().st_mtime_ns if self.file.exists() else 0
+        return _stored(self.file, changed)
 
 
 def labels_of(masks: Masks, length: int) -> NDArray[np.uint8]:
@@ -143,7 +148,7 @@ def require_masks(file: Path, found: int, length: int) -> None:
 
 
 @lru_cache(maxsize=1)
-def _stored(file: Path) -> list[tuple[tuple[int, int], NDArray[np.uint8]]]:
+def _stored(file: Path, changed: int) -> list[_Packed]:
     from scipy.io import loadmat
 
     try:
@@ -160,6 +165,6 @@ def _stored(file: Path) -> list[tuple[tuple[int, int], NDArray[np.uint8]]]:
         ) from error
 
 
-def _packed(cell: NDArray[np.generic]) -> tuple[tuple[int, int], NDArray[np.uint8]]:
+def _packed(cell: NDArray[np.generic]) -> _Packed:
     rows, columns = cell.shape
     return (rows, columns), np.packbits(cell != 0)

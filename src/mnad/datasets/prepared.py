@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from mnad.datasets.clip import Clip, Dataset, Prepared
 from mnad.errors import MnadError, UsageError
 from mnad.video.cache import resize
-from mnad.video.source import Source, open_source
+from mnad.video.source import Frame, Source, open_source
 
 _RECORD = "prepared.json"
 _PARTS = {"train": "training", "validation": "validation", "test": "testing"}
@@ -116,10 +117,13 @@ def prepare_copy(spec: str, dataset: Dataset, out: Path, made_for: Prepared) -> 
     made: dict[Path, str] = {}
     frames = size = 0
     clips: dict[str, dict[str, tuple[str, int]]] = {}
+    total = sum(clip.length for part in _PARTS for clip in getattr(dataset, part))
+    bar = tqdm(total=total, unit="frame", disable=None)
     try:
         for part, folder in _PARTS.items():
             clips[part] = {}
             for clip in getattr(dataset, part):
+                bar.update(clip.length)
                 if clip.path not in made:
                     made[clip.path] = f"{folder}/{clip.name}.npy"
                     file = part_folder / made[clip.path]
@@ -149,6 +153,7 @@ def prepare_copy(spec: str, dataset: Dataset, out: Path, made_for: Prepared) -> 
             f"{out} cannot be written ({error.strerror}): give another --out."
         ) from None
     finally:
+        bar.close()
         shutil.rmtree(part_folder, ignore_errors=True)
     return Copy(out, len(made), frames, size)
 
@@ -168,8 +173,7 @@ def _write(source: Source, file: Path, made_for: Prepared, timed: bool) -> int:
     with file.open("wb") as stream:
         _header(stream, 0, shape)
         for frame in source:
-            even = None if source.rate is None else frame.index / source.rate
-            if timed and (even is None or abs(frame.seconds - even) * source.rate > 1 / 2):
+            if timed and not _in_time(frame, source.rate):
                 raise MnadError(
                     f"{source.path} has no constant frame rate, which a copy cannot keep: use it "
                     "as it is, or convert it."
@@ -179,6 +183,11 @@ def _write(source: Source, file: Path, made_for: Prepared, timed: bool) -> int:
         stream.seek(0)
         _header(stream, count, shape)
     return count
+
+
+def _in_time(frame: Frame, rate: Fraction | None) -> bool:
+    """Whether a frame comes within half a frame of where a constant rate has it."""
+    return rate is not None and abs(frame.seconds * rate - frame.index) <= 1 / 2
 
 
 def _header(stream: Any, count: int, shape: Sequence[int]) -> None:

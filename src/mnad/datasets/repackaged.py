@@ -19,7 +19,7 @@ from mnad.datasets.facts import KNOWN, differences, numbering
 from mnad.datasets.folder import clips_in
 from mnad.datasets.labels import read_joined, read_mat
 from mnad.datasets.masks import ArrayMasks, open_array, require_masks
-from mnad.datasets.shanghaitech import FRAME_MASKS, PIXEL_MASKS
+from mnad.datasets.shanghaitech import FRAME_MASKS, PIXEL_MASKS, by_pixels
 
 LAYOUT = "the public code's: clips in training and testing, numbered from 0"
 
@@ -93,6 +93,9 @@ def _labelled(
     elif name == "avenue":
         sentence = f"{file} is missing: labels are the ranges that mnad knows."
         return by_hasan(test), HASAN, (sentence,)
+    elif test and all(clip.masks is not None for clip in test):
+        sentence = f"{file} is missing: labels are those of the masks."
+        return by_pixels(test), f"{PIXEL_MASKS}, any pixel", (sentence,)
     else:
         return test, "none", (f"{root} has no labels: {file} is missing.",)
     clips = tuple(replace(clip, labels=one) for clip, one in zip(test, arrays, strict=True))

@@ -21,7 +21,7 @@ from mnad.datasets.clip import Clip, Dataset
 from mnad.datasets.facts import KNOWN, differences, numbering
 from mnad.datasets.labels import read_npy
 from mnad.datasets.layout import videos_in
-from mnad.datasets.masks import ArrayMasks, open_array, require_masks
+from mnad.datasets.masks import ArrayMasks, labels_of, open_array, require_masks
 from mnad.errors import MnadError
 from mnad.video.find import find_sources
 
@@ -49,6 +49,9 @@ def open_shanghaitech(root: Path, labels: bool) -> Dataset:
             test, mask_source = _masked(test, pixel_masks), PIXEL_MASKS
         if frame_masks.is_dir():
             test, label_source = _labelled(test, frame_masks), FRAME_MASKS
+        elif test and all(clip.masks is not None for clip in test):
+            test, label_source = by_pixels(test), f"{PIXEL_MASKS}, any pixel"
+            told.append(f"{frame_masks} is missing: labels are those of the masks.")
         else:
             told.append(f"{root} has no labels: {frame_masks} is missing.")
     facts = KNOWN["shanghaitech"]
@@ -67,6 +70,14 @@ def open_shanghaitech(root: Path, labels: bool) -> Dataset:
         facts.rate,
         layout="the owners': training/videos/01_001.avi, testing/frames/01_0014/000.jpg",
         mask_source=mask_source,
+    )
+
+
+def by_pixels(test: Sequence[Clip]) -> tuple[Clip, ...]:
+    """Clips with the labels that their masks imply; all masks are read."""
+    return tuple(
+        clip if clip.masks is None else replace(clip, labels=labels_of(clip.masks, clip.length))
+        for clip in test
     )
 
 

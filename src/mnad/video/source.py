@@ -196,14 +196,14 @@ def open_frames(path: Path, channels: int) -> NDArray[np.uint8]:
         MnadError: no such array.
     """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
         raise MnadError(f"{path} cannot be read as frames: it is no whole .npy file.") from error
-    shape = getattr(array, "shape", ())
-    if len(shape) != 4 or shape[3] != channels or array.dtype != np.uint8 or not array.size:
+    fits = array.ndim == 4 and array.shape[-1] == channels and array.size
+    if array.dtype != np.uint8 or not fits:
         raise MnadError(
-            f"{path} holds {getattr(array, 'dtype', 'an archive')} of the shape {shape}; frames "
-            f"are uint8 (T, H, W, {channels}) here."
+            f"{path} holds {array.dtype} of the shape {array.shape}; frames are uint8 "
+            f"(T, H, W, {channels}) here."
         )
     return array
 
