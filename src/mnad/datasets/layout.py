@@ -9,7 +9,7 @@ from pathlib import Path
 from mnad.datasets.clip import Clip, unlabelled
 from mnad.datasets.owners import where_from
 from mnad.errors import MnadError
-from mnad.video.find import find_sources, images_in, natural
+from mnad.video.find import IMAGES, find_sources, natural
 
 
 def find_root(name: str, path: Path, fits: Callable[[Path], bool], wanted: str) -> Path:
@@ -53,7 +53,7 @@ def numbered(folder: Path, stem: str) -> list[Path]:
     if not folder.is_dir():
         return []
     named = (p for p in folders_in(folder) if re.fullmatch(rf"{stem}\d+", p.name))
-    return [p for p in named if images_in(p)]
+    return [p for p in named if any(child.suffix.lower() in IMAGES for child in p.iterdir())]
 
 
 def number_of(name: str) -> int | None:
