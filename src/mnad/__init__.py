@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Any
 from mnad.errors import MnadError, UsageError
 
 if TYPE_CHECKING:
-    from mnad.api import calibrate, detect, evaluate, export, import_checkpoint, info, mark, train
+    from mnad.api import (
+        calibrate,
+        check_data,
+        detect,
+        evaluate,
+        export,
+        import_checkpoint,
+        info,
+        mark,
+        prepare_data,
+        train,
+    )
     from mnad.detector import Detector
 
 # Before torch is imported. By default its threads wait for each other by spinning for long, and as
@@ -30,12 +41,14 @@ __all__ = [
     "UsageError",
     "__version__",
     "calibrate",
+    "check_data",
     "detect",
     "evaluate",
     "export",
     "import_checkpoint",
     "info",
     "mark",
+    "prepare_data",
     "train",
 ]
 

@@ -2,6 +2,7 @@
 
 from mnad.commands.bench import bench
 from mnad.commands.calibrate import calibrate
+from mnad.commands.data import check_data, prepare_data
 from mnad.commands.detect import detect
 from mnad.commands.evaluate import evaluate
 from mnad.commands.export import export
@@ -14,12 +15,14 @@ __all__ = [
     "Watched",
     "bench",
     "calibrate",
+    "check_data",
     "detect",
     "evaluate",
     "export",
     "import_checkpoint",
     "info",
     "mark",
+    "prepare_data",
     "train",
     "watch",
 ]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mnad.calibration.result import Calibration
+    from mnad.datasets.prepared import Copy
     from mnad.events.event import Event
     from mnad.models.folder import Model
     from mnad.watch.files import Detection
@@ -38,7 +39,12 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "import": api.import_checkpoint,
     "demo": demo,
     "bench": api.bench,
+    "data check": api.check_data,
+    "data prepare": api.prepare_data,
 }
+"""By name; of two words, the first is a group."""
+
+GROUPS = {"data": "Look at a data set, or decode it once and for all."}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,23 +52,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(format="mnad: %(message)s")
     logging.getLogger("mnad").setLevel(logging.INFO)
-    parser = _parser(words[0] if words else "")
+    parser = _parser(words)
     try:
         parsed = parser.instantiate(parser.parse_args(words))
-        values = parsed[parsed.command].as_dict()
+        command, chosen = parsed.command, parsed[parsed.command]
+        if command in GROUPS:
+            command, chosen = f"{command} {chosen.command}", chosen[chosen.command]
+        values = chosen.as_dict()
         values.pop("config", None)
-        result = COMMANDS[parsed.command](**values)
+        result = COMMANDS[command](**values)
     except MnadError as error:
         print(f"mnad: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("mnad: stopped.", file=sys.stderr)
         return 130
-    return int(_SHOW[parsed.command](result, values))
+    return int(_SHOW[command](result, values))
 
 
-def _parser(wanted: str) -> ArgumentParser:
-    """The whole parser; of the commands only `wanted` with its options, which take time."""
+def _parser(words: Sequence[str]) -> ArgumentParser:
+    """The whole parser; of the commands only that of `words` with its options, which take time."""
     parser = ArgumentParser(
         prog="mnad",
         description="Memory-guided video anomaly detection: train on normal footage, score every "
@@ -70,9 +79,16 @@ def _parser(wanted: str) -> ArgumentParser:
         version=__version__,
     )
     commands = parser.add_subcommands(dest="command")
+    groups = {}
+    for name, summary in GROUPS.items():
+        group = ArgumentParser(description=summary)
+        commands.add_subcommand(name, group, help=summary)
+        groups[name] = group.add_subcommands(dest="command")
     for name, function in COMMANDS.items():
-        command = _command_parser(function) if name == wanted else ArgumentParser()
-        commands.add_subcommand(name, command, help=_summary(function))
+        path = name.split()
+        command = _command_parser(function) if path == words[: len(path)] else ArgumentParser()
+        level = groups[path[0]] if len(path) > 1 else commands
+        level.add_subcommand(path[-1], command, help=_summary(function))
     return parser
 
 
@@ -198,6 +214,20 @@ def _show_bench(result: dict[str, Any], given: dict[str, Any]) -> int:
     return 1 if wrong else 0
 
 
+def _show_check(report: dict[str, Any], given: dict[str, Any]) -> int:
+    from mnad.datasets.check import report_text as text_of_check
+
+    print(text_of_check(report))
+    for sentence in report["warnings"]:
+        print(f"mnad: warning: {sentence}", file=sys.stderr)
+    return 0
+
+
+def _show_prepare(copy: Copy, given: dict[str, Any]) -> int:
+    print(f"{copy.out}: {copy.clips} clips, {copy.frames} frames, {copy.size / 1e6:.1f} MB")
+    return 0
+
+
 _SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "train": _show_train,
     "calibrate": _show_calibrate,
@@ -210,4 +240,6 @@ _SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "import": _show_import,
     "demo": _show_demo,
     "bench": _show_bench,
+    "data check": _show_check,
+    "data prepare": _show_prepare,
 }

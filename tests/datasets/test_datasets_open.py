@@ -72,6 +72,8 @@ def test_what_differs_from_the_official_copy_is_told(small):
         "ped2 has 2 test clips here, the official one 12.",
         "ped2 has 14 test frames here, the official one 2010.",
         "ped2 has 8 abnormal frames here, not 1648.",
+        "ped2: test clip 01 has 6 frames here, not 180.",
+        "ped2: test clip 02 has 8 frames here, not 180.",
     )
 
 
@@ -150,14 +152,14 @@ def test_shanghaitech_masks_go_by_name(tmp_path):
 
 
 def test_not_the_layout(tmp_path):
-    with pytest.raises(MnadError, match="has neither training nor testing in it"):
+    with pytest.raises(MnadError, match="has neither training nor testing, nor Train"):
         open_dataset(f"ped2:{tmp_path}")
     with pytest.raises(MnadError, match="gone is not a folder: check the path after ped2:"):
         open_dataset(f"ped2:{tmp_path / 'gone'}")
 
 
 def test_unknown_prefix():
-    with pytest.raises(UsageError, match="'ped9' is not a known data set: choose one of ped2, "):
+    with pytest.raises(UsageError, match="'ped9' is not a known data set: choose one of ped1, "):
         open_dataset("ped9:somewhere")
     # A drive letter is none.
     with pytest.raises(MnadError, match="does not exist"):

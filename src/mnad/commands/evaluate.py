@@ -26,8 +26,8 @@ def evaluate(
 
     Args:
         model: a model folder.
-        data: ped2:PATH, avenue:PATH or shanghaitech:PATH, or a folder of one's own with labels
-            (NAME.csv with the header first,last, or NAME.npy, beside each clip).
+        data: NAME:PATH of a data set of the field (docs/datasets.md), a prepared copy, or a folder
+            of one's own with labels or masks beside each clip.
         json: file for all numbers, frame by frame too.
         plot: PNG or SVG file for the score curves with the ground truth shaded.
         policy: memory at test time: carried across clips in order (public code), reset per clip,

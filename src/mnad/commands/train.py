@@ -93,7 +93,8 @@ def train(
     """Train a model on normal footage; no label is read.
 
     Args:
-        data: ped2:PATH, avenue:PATH or shanghaitech:PATH, or a video or folder of one's own.
+        data: NAME:PATH of a data set of the field (docs/datasets.md), a prepared copy, or a video
+            or folder of one's own.
         out: the model folder to write.
         preset: official (the public code's reading of the equations), paper (as printed), or
             camera (official, small enough for a CPU, a fifth of the footage kept back for
@@ -134,7 +135,7 @@ def train(
 
     from mnad.calibration.calibrate import SHORTEST_SECONDS, calibrate_model
     from mnad.calibration.holdout import hold_out as split
-    from mnad.datasets import open_dataset, require_training
+    from mnad.datasets import Prepared, open_dataset, require_fit, require_training
     from mnad.runtime.pick import pick_device
     from mnad.training.loop import Footage, main
     from mnad.video.cache import load_clips
@@ -143,7 +144,7 @@ def train(
 
     dataset = open_dataset(data, labels=False)
     require_training(dataset)
-    named = preset or ("camera" if dataset.rate is None else "official")
+    named = preset or ("camera" if dataset.own else "official")
     reading, learning = preset_of(named, task)
     scale = scale_of(named)
     if frames_in is None:
@@ -174,9 +175,17 @@ def train(
     looked = None if regions is None else load_regions(regions)
     paths = [clip.path for clip in dataset.train]
     size = (network.height, network.image_width, network.channels)
+    cropped = looked is not None and looked.crop is not None
+    require_fit(dataset, Prepared(*size), network.window, cropped)
     known = None if dataset.rate is None else Fraction(dataset.rate)
     clips = load_clips(
-        paths, *size, cache_dir=cache_dir, rate=wanted, regions=looked, folder_rate=known
+        paths,
+        *size,
+        cache_dir=cache_dir,
+        rate=wanted,
+        regions=looked,
+        folder_rate=known,
+        damaged=dataset.damaged,
     )
     trained, held = split(clips, kept, network.window)
     clip_rate = taken_rate(paths[0], wanted, known)

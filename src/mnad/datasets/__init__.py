@@ -1,38 +1,64 @@
-"""Clips and labels of benchmark data sets and of folders of one's own."""
+"""Clips, labels and masks of benchmark data sets and of folders of one's own."""
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
-from mnad.datasets.clip import Clip, Dataset, require_labels, require_training
+from mnad.datasets.clip import (
+    Clip,
+    Dataset,
+    Kind,
+    Prepared,
+    require_fit,
+    require_labels,
+    require_training,
+)
 from mnad.datasets.folder import open_folder
-from mnad.datasets.repackaged import KNOWN, open_repackaged
+from mnad.datasets.known import NAMES, open_known
+from mnad.datasets.masks import Masks
+from mnad.datasets.prepared import is_prepared, open_prepared
 from mnad.errors import UsageError
 
-__all__ = ["Clip", "Dataset", "open_dataset", "require_labels", "require_training"]
+__all__ = [
+    "Clip",
+    "Dataset",
+    "Kind",
+    "Masks",
+    "Prepared",
+    "open_dataset",
+    "require_fit",
+    "require_labels",
+    "require_training",
+]
 
 
 def open_dataset(spec: str | Path, labels: bool = True) -> Dataset:
-    """Find the clips of a data set, and their labels, without decoding a frame.
+    """Find the clips of a data set, their labels and masks, without decoding a frame.
 
     Args:
-        spec: ``ped2:PATH``, ``avenue:PATH`` or ``shanghaitech:PATH`` in the re-packaged layout of
-            the public code (`mnad.datasets.repackaged`), or the PATH of a folder of one's own
-            (`mnad.datasets.folder`).
+        spec: ``NAME:PATH`` or ``NAME@OPTION:PATH`` for a data set of the field: ``ped1``,
+            ``ped2``, ``avenue`` (``@hasan``, which is meant without it, or ``@owner``),
+            ``shanghaitech``, ``mvtec`` and ``loco`` (PATH to the object), ``phantom`` (PATH to the
+            class), ``ssv2@CLASS``; which of the known layouts it has is found out. Or the PATH of
+            a folder of one's own, or of a prepared copy. See docs/datasets.md.
         labels: False opens no label file at all, as training does.
 
     Raises:
-        UsageError: the prefix is no data set known here.
+        UsageError: the prefix is no data set known here, or has no such option.
         MnadError: nothing there, or labels that do not fit their clips.
     """
-    name, colon, rest = str(spec).partition(":")
-    if colon and name in KNOWN:
-        return open_repackaged(name, Path(rest), labels)
+    prefix, colon, rest = str(spec).partition(":")
+    name, _, option = prefix.partition("@")
+    if colon and name in NAMES:
+        return open_known(name, option, Path(rest), labels)
     # A single letter before the colon is a drive.
-    if colon and re.fullmatch(r"\w{2,}", name) and not Path(spec).exists():
+    if colon and re.fullmatch(r"[\w@-]{2,}", prefix) and not Path(spec).exists():
         raise UsageError(
-            f"{name!r} is not a known data set: choose one of {', '.join(KNOWN)}, or give the path "
+            f"{name!r} is not a known data set: choose one of {', '.join(NAMES)}, or give the path "
             "of a folder."
         )
+    if is_prepared(Path(spec)):
+        return open_prepared(Path(spec), partial(open_dataset, labels=labels))
     return open_folder(Path(spec), labels)

@@ -1,33 +1,60 @@
-"""What a data set is: named clips, frame labels, and where they came from."""
+"""What a data set is: named clips, labels, masks, and where they came from."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnad.errors import MnadError
+from mnad.datasets.masks import Masks
+from mnad.errors import MnadError, UsageError
 from mnad.video.find import name_of
 from mnad.video.source import count_frames
+
+Kind = Literal["frames", "clips", "images"]
+"""What a label is about: a frame of a video, a whole video, or an image that stands alone."""
 
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """One video.
+    """One video, or one folder of images.
 
     Args:
         name: unique within the training or the test set.
         path: video file or folder of frames, for `mnad.video.source.open_source`.
         length: frames, counted or as the video file declares.
-        labels: uint8 (length,), 1 = abnormal, or None where there are none.
+        labels: uint8 (length,), 1 = abnormal, or None where there are none. Where a label is about
+            the whole clip, all are the same.
+        masks: which pixels are abnormal, read when asked for; None where nothing is known.
     """
 
     name: str
     path: Path
     length: int
     labels: NDArray[np.uint8] | None = None
+    masks: Masks | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the frames of a prepared copy were made for (`mnad.datasets.prepared`).
+
+    Args:
+        height: rows.
+        width: columns.
+        channels: 1 (grey) or 3 (RGB).
+    """
+
+    height: int
+    width: int
+    channels: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}, {'grey' if self.channels == 1 else 'RGB'}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +62,8 @@ class Dataset:
     """Training and test clips in natural order.
 
     Args:
-        name: of the data set or the folder.
+        name: of the data set or the folder; with the label convention or the class, where there
+            are several.
         root: its folder.
         train: clips to train on, never labelled.
         test: clips to score.
@@ -43,6 +71,14 @@ class Dataset:
         warnings: one sentence for everything that differs from what is known of the data set.
         rate: frames per second of all clips, where folders of images do not say; None where the
             clips say it themselves.
+        kind: what a label is about, which says what may be measured.
+        own: whether it is a folder of one's own and not a data set of the field.
+        layout: which of the known layouts it has, in words.
+        mask_source: where the pixel masks are from, in words; ``none`` without.
+        validation: normal clips set apart by the owners.
+        damaged: image files that cannot be read; the frame before each is shown in its place, for
+            `mnad.video.source.open_source`.
+        prepared: set where the clips are arrays made for one size of network.
     """
 
     name: str
@@ -52,9 +88,16 @@ class Dataset:
     label_source: str
     warnings: tuple[str, ...] = ()
     rate: float | None = None
+    kind: Kind = "frames"
+    own: bool = False
+    layout: str = ""
+    mask_source: str = "none"
+    validation: tuple[Clip, ...] = ()
+    damaged: frozenset[Path] = frozenset()
+    prepared: Prepared | None = None
 
 
-def unlabelled(paths: list[Path]) -> tuple[Clip, ...]:
+def unlabelled(paths: Iterable[Path]) -> tuple[Clip, ...]:
     """A clip for each source, named as its file without suffix or its folder.
 
     Raises:
@@ -102,4 +145,30 @@ def require_training(dataset: Dataset) -> None:
         raise MnadError(
             f"{dataset.root} has no training clips: put videos or folders of frames of normal "
             "footage into its folder training."
+        )
+
+
+def require_fit(dataset: Dataset, wanted: Prepared, window: int, cropped: bool) -> None:
+    """Check that a network can take the frames of a data set as they are meant.
+
+    Args:
+        dataset: which.
+        wanted: size and channels of the network's frames.
+        window: frames that a sample of it spans.
+        cropped: whether regions cut the picture first.
+
+    Raises:
+        UsageError: windows over images that have nothing to do with each other; a prepared copy
+            for another network, or a crop of one.
+    """
+    if dataset.kind == "images" and window > 1:
+        raise UsageError(
+            f"{dataset.name} is of single images but the network spans {window} frames: train it "
+            "by --task reconstruction."
+        )
+    if dataset.prepared is not None and (cropped or dataset.prepared != wanted):
+        raise UsageError(
+            f"{dataset.root} was prepared for {dataset.prepared}, uncropped, and the network takes "
+            f"{wanted}{', cropped' if cropped else ''}: prepare another copy, or name the data set "
+            "itself."
         )

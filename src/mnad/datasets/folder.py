@@ -1,19 +1,41 @@
-"""A folder of one's own: videos or folders of frames, with labels beside them.
+"""A folder of one's own: videos or folders of frames, with labels and masks beside them.
 
 Either ``PATH/training`` and ``PATH/testing``, or clips directly in PATH, which are then both.
-Labels of clip NAME lie beside it, as ``NAME.csv`` or ``NAME.npy`` (`mnad.datasets.labels`).
+Beside clip NAME may lie, at most one of a row:
+
+=======  =======================================================================================
+labels   ``NAME.csv`` of intervals, ``NAME.npy`` (T,) of 0 and 1
+masks    ``NAME.npy`` (T, H, W), folder ``NAME_gt`` or ``NAME_mask`` of images,
+         ``NAME_masks.npz`` with the key masks, ``NAME.xml`` of CVAT
+=======  =======================================================================================
+
+Without labels, the masks give them. Mask images are one for each frame in order, or fewer that are
+named as the images of the clip; a frame without one is then normal.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from mnad.datasets.clip import Clip, Dataset, unlabelled
+from mnad.datasets.cvat import ShapeMasks, read_cvat
 from mnad.datasets.labels import read_csv, read_npy
+from mnad.datasets.masks import (
+    ArrayMasks,
+    ImageMasks,
+    Masks,
+    StoredMasks,
+    labels_of,
+    open_array,
+    require_masks,
+)
 from mnad.errors import MnadError
-from mnad.video.find import find_sources, name_of
+from mnad.video.find import find_sources, images_in, name_of
+
+_MASK_FOLDERS = ("_gt", "_mask")
 
 
 def open_folder(root: Path, labels: bool) -> Dataset:
@@ -30,19 +52,24 @@ def open_folder(root: Path, labels: bool) -> Dataset:
     if any(part.is_dir() for part in parts):
         train, test = (clips_in(part) if part.is_dir() else () for part in parts)
     else:
-        train = test = unlabelled(find_sources([root]))
+        train = test = unlabelled(_sources(root))
     warnings = tuple(
         f"{root} holds {name}.mat: write {name}:{root} to use the labels in it."
-        for name in ("ped2", "avenue")
+        for name in ("ped1", "ped2", "avenue")
         if labels and (root / f"{name}.mat").exists()
     )
+    test = tuple(map(_labelled, test)) if labels else test
+    masked = sum(clip.masks is not None for clip in test)
     return Dataset(
         name=name_of(root),
         root=root,
         train=train,
-        test=tuple(map(_labelled, test)) if labels else test,
+        test=test,
         label_source="files beside the clips" if labels else "not read",
         warnings=warnings,
+        own=True,
+        layout="a folder of one's own",
+        mask_source=f"files beside {masked} of {len(test)} clips" if masked else "none",
     )
 
 
@@ -53,16 +80,87 @@ def clips_in(part: Path) -> tuple[Clip, ...]:
         MnadError: none, two of one name, or one that is no video.
     """
     levels = [part / "frames", part / "videos", part]
-    return unlabelled(find_sources([next(level for level in levels if level.is_dir())]))
+    return unlabelled(_sources(next(level for level in levels if level.is_dir())))
+
+
+def _sources(folder: Path) -> Iterable[Path]:
+    """Videos and folders of frames, without folders of masks of another clip."""
+    found = find_sources([folder])
+    names = {name_of(path) for path in found}
+    ends = {name + end for name in names for end in _MASK_FOLDERS}
+    return [path for path in found if not (path.is_dir() and name_of(path) in ends)]
 
 
 def _labelled(clip: Clip) -> Clip:
-    readers = {".csv": read_csv, ".npy": read_npy}
     folder = Path(os.path.abspath(clip.path)).parent
-    beside = {folder / (clip.name + end): read for end, read in readers.items()}
-    found = {file: read for file, read in beside.items() if file.exists()}
-    if len(found) == 2:
-        raise MnadError(f"{' and '.join(map(str, found))} both label one clip: remove one.")
-    for file, read in found.items():
-        return replace(clip, labels=read(file, clip.length))
+    array = folder / f"{clip.name}.npy"
+    pixels = _holds_masks(array)
+    labelling = [folder / f"{clip.name}.csv", *([] if pixels else [array])]
+    masking = [folder / f"{clip.name}{end}" for end in (*_MASK_FOLDERS, "_masks.npz", ".xml")] + (
+        [array] if pixels else []
+    )
+    label_file = _only(labelling, "label one clip")
+    mask_file = _only(masking, "are masks of one clip")
+    if mask_file is not None:
+        masks = _masks(clip, mask_file)
+        clip = replace(clip, masks=masks)
+        if label_file is None:
+            labels = (
+                masks.labels(clip.length)
+                if isinstance(masks, ShapeMasks)
+                else labels_of(masks, clip.length)
+            )
+            clip = replace(clip, labels=labels)
+    if label_file is not None:
+        read = read_csv if label_file.suffix == ".csv" else read_npy
+        clip = replace(clip, labels=read(label_file, clip.length))
     return clip
+
+
+def _holds_masks(file: Path) -> bool:
+    """Whether an array is one of masks; whatever else is wrong with it is for its reader."""
+    try:
+        return file.exists() and open_array(file).ndim == 3
+    except MnadError:
+        return False
+
+
+def _only(files: list[Path], what: str) -> Path | None:
+    found = [file for file in files if file.exists()]
+    if len(found) > 1:
+        raise MnadError(f"{' and '.join(map(str, found))} both {what}: remove one.")
+    return found[0] if found else None
+
+
+def _masks(clip: Clip, file: Path) -> Masks:
+    images = images_in(clip.path) if clip.path.is_dir() else []
+    if file.is_dir():
+        return _image_masks(clip, file, images)
+    if file.suffix == ".xml":
+        return read_cvat(file, clip.length, {image.name: n for n, image in enumerate(images)})
+    if file.suffix == ".npy":
+        require_masks(file, len(open_array(file)), clip.length)
+        return ArrayMasks(file)
+    masks = StoredMasks(file)
+    require_masks(file, len(masks), clip.length)
+    return masks
+
+
+def _image_masks(clip: Clip, folder: Path, images: list[Path]) -> ImageMasks:
+    files = images_in(folder)
+    if len(files) == clip.length:
+        return ImageMasks(tuple(files))
+    named = {_bare(file.stem): file for file in files}
+    found = tuple(named.get(image.stem) for image in images)
+    if not files or sum(file is not None for file in found) < len(files):
+        raise MnadError(
+            f"{folder} holds {len(files)} masks but its clip has {clip.length} frames: give one "
+            "for each frame, or name them as the images of the clip."
+        )
+    return ImageMasks(found)
+
+
+def _bare(stem: str) -> str:
+    for end in _MASK_FOLDERS:
+        stem = stem.removesuffix(end)
+    return stem

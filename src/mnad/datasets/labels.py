@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def read_mat(file: Path, names: list[str], lengths: list[int]) -> list[Labels]:
             "restore the missing clips or take the label file that belongs to them."
         )
     return [
-        _fill(pairs.tolist(), length, f"{file}, clip {name}", base=1)
+        fill(pairs.tolist(), length, f"{file}, clip {name}", base=1)
         for pairs, name, length in zip(intervals, names, lengths, strict=True)
     ]
 
@@ -76,7 +77,7 @@ def read_csv(file: Path, length: int) -> Labels:
                 f"{file}, line {number}, is {','.join(row)!r}: write two frame numbers, first,last."
             ) from None
         pairs.append((first, last))
-    return _fill(pairs, length, str(file), base=0)
+    return fill(pairs, length, str(file), base=0)
 
 
 def read_npy(file: Path, length: int) -> Labels:
@@ -105,7 +106,68 @@ def read_npy(file: Path, length: int) -> Labels:
     return labels.astype(np.uint8)
 
 
-def _fill(pairs: Iterable[Iterable[int]], length: int, where: str, base: int) -> Labels:
+def read_ranges(file: Path) -> list[list[tuple[int, int]]]:
+    """Ranges of the UCSD owners' MATLAB script: ``gt_frame = [a:b, c:d];`` for each test clip.
+
+    Returns:
+        For each clip, in order, its ranges, 0-based and inclusive.
+
+    Raises:
+        MnadError: unreadable, or no such lines.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise MnadError(f"{file} cannot be read ({error.strerror}).") from error
+    text = re.sub(r"%.*", "", text)
+    clips = []
+    for content in re.findall(r"gt_frame\s*=\s*\[?([^\];]*)", text):
+        pairs = []
+        for word in content.replace(",", " ").split():
+            match = re.fullmatch(r"(\d+)(?::(\d+))?", word)
+            if match is None:
+                raise MnadError(f"{file} holds the range {word!r}: write ranges as 61:180.")
+            pairs.append((int(match[1]) - 1, int(match[2] or match[1]) - 1))
+        clips.append(pairs)
+    if not clips:
+        raise MnadError(f"{file} holds no gt_frame = [first:last]: restore the owners' file.")
+    return clips
+
+
+def read_joined(file: Path, names: list[str], lengths: list[int]) -> list[Labels]:
+    """Labels of all clips in one array, as the public code has them: (T,) or (1, T).
+
+    Args:
+        file: ``.npy``.
+        names: of the test clips, for errors.
+        lengths: of the test clips, in frames.
+
+    Returns:
+        For each clip uint8 (length,).
+
+    Raises:
+        MnadError: unreadable, or of another number of frames.
+    """
+    try:
+        array = np.load(file, allow_pickle=False).reshape(-1)
+    except (OSError, ValueError, EOFError) as error:
+        raise MnadError(f"{file} cannot be read as labels: restore the file.") from error
+    if len(array) != sum(lengths):
+        raise MnadError(
+            f"{file} has {len(array)} labels but the {len(names)} test clips have {sum(lengths)} "
+            "frames: restore the missing clips or take the label file that belongs to them."
+        )
+    ends = np.cumsum(lengths)[:-1]
+    return [(part != 0).astype(np.uint8) for part in np.split(array, ends)]
+
+
+def intervals_of(labels: Labels) -> list[tuple[int, int]]:
+    """The intervals of 1 in labels, 0-based and inclusive."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], labels != 0, [0]])))
+    return [(int(first), int(end) - 1) for first, end in edges.reshape(-1, 2)]
+
+
+def fill(pairs: Iterable[Iterable[int]], length: int, where: str, base: int) -> Labels:
     """Mark 0-based inclusive intervals; errors speak of `base`-based ones."""
     labels = np.zeros(length, np.uint8)
     for first, last in pairs:

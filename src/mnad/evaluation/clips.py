@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -80,17 +80,19 @@ class Intake:
         clip_rate: frames per second of the clips; None where they say it themselves.
         rate: frames per second to take; None for all.
         regions: whose crop is cut out.
+        damaged: image files in whose place the frame before is shown.
     """
 
     network: NetworkConfig
     clip_rate: float | None = None
     rate: float | None = None
     regions: Regions | None = None
+    damaged: Collection[Path] = ()
 
     def frames(self, path: Path) -> Iterator[Taken]:
         """The frames of a source, decoded as they are asked for."""
         rate = None if self.clip_rate is None else Fraction(self.clip_rate)
-        with open_source(path, self.network.channels) as source:
+        with open_source(path, self.network.channels, damaged=self.damaged) as source:
             thin = Thin(rate or source.rate, self.rate)
 
             def taken() -> Iterator[Taken]:

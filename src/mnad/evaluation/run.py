@@ -13,7 +13,7 @@ import torch
 from tqdm.auto import tqdm
 
 from mnad.config import Policy
-from mnad.datasets.clip import Clip, Dataset, require_labels
+from mnad.datasets.clip import Clip, Dataset, Prepared, require_fit, require_labels
 from mnad.errors import MnadError
 from mnad.evaluation.clips import ClipScores, Intake, score_clips
 from mnad.evaluation.summary import (
@@ -73,10 +73,16 @@ def evaluate_model(
         MnadError: no clip could be scored, or clips lack labels.
     """
     require_labels(dataset)
+    network = model.config.network
+    taken = Prepared(network.height, network.image_width, network.channels)
+    cropped = model.regions is not None and model.regions.crop is not None
+    require_fit(dataset, taken, network.window, cropped)
     weight = model.config.method.lambda_score if lambda_score is None else lambda_score
     runtime = runtime or model.torch_runtime
     scorer = Scorer(runtime, policy, model.mask, model.blocks)
-    intake = Intake(model.config.network, dataset.rate, model.config.rate, model.regions)
+    intake = Intake(
+        model.config.network, dataset.rate, model.config.rate, model.regions, dataset.damaged
+    )
     total = sum(clip.length for clip in dataset.test)
     with tqdm(total=total, unit="frame", disable=None if progress else True) as bar:
         clips, failed = score_clips(
@@ -117,7 +123,7 @@ def evaluate_model(
         **found,
         "auc_interval_95": intervals(labels, main),
         "parts": parts,
-        "controls": _controls(clips, by_name, model, labels),
+        "controls": _controls(clips, by_name, Intake(network, damaged=dataset.damaged), labels),
         "macro": per_clip_table(labels, main),
         "protocol": _protocol(model, dataset, runtime, policy, weight, clips, labels),
         "failed": failed,
@@ -172,13 +178,12 @@ def _labels_fit(scored: ClipScores, clip: Clip, failed: dict[str, str]) -> bool:
 def _controls(
     clips: Sequence[ClipScores],
     by_name: Mapping[str, Clip],
-    model: Model,
+    intake: Intake,
     labels: Mapping[str, Any],
 ) -> dict[str, dict[str, float | None]]:
-    network = model.config.network
     scores: dict[str, dict[str, Any]] = {}
     for number, clip in enumerate(clips):
-        frames = Intake(network).frames(by_name[clip.name].path)
+        frames = intake.frames(by_name[clip.name].path)
         whole = control_scores((frame.pixels for frame in frames), number)
         for name, values in whole.items():
             scores.setdefault(name, {})[clip.name] = values[clip.index]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mnad.errors import MnadError
 from mnad.video.regions import Regions
-from mnad.video.source import Source, open_source
+from mnad.video.source import Source, open_frames, open_source
 from mnad.video.thin import thinned
 
 
@@ -58,6 +58,7 @@ def load_clips(
     rate: float | None = None,
     regions: Regions | None = None,
     folder_rate: Fraction | None = None,
+    damaged: Collection[Path] = (),
 ) -> list[NDArray[np.uint8]]:
     """Decode clips once: into memory up to a limit, the rest into memory-mapped files.
 
@@ -74,16 +75,22 @@ def load_clips(
         rate: frames per second to take, of sources that have more; all without it.
         regions: whose crop is cut out; the whole frame without it.
         folder_rate: frames per second of folders of images, which do not say it.
+        damaged: files of such folders in whose place the frame before is shown.
 
     Returns:
-        One uint8 array (T, height, width, channels) for each path.
+        One uint8 array (T, height, width, channels) for each path. Those that are such arrays on
+        disk already are mapped, not copied.
 
     Raises:
         MnadError: see `open_source`; or no room on disk.
     """
     clips: list[NDArray[np.uint8]] = []
     for path in paths:
-        with open_source(path, channels, folder_rate) as source:
+        with open_source(path, channels, folder_rate, damaged) as source:
+            fits = source.path.suffix == ".npy" and source.size == (height, width)
+            if fits and rate is None and regions is None:
+                clips.append(open_frames(source.path, channels))
+                continue
             size = height * width * channels
             if source.length is not None and source.length * size <= limit_bytes:
                 frames = _frames(source, height, width, rate, regions)

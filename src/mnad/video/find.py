@@ -32,7 +32,8 @@ def name_of(path: Path) -> str:
 
 def images_in(folder: Path) -> list[Path]:
     """Image files directly in `folder`, natural order, hidden files (``._x.jpg``) left out."""
-    return sorted((p for p in _entries(folder) if _is_file_of(p, IMAGES)), key=natural)
+    images = (p for p in _entries(folder) if _is_file_of(p, IMAGES))
+    return sorted(images, key=lambda path: natural(Path(path.name)))
 
 
 def find_sources(paths: Sequence[str | Path]) -> list[Path]:

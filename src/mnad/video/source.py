@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -88,17 +88,25 @@ class Source(Closing):
             self._pass = None
 
 
-def open_source(path: str | Path, channels: int = 3, rate: Fraction | None = None) -> Source:
+def open_source(
+    path: str | Path,
+    channels: int = 3,
+    rate: Fraction | None = None,
+    damaged: Collection[Path] = (),
+) -> Source:
     """Open a video file, whatever FFmpeg reads, or a folder of images in natural order.
 
     Grey from a video is its luma on the full range 0..255; grey from an image is what OpenCV's
     ``IMREAD_GRAYSCALE`` gives. Rotation metadata is honoured.
 
     Args:
-        path: video file or folder of jpg, jpeg, png, bmp, tif or tiff files.
+        path: video file, folder of jpg, jpeg, png, bmp, tif or tiff files, or frames as a NumPy
+            file: uint8 (T, H, W, channels) in ``.npy``, which are not converted.
         channels: 1 (grey) or 3 (RGB).
-        rate: frames per second of a folder of images, which has no clock of its own; 25 without
-            it. A video keeps its own time.
+        rate: frames per second of a folder of images, which has no clock of its own, or of a NumPy
+            file; 25 without it. A video keeps its own time.
+        damaged: files of a folder that are known to be damaged; the frame before is shown in their
+            place, the frame after at the beginning.
 
     Raises:
         UsageError: `channels` is neither 1 nor 3, or `rate` is not positive.
@@ -111,7 +119,9 @@ def open_source(path: str | Path, channels: int = 3, rate: Fraction | None = Non
     if rate is not None and rate <= 0:
         raise UsageError(f"rate is {rate} frames per second; it must be above 0.")
     if path.is_dir():
-        return _open_folder(path, channels, rate or FOLDER_RATE)
+        return _open_folder(path, channels, rate or FOLDER_RATE, damaged)
+    if path.suffix == ".npy" and path.exists():
+        return _open_array(path, channels, rate or FOLDER_RATE)
     return _open_video(path, channels)
 
 
@@ -129,8 +139,8 @@ def count_frames(path: Path) -> int:
         return stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
 
 
-def _open_folder(folder: Path, channels: int, rate: Fraction) -> Source:
-    files = images_in(folder)
+def _open_folder(folder: Path, channels: int, rate: Fraction, damaged: Collection[Path]) -> Source:
+    files = _without(images_in(folder), damaged)
     if not files:
         raise MnadError(
             f"{folder} holds no frames: it needs images named .jpg, .jpeg, .png, .bmp, .tif or "
@@ -152,6 +162,16 @@ def _open_folder(folder: Path, channels: int, rate: Fraction) -> Source:
     return Source(name_of(folder), folder, rate, (height, width), len(files), frames)
 
 
+def _without(files: list[Path], damaged: Collection[Path]) -> list[Path]:
+    """The files, with another in the place of each that is damaged."""
+    whole = [file for file in files if file not in damaged]
+    shown: list[Path] = []
+    for file in files if whole else []:
+        before = shown[-1] if shown else whole[0]
+        shown.append(before if file in damaged else file)
+    return shown
+
+
 def _read_image(file: Path, channels: int) -> NDArray[np.uint8]:
     flag = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
     try:
@@ -167,6 +187,36 @@ def _read_image(file: Path, channels: int) -> NDArray[np.uint8]:
     return np.asarray(
         pixels[..., None] if channels == 1 else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8
     )
+
+
+def open_frames(path: Path, channels: int) -> NDArray[np.uint8]:
+    """Frames in a NumPy file, mapped and not read: uint8 (T, H, W, channels).
+
+    Raises:
+        MnadError: no such array.
+    """
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise MnadError(f"{path} cannot be read as frames: it is no whole .npy file.") from error
+    fits = array.ndim == 4 and array.shape[-1] == channels and array.size
+    if array.dtype != np.uint8 or not fits:
+        raise MnadError(
+            f"{path} holds {array.dtype} of the shape {array.shape}; frames are uint8 "
+            f"(T, H, W, {channels}) here."
+        )
+    return array
+
+
+def _open_array(path: Path, channels: int, rate: Fraction) -> Source:
+    array = open_frames(path, channels)
+
+    def frames() -> Generator[Frame, None, None]:
+        for index, pixels in enumerate(array):
+            yield Frame(np.asarray(pixels), index, index / rate)
+
+    height, width = array.shape[1:3]
+    return Source(name_of(path), path, rate, (height, width), len(array), frames)
 
 
 def _open_video(path: Path, channels: int) -> Source:

@@ -64,8 +64,11 @@ def taken_rate(path: Path, wanted: float | None, rate: Fraction | None = None) -
     Args:
         path: the source, see `open_source`.
         wanted: frames per second to take about; None for all.
-        rate: of a folder of images, which does not say it.
+        rate: of a folder of images or a NumPy file, which do not say it.
     """
-    with open_source(path, rate=rate) as source:
-        own = source.rate or FOLDER_RATE
+    if path.is_dir() or path.suffix == ".npy":
+        own = rate or FOLDER_RATE
+    else:
+        with open_source(path) as source:
+            own = source.rate or FOLDER_RATE
     return float(own / step_of(own, wanted))
