@@ -21,7 +21,7 @@ class Chosen(NamedTuple):
     """The score that a report follows frame by frame.
 
     Attributes:
-        key: of a clip's entry in ``frames_detail``.
+        key: of a clip's entry in ``frames_detail``; its values lie in 0..1.
         protocol: in which it is measured.
     """
 
@@ -51,13 +51,15 @@ class Moment(NamedTuple):
 def chosen_score(result: Mapping[str, Any]) -> Chosen:
     """The causal score, as that is what a camera would have had.
 
-    Of a single part that is the negated PSNR in decibels; min-max scaled over the whole set it
-    ranks all frames as before and lies in 0..1 as the others do. So does the fallback for a model
-    that was never shown normal footage and hence has no causal score; that one looks ahead.
+    A model that was never shown normal footage has none; then it is the one scaled over the whole
+    set, which looks ahead. Of a single part the causal score is the negated PSNR in decibels; scaled
+    over the whole set it ranks all frames as before, and lies in 0..1 as the others do.
     """
     causal = [clip["score"] for clip in result["frames_detail"].values()]
-    if any(s is None for s in causal) or any(not 0 <= x <= 1 for s in causal for x in s):
+    if any(scores is None for scores in causal):
         return Chosen("whole_set", "whole_set_minmax_micro")
+    if any(not 0 <= score <= 1 for scores in causal for score in scores):
+        return Chosen("whole_set", "causal_micro")
     return Chosen("score", "causal_micro")
 
 

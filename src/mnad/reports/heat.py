@@ -10,6 +10,9 @@ from mnad.errors import UsageError
 
 Picture = NDArray[np.uint8]
 
+HOTTEST = 3.0
+"""Heat that gets the hottest colour, in multiples of what normal footage hardly ever reaches."""
+
 
 def heat_map(frame: Picture, error: NDArray[np.float32], scale: float) -> Picture:
     """Lay the prediction error over a frame; the larger the error, the hotter and more opaque.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnad.detector import FrameScore
-from mnad.reports.heat import ErrorScale, heat_map
+from mnad.reports.heat import HOTTEST, ErrorScale, heat_map
 from mnad.reports.overlay import draw_boxes
 from mnad.scoring.where import paper_map
 from mnad.video.regions import Regions
@@ -14,9 +14,6 @@ from mnad.video.source import Frame
 from mnad.watch.options import Kind
 
 Picture = NDArray[np.uint8]
-
-HOTTEST = 3.0
-"""Heat that gets the hottest colour, in multiples of what normal footage hardly ever reaches."""
 
 
 class Painter:
