@@ -52,8 +52,8 @@ def chosen_score(result: Mapping[str, Any]) -> Chosen:
     """The causal score, as that is what a camera would have had.
 
     A model that was never shown normal footage has none; then it is the one scaled over the whole
-    set, which looks ahead. Of a single part the causal score is the negated PSNR in decibels; scaled
-    over the whole set it ranks all frames as before, and lies in 0..1 as the others do.
+    set, which looks ahead. Of a single part the causal score is the negated PSNR in decibels;
+    scaled over the whole set it ranks all frames as before, and lies in 0..1 as the others do.
     """
     causal = [clip["score"] for clip in result["frames_detail"].values()]
     if any(scores is None for scores in causal):

@@ -90,7 +90,7 @@ def evaluate_model(
     by_name = {clip.name: clip for clip in dataset.test}
     if not clips:
         raise MnadError(f"no clip of {dataset.root} could be scored: {next(iter(failed.values()))}")
-    clips = [clip for clip in clips if _labels_fit(clip, by_name[clip.name], failed)]
+    clips = [clip for clip in clips if labels_fit(clip, by_name[clip.name], failed)]
     if not clips:
         raise MnadError(f"no clip of {dataset.root} could be scored: {next(iter(failed.values()))}")
     labels = {c.name: _labels(by_name[c.name])[c.index].astype(float) for c in clips}
@@ -164,7 +164,8 @@ def _labels(clip: Clip) -> np.ndarray[Any, Any]:
     return np.asarray(clip.labels)
 
 
-def _labels_fit(scored: ClipScores, clip: Clip, failed: dict[str, str]) -> bool:
+def labels_fit(scored: ClipScores, clip: Clip, failed: dict[str, str]) -> bool:
+    """Whether every scored frame of a clip has a label; else `failed` gets a sentence about it."""
     if scored.index[-1] < len(_labels(clip)):
         return True
     failed[clip.name] = (

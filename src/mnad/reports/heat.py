@@ -41,6 +41,20 @@ def heat_map(frame: Picture, error: NDArray[np.float32], scale: float) -> Pictur
     return blended
 
 
+def marked_map(frame: Picture, score: NDArray[np.float32], mark: NDArray[np.bool_]) -> Picture:
+    """The abnormal regions of the paper's Fig. 4 over a frame.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB.
+        score: (h, w) float32 in 0..1 of each pixel (`mnad.scoring.where.paper_map`).
+        mark: (h, w) bool, where it counts; a pixel that just does is seen already.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    return heat_map(frame, np.where(mark, 0.2 + 0.8 * score, np.float32(0)), 1.0)
+
+
 def _tables() -> tuple[Picture, Picture]:
     """What to add to a pixel, and its share to keep in 255ths, by level: two (256, 1, 3)."""
     # The darkest third of the map is left out: at a low opacity it would read as a shadow.
