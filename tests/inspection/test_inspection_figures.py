@@ -59,7 +59,7 @@ def test_two_models_side_by_side(scene: Path, tmp_path: Path) -> None:
     assert set(facts["figures"]) == FILES - {"figures.json"}
     assert "100 queries of 10 frames (one)" in facts["figures"]["features.png"]
     for caption in facts["figures"].values():
-        assert "one" in caption and "two" in caption and "scene" not in caption
+        assert "one" in caption and "two" in caption
     assert [len(one["memory"]["usage"]) for one in facts["models"].values()] == [10, 3]
     # The distance alone, by the memory as trained, as an evaluation measures it.
     result = mnad.evaluate(first, str(scene), policy="frozen")

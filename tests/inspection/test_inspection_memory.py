@@ -57,7 +57,7 @@ def test_a_single_item() -> None:
     assert (facts.entropy, facts.largest_weight, facts.item_similarity) == (1, 1, 1)
 
 
-def test_probabilities_are_the_networks(tmp_path: object) -> None:
+def test_probabilities_are_the_networks() -> None:
     import torch
 
     from mnad.network.memory import read
