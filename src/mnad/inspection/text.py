@@ -21,8 +21,9 @@ def load(memory: Mapping[str, Any]) -> str:
     """How the items share the queries, in one line."""
     used = sum(share > 0 for share in memory["usage"])
     return (
-        f"{used} of {memory['items']} items are nearest to a query, as even as "
-        f"{memory['items_used']:.1f}; mean cosine between items {memory['item_similarity']:.4f}"
+        f"{used} of {memory['items']} items are nearest to a query, with the load of "
+        f"{memory['items_used']:.1f} even ones; "
+        f"mean cosine between items {memory['item_similarity']:.4f}"
     )
 
 
