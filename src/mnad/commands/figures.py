@@ -182,7 +182,8 @@ def _scene_figure(folder: Path, found: dict[str, _Inspected], dataset: "Dataset"
     first = next(iter(found.values()))
     if first.test is None:
         return {}
-    columns, rows = ["input"], {}
+    columns = ["input"]
+    rows: dict[str, list[NDArray[np.uint8]]] = {}
     for name, one in found.items():
         tail = f" ({name})" if len(found) > 1 else ""
         columns += [f"prediction error{tail}", f"abnormal regions{tail}"]

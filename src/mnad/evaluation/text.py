@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 COLUMNS = {
@@ -19,7 +20,7 @@ PARTS = {
 }
 
 
-def rows_of(result: dict[str, Any]) -> list[tuple[str, dict[str, float | None]]]:
+def rows_of(result: Mapping[str, Any]) -> list[tuple[str, dict[str, float | None]]]:
     """Every number with its name and its value in each protocol, in the order to be read."""
     rows = [(f"combined, lambda {result['protocol']['lambda']:g}", result["auc"])]
     rows += [(PARTS[name], values) for name, values in result["parts"].items()]

@@ -107,8 +107,8 @@ def _frames(
         for frame in range(before, clip.length - after)
         if clip.labels is None or (frame < len(clip.labels) and not clip.labels[frame])
     ]
-    chosen = rng.choice(len(known), min(most, len(known)), replace=False) if known else []
-    return [known[i] for i in sorted(chosen)]
+    chosen = rng.permutation(len(known))[:most]
+    return [known[i] for i in sorted(chosen.tolist())]
 
 
 def _places(model: Model) -> NDArray[np.int64]:
