@@ -6,6 +6,7 @@ from mnad.commands.data import check_data, prepare_data
 from mnad.commands.detect import detect
 from mnad.commands.evaluate import evaluate
 from mnad.commands.export import export
+from mnad.commands.figures import figures
 from mnad.commands.models import import_checkpoint, info
 from mnad.commands.train import MethodOptions, train
 from mnad.commands.watch import Watched, mark, watch
@@ -19,6 +20,7 @@ __all__ = [
     "detect",
     "evaluate",
     "export",
+    "figures",
     "import_checkpoint",
     "info",
     "mark",

@@ -17,6 +17,7 @@ from mnad.bench import table
 from mnad.demo import demo
 from mnad.errors import MnadError
 from mnad.evaluation.text import report_text
+from mnad.inspection.text import figures_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train": api.train,
     "calibrate": api.calibrate,
     "evaluate": api.evaluate,
+    "figures": api.figures,
     "export": api.export,
     "detect": api.detect,
     "watch": api.watch,
@@ -151,6 +153,14 @@ def _show_evaluate(result: dict[str, Any], given: dict[str, Any]) -> int:
     return 1 if result["failed"] else 0
 
 
+def _show_figures(facts: dict[str, Any], given: dict[str, Any]) -> int:
+    print("\n".join(figures_text(facts)))
+    failed = [sentence for one in facts["models"].values() for sentence in one["failed"].values()]
+    for sentence in failed:
+        print(f"mnad: {sentence}", file=sys.stderr)
+    return 1 if failed else 0
+
+
 def _show_export(folder: Path, given: dict[str, Any]) -> int:
     size = sum(file.stat().st_size for file in folder.iterdir())
     print(f"{folder}: {size / 1e6:.1f} MB")
@@ -232,6 +242,7 @@ _SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "train": _show_train,
     "calibrate": _show_calibrate,
     "evaluate": _show_evaluate,
+    "figures": _show_figures,
     "export": _show_export,
     "detect": _show_detect,
     "watch": _show_watch,

@@ -18,6 +18,20 @@ def require_folder(path: Path) -> None:
         raise UsageError(f"{path} cannot be written; give a file in a folder that is there.")
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder for results, before minutes of work.
+
+    Raises:
+        UsageError: it cannot be made, such as where there is a file.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be a folder for results ({error.strerror}); give another place."
+        ) from None
+
+
 def write(path: Path, text: str) -> None:
     """Write beside and rename.
 

@@ -15,37 +15,6 @@ from mnad.cli import main
 FOUR = {"per_clip_minmax_micro", "whole_set_minmax_micro", "causal_micro", "macro"}
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A model and the folder it was trained on."""
-    import cv2
-    from footage import moving_square
-
-    root = tmp_path_factory.mktemp("evaluation")
-    for number, part in enumerate(("training/a", "testing/c", "testing/d", "testing/e")):
-        folder = root / "data" / part
-        folder.mkdir(parents=True)
-        clip = moving_square(16, seed=number)
-        if number in (1, 2):
-            clip[9:, 20:30, 4:14] = 0
-            np.save(folder.with_suffix(".npy"), (np.arange(16) >= 9).astype(np.uint8))
-        elif number == 3:
-            folder.with_suffix(".csv").write_text("first,last\n")
-        for t, frame in enumerate(clip):
-            cv2.imwrite(str(folder / f"{t}.png"), frame)
-    mnad.train(
-        str(root / "data"),
-        out=root / "model",
-        preset="official",
-        channels=1,
-        width=0.1,
-        height=32,
-        image_width=32,
-        epochs=20,
-    )
-    return root / "model", root / "data"
-
-
 def test_the_numbers_follow_from_the_frames(trained: tuple[Path, Path], tmp_path: Path) -> None:
     model, data = trained
     file = tmp_path / "out.json"

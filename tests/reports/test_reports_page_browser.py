@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from datetime import UTC, datetime
-from html import unescape
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from browser import CHROMIUM, opened
 
 from mnad.events.event import Event
 from mnad.reports.page import Gap, Report, write_page
-
-CHROMIUM = shutil.which("chromium")
 
 # Appended to the page: it does what a person does, and writes down what came of it.
 PERSON = """
@@ -73,22 +67,6 @@ def event(number: int, start: float) -> Event:
         f"e{number}", "end", "anomaly", "anomaly", "gate", start, start + 10, None,
         0.95, start + 4, 1, 0.8,
     )  # fmt: skip
-
-
-def opened(file: Path, profile: Path, *flags: str) -> tuple[str, dict[str, Any]]:
-    """The page as it is after its scripts ran, and what they told."""
-    assert CHROMIUM is not None
-    done = subprocess.run(
-        [
-            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            f"--user-data-dir={profile}", "--virtual-time-budget=4000", *flags, "--dump-dom",
-            file.as_uri(),
-        ],
-        capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
-    told = done.stdout.split('data-told="')[1].split('"')[0]
-    return done.stdout, json.loads(unescape(told))
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")

@@ -4,10 +4,15 @@
 
 import json as json_lib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnad.config import Device, Policy, RuntimeName
 from mnad.errors import UsageError
+
+if TYPE_CHECKING:
+    from mnad.datasets.clip import Dataset
+    from mnad.models.folder import Model
+    from mnad.runtime.runtime import Runtime
 
 
 def evaluate(
@@ -16,6 +21,7 @@ def evaluate(
     *,
     json: Path | None = None,
     plot: Path | None = None,
+    report: Path | None = None,
     policy: Policy = "carried",
     streams: int = 1,
     lambda_score: float | None = None,
@@ -30,6 +36,8 @@ def evaluate(
             of one's own with labels or masks beside each clip.
         json: file for all numbers, frame by frame too.
         plot: PNG or SVG file for the score curves with the ground truth shaded.
+        report: folder for a page with all of it (evaluation.html), and its curves and tables as
+            PNG and CSV files: which clips cost how much, and the worst mistakes as pictures.
         policy: memory at test time: carried across clips in order (public code), reset per clip,
             or frozen.
         streams: clips scored side by side; not with a carried memory.
@@ -39,12 +47,13 @@ def evaluate(
     """
     from mnad.datasets import open_dataset
     from mnad.evaluation.run import evaluate_model
-    from mnad.reports.plots import evaluation_plot
     from mnad.runtime.pick import load_runtime
-    from mnad.writing import write
+    from mnad.writing import make_folder, write
 
     if streams < 1:
         raise UsageError(f"streams is {streams}; it must be 1 or more.")
+    if report is not None:
+        make_folder(Path(report))
     loaded, engine = load_runtime(model, device, runtime)
     dataset = open_dataset(data)
     result = evaluate_model(
@@ -58,12 +67,70 @@ def evaluate(
     if json is not None:
         write(Path(json), json_lib.dumps(result, indent=1) + "\n")
     if plot is not None:
-        detail = result["frames_detail"]
-        auc = result["auc"]["causal_micro"]
-        evaluation_plot(
-            plot,
-            {n: (d["index"], d["score"] or d["distance"], d["label"]) for n, d in detail.items()},
-            title=f"{Path(model).name} on {result['dataset']}",
-            auc="causal AUC undefined" if auc is None else f"causal AUC {auc:.3f}",
-        )
+        _plot_scores(Path(plot), result, Path(model).name)
+    if report is not None:
+        _write_report(Path(report), result, Path(model).name, loaded, dataset, engine)
     return result
+
+
+def _plot_scores(path: Path, result: dict[str, Any], name: str) -> None:
+    from mnad.evaluation.detail import chosen_score
+    from mnad.evaluation.text import COLUMNS
+    from mnad.reports.plots import evaluation_plot
+
+    key, protocol = chosen_score(result)
+    auc = result["auc"][protocol]
+    evaluation_plot(
+        path,
+        {n: (d["index"], d[key], d["label"]) for n, d in result["frames_detail"].items()},
+        title=f"{name} on {result['dataset']}",
+        auc=f"{COLUMNS[protocol]} AUC " + ("undefined" if auc is None else f"{auc:.3f}"),
+    )
+
+
+def _write_report(
+    folder: Path,
+    result: dict[str, Any],
+    name: str,
+    model: "Model",
+    dataset: "Dataset",
+    engine: "Runtime",
+) -> None:
+    """The page last: what it names then lies beside it."""
+    from mnad.evaluation.again import see_again
+    from mnad.evaluation.detail import chosen_score, curves_of, worst_moments
+    from mnad.evaluation.tables import clips_csv, frames_csv
+    from mnad.evaluation.text import COLUMNS
+    from mnad.reports.evaluation_page import EvaluationReport, Mistake, write_evaluation_page
+    from mnad.reports.plots import precision_recall_plot, roc_plot
+    from mnad.writing import write
+
+    write(folder / "frames.csv", frames_csv(result))
+    write(folder / "clips.csv", clips_csv(result))
+    _plot_scores(folder / "scores.png", result, name)
+    files = {
+        "frames.csv": "parts and scores of every frame, in every normalisation",
+        "clips.csv": "frames, AUC and damage of every clip",
+        "scores.png": "the score curves",
+    }
+    curves = curves_of(result)
+    if curves:
+        title = f"{name} on {result['dataset']}"
+        lines = {COLUMNS[p]: (c.fpr, c.tpr, result["auc"][p]) for p, c in curves.items()}
+        bands = {COLUMNS[p]: c.roc_band for p, c in curves.items() if c.roc_band is not None}
+        roc_plot(folder / "roc.png", lines, title, bands)
+        steps = {COLUMNS[p]: (c.recall, c.precision, result["ap"][p]) for p, c in curves.items()}
+        bands = {COLUMNS[p]: c.pr_band for p, c in curves.items() if c.pr_band is not None}
+        share = result["abnormal_frames"] / result["scored_frames"]
+        precision_recall_plot(folder / "precision_recall.png", steps, share, title, bands)
+        files |= {"roc.png": "ROC curves", "precision_recall.png": "precision over recall"}
+    kinds = worst_moments(result)
+    wanted: dict[str, list[int]] = {}
+    for moment in kinds[0] + kinds[1]:
+        wanted.setdefault(moment.clip, []).append(moment.frame)
+    seen = see_again(model, dataset, wanted, engine)
+    alarms, misses = ([Mistake(m, seen[m.clip, m.frame]) for m in moments] for moments in kinds)
+    write_evaluation_page(
+        folder / "evaluation.html",
+        EvaluationReport(name, result, chosen_score(result), curves, alarms, misses, files),
+    )

@@ -18,7 +18,7 @@ from mnad.scoring.stream import FrameParts, Scorer, Stream
 from mnad.video.ahead import ahead
 from mnad.video.cache import resize
 from mnad.video.regions import Regions
-from mnad.video.source import open_source
+from mnad.video.source import Frame, Source, open_source
 from mnad.video.thin import Thin
 
 
@@ -91,22 +91,28 @@ class Intake:
 
     def frames(self, path: Path) -> Iterator[Taken]:
         """The frames of a source, decoded as they are asked for."""
+        with self._open(path) as source, ahead(taken for _, taken in self._of(source)) as frames:
+            yield from frames
+
+    def pictured(self, path: Path) -> Iterator[tuple[Frame, Taken]]:
+        """The same frames, each with the decoded one that it was made of."""
+        with self._open(path) as source:
+            yield from self._of(source)
+
+    def _open(self, path: Path) -> Source:
+        return open_source(path, self.network.channels, damaged=self.damaged)
+
+    def _of(self, source: Source) -> Iterator[tuple[Frame, Taken]]:
         rate = None if self.clip_rate is None else Fraction(self.clip_rate)
-        with open_source(path, self.network.channels, damaged=self.damaged) as source:
-            thin = Thin(rate or source.rate, self.rate)
-
-            def taken() -> Iterator[Taken]:
-                for frame in source:
-                    seconds = frame.seconds if rate is None else frame.index / rate
-                    if thin.takes(seconds):
-                        pixels = frame.pixels
-                        if self.regions is not None:
-                            pixels = self.regions.crop_of(pixels)
-                        sized = resize(pixels, self.network.height, self.network.image_width)
-                        yield Taken(frame.index, float(seconds), sized)
-
-            with ahead(taken()) as frames:
-                yield from frames
+        thin = Thin(rate or source.rate, self.rate)
+        for frame in source:
+            seconds = frame.seconds if rate is None else frame.index / rate
+            if thin.takes(seconds):
+                pixels = frame.pixels
+                if self.regions is not None:
+                    pixels = self.regions.crop_of(pixels)
+                sized = resize(pixels, self.network.height, self.network.image_width)
+                yield frame, Taken(frame.index, float(seconds), sized)
 
 
 def score_clips(

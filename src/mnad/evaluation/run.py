@@ -20,6 +20,7 @@ from mnad.evaluation.summary import (
     arrays,
     camera_scores,
     combined,
+    damages,
     intervals,
     measure,
     per_clip_table,
@@ -95,7 +96,7 @@ def evaluate_model(
     by_name = {clip.name: clip for clip in dataset.test}
     if not clips:
         raise MnadError(f"no clip of {dataset.root} could be scored: {next(iter(failed.values()))}")
-    clips = [clip for clip in clips if _labels_fit(clip, by_name[clip.name], failed)]
+    clips = [clip for clip in clips if labels_fit(clip, by_name[clip.name], failed)]
     if not clips:
         raise MnadError(f"no clip of {dataset.root} could be scored: {next(iter(failed.values()))}")
     labels = {c.name: _labels(by_name[c.name])[c.index].astype(float) for c in clips}
@@ -125,16 +126,20 @@ def evaluate_model(
         "parts": parts,
         "controls": _controls(clips, by_name, Intake(network, damaged=dataset.damaged), labels),
         "macro": per_clip_table(labels, main),
+        "damage": damages(labels, main),
         "protocol": _protocol(model, dataset, runtime, policy, weight, clips, labels),
         "failed": failed,
         "frames_detail": {
             clip.name: {
                 "index": clip.index,
+                "seconds": clip.seconds,
                 "psnr": clip.psnr,
                 "distance": clip.distance,
                 "regular": clip.regular,
                 "peak": clip.peak,
                 "camera": None if camera is None else camera[clip.name],
+                "per_clip": main.per_clip[clip.name],
+                "whole_set": main.whole_set[clip.name],
                 "score": main.causal[clip.name] if main.causal is not None else None,
                 "label": labels[clip.name].astype(int),
                 "updated": clip.updated,
@@ -165,7 +170,8 @@ def _labels(clip: Clip) -> np.ndarray[Any, Any]:
     return np.asarray(clip.labels)
 
 
-def _labels_fit(scored: ClipScores, clip: Clip, failed: dict[str, str]) -> bool:
+def labels_fit(scored: ClipScores, clip: Clip, failed: dict[str, str]) -> bool:
+    """Whether every scored frame of a clip has a label; else `failed` gets a sentence about it."""
     if scored.index[-1] < len(_labels(clip)):
         return True
     failed[clip.name] = (

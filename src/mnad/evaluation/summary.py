@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnad.evaluation.clips import ClipScores
+from mnad.metrics.damage import clip_damage
 from mnad.metrics.frame import FrameMetrics, bootstrap_auc, causal_micro, macro
 from mnad.metrics.scores import per_clip_minmax, whole_set_minmax
 from mnad.scoring.reference import Reference
@@ -100,6 +101,16 @@ def per_clip_table(labels: PerClip, scores: Scores) -> dict[str, Any]:
             for name, m in found.per_clip.items()
         },
     }
+
+
+def damages(labels: PerClip, scores: Scores) -> dict[str, Any]:
+    """What each clip costs the pooled AUC, by protocol (`mnad.metrics.damage`); None without."""
+    found: dict[str, Any] = {}
+    pooled = (scores.per_clip, scores.whole_set, scores.causal)
+    for name, score in zip(PROTOCOLS, pooled, strict=False):
+        of_clips = None if score is None else clip_damage(labels, score)
+        found[name] = of_clips and {clip: asdict(one) for clip, one in of_clips.items()}
+    return found
 
 
 def intervals(labels: PerClip, scores: Scores) -> dict[str, list[float] | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 COLUMNS = {
@@ -19,25 +20,29 @@ PARTS = {
 }
 
 
-def report_text(result: dict[str, Any]) -> str:
-    """The numbers, then what they mean; the argument is what `evaluate` returns."""
-    protocol, memory = result["protocol"], result["protocol"]["memory"]
-    weight = protocol["lambda"]
-    rows = [(f"combined, lambda {weight:g}", result["auc"])]
+def rows_of(result: Mapping[str, Any]) -> list[tuple[str, dict[str, float | None]]]:
+    """Every number with its name and its value in each protocol, in the order to be read."""
+    rows = [(f"combined, lambda {result['protocol']['lambda']:g}", result["auc"])]
     rows += [(PARTS[name], values) for name, values in result["parts"].items()]
     rows += [("  EER, combined", result["eer"]), ("  AP, combined", result["ap"])]
     rows += [
         (f"control: {name.replace('_', ' ')}", values)
         for name, values in result["controls"].items()
     ]
+    return rows
+
+
+def report_text(result: dict[str, Any]) -> str:
+    """The numbers, then what they mean; the argument is what `evaluate` returns."""
+    protocol, memory = result["protocol"], result["protocol"]["memory"]
     lines = [
         f"{result['dataset']}: {result['clips']} clips, {result['scored_frames']} of "
         f"{result['frames']} frames scored, {result['abnormal_frames']} of them abnormal",
         "",
         f"{'frame AUC':<36}" + "".join(f"{title:>11}" for title in COLUMNS.values()),
     ]
-    for name, values in rows:
-        lines.append(f"{name:<36}" + "".join(f"{_number(values[c]):>11}" for c in COLUMNS))
+    for name, values in rows_of(result):
+        lines.append(f"{name:<36}" + "".join(f"{number(values[c]):>11}" for c in COLUMNS))
     lines.append("")
     for name, interval in result["auc_interval_95"].items():
         if interval:
@@ -58,12 +63,12 @@ def report_text(result: dict[str, Any]) -> str:
     if macro["one_class_clips"]:
         lines.append(
             f"macro leaves out {len(macro['one_class_clips'])} clip(s) of one class: "
-            f"{', '.join(macro['one_class_clips'])}; padded macro {_number(macro['padded_auc'])}"
+            f"{', '.join(macro['one_class_clips'])}; padded macro {number(macro['padded_auc'])}"
         )
     lines.append(
         "clips: "
         + "  ".join(
-            f"{name} {_number(c['auc'])} ({c['normal']}+{c['abnormal']})"
+            f"{name} {number(c['auc'])} ({c['normal']}+{c['abnormal']})"
             for name, c in macro["clips"].items()
         )
     )
@@ -73,5 +78,6 @@ def report_text(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Four digits after the point, a dash for what is undefined."""
     return "-" if value is None else f"{value:.4f}"

@@ -21,15 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mnad.errors import MnadError
-from mnad.metrics.scores import (
-    Array,
-    ClipValues,
-    check_same_frames,
-    checked_scores,
-    per_clip_minmax,
-    whole_set_minmax,
-)
+from mnad.metrics.pairs import checked_pairs, draws, pairs_won
+from mnad.metrics.scores import Array, ClipValues, per_clip_minmax, whole_set_minmax
 
 
 @dataclass(frozen=True)
@@ -128,7 +121,7 @@ def causal_micro(labels: ClipValues, scores: ClipValues) -> FrameMetrics:
     Raises:
         MnadError: as for `per_clip_minmax_micro`.
     """
-    pairs = _checked_pairs(labels, scores).values()
+    pairs = checked_pairs(labels, scores).values()
     return _rank(np.concatenate([y for y, _ in pairs]), np.concatenate([s for _, s in pairs]))
 
 
@@ -137,7 +130,7 @@ def macro(labels: ClipValues, scores: ClipValues) -> MacroMetrics:
 
     Arguments and errors are those of `causal_micro`.
     """
-    pairs = _checked_pairs(labels, scores)
+    pairs = checked_pairs(labels, scores)
     per_clip = {clip: _rank(y, s) for clip, (y, s) in pairs.items()}
     padded = [padded_auc(m.auc, m.frames - m.abnormal, m.abnormal) for m in per_clip.values()]
     return MacroMetrics(
@@ -190,16 +183,15 @@ def bootstrap_auc(
     Raises:
         MnadError: as for `causal_micro`.
     """
-    pairs = list(_checked_pairs(labels, scores).values())
+    pairs = list(checked_pairs(labels, scores).values())
     abnormal = np.array([y.sum() for y, _ in pairs])
     normal = np.array([(~y).sum() for y, _ in pairs])
     if len(pairs) < 2 or abnormal.sum() == 0 or normal.sum() == 0:
         return None
     # The AUC of any multiset of clips is a quadratic form in their counts, so the frames are
     # compared once, not once per replicate.
-    won = np.array([[_pairs_won(s[y], t[~z]) for z, t in pairs] for y, s in pairs])
-    n = len(pairs)
-    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=replicates)
+    won = pairs_won(pairs)
+    counts = draws(len(pairs), replicates, seed)
     compared = (counts @ abnormal) * (counts @ normal)
     defined = compared > 0
     if not defined.any():
@@ -209,13 +201,6 @@ def bootstrap_auc(
     low, high = np.quantile(auc, [(1 - confidence) / 2, (1 + confidence) / 2])
     undefined = int(replicates - defined.sum())
     return Interval(float(low), float(high), confidence, replicates, undefined)
-
-
-def _pairs_won(abnormal: Array, normal: Array) -> float:
-    """Pairs in which the abnormal score is the higher one, ties counted half."""
-    known = np.sort(normal)
-    below = np.searchsorted(known, abnormal, side="left")
-    return float((below + np.searchsorted(known, abnormal, side="right")).sum() / 2)
 
 
 def _rank(y: NDArray[np.bool_], s: Array) -> FrameMetrics:
@@ -241,17 +226,3 @@ def _rank(y: NDArray[np.bool_], s: Array) -> FrameMetrics:
 def _mean(values: list[float | None]) -> float | None:
     defined = [v for v in values if v is not None]
     return float(np.mean(defined)) if defined else None
-
-
-def _checked_pairs(
-    labels: ClipValues, scores: ClipValues
-) -> dict[str, tuple[NDArray[np.bool_], Array]]:
-    s = checked_scores(scores)
-    y = {clip: np.asarray(v) for clip, v in labels.items()}
-    check_same_frames(s, y, "scores", "labels")
-    for clip, v in y.items():
-        if not np.isin(v, (0, 1)).all():
-            raise MnadError(
-                f"Clip {clip!r} has labels other than 0 and 1; use 1 for abnormal, 0 for normal."
-            )
-    return {clip: (y[clip].astype(bool), s[clip]) for clip in s}

@@ -10,6 +10,9 @@ from mnad.errors import UsageError
 
 Picture = NDArray[np.uint8]
 
+HOTTEST = 3.0
+"""Heat that gets the hottest colour, in multiples of what normal footage hardly ever reaches."""
+
 
 def heat_map(frame: Picture, error: NDArray[np.float32], scale: float) -> Picture:
     """Lay the prediction error over a frame; the larger the error, the hotter and more opaque.
@@ -36,6 +39,20 @@ def heat_map(frame: Picture, error: NDArray[np.float32], scale: float) -> Pictur
     kept = cv2.multiply(frame, cv2.applyColorMap(level, _TRANSPARENCY), scale=1 / 255)
     blended: Picture = cv2.add(kept, cv2.applyColorMap(level, _HEAT))
     return blended
+
+
+def marked_map(frame: Picture, score: NDArray[np.float32], mark: NDArray[np.bool_]) -> Picture:
+    """The abnormal regions of the paper's Fig. 4 over a frame.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB.
+        score: (h, w) float32 in 0..1 of each pixel (`mnad.scoring.where.paper_map`).
+        mark: (h, w) bool, where it counts; a pixel that just does is seen already.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    return heat_map(frame, np.where(mark, 0.2 + 0.8 * score, np.float32(0)), 1.0)
 
 
 def _tables() -> tuple[Picture, Picture]:

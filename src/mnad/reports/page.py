@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnad.errors import MnadError
 from mnad.events.event import Event
-from mnad.reports.overlay import ALARM, BACKGROUND, NORMAL
+from mnad.reports.html import write_html
 from mnad.reports.pictures import clock, embedded, round_times, spoken, svg_path
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 MOST_PICTURES = 100
 """Events whose picture is embedded; of more events, those with the highest peaks."""
@@ -122,33 +116,7 @@ def write_page(path: str | Path, report: Report) -> None:
         MnadError: the file cannot be written.
     """
     path = Path(path)
-    html = _template().render(_content(report, path.parent))
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        # A file name that is not UTF-8 reaches us with surrogates, which no page may hold.
-        part.write_text(html, encoding="utf-8", errors="replace")
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise MnadError(
-            f"{path} cannot be written ({error.strerror}): check that its folder exists, may be "
-            "written to and has room."
-        ) from error
-
-
-@cache
-def _template() -> Template:
-    """Compiled once: a live run writes its page every minute."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2")
+    write_html(path, "page.html.j2", _content(report, path.parent))
 
 
 def verdict(report: Report) -> str:
@@ -175,11 +143,6 @@ def _content(report: Report, folder: Path) -> dict[str, Any]:
     return {
         "report": report,
         "verdict": verdict(report),
-        "palette": {
-            "normal": "rgb({} {} {})".format(*NORMAL),
-            "alarm": "rgb({} {} {})".format(*ALARM),
-            "paper": "rgb({} {} {})".format(*BACKGROUND),
-        },
         "facts": list(_facts(report, wall)),
         "total": round(report.total, 2),
         "line": svg_path(report.curve, lost, closed=False),

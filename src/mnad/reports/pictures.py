@@ -68,7 +68,12 @@ def embedded(path: Path) -> str | None:
             data = _jpeg(_at_most(picture, width))
             if len(data) <= EMBEDDED_BYTES:
                 break
-    return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
+    return data_address(data)
+
+
+def data_address(jpeg: bytes) -> str:
+    """A JPEG file as a ``data:`` address, for a page that holds all it shows."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 
 def svg_path(curve: NDArray[np.float64], lost: Sequence[float], closed: bool) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mnad.errors import MnadError
+from mnad.metrics.curves import Band
 from mnad.reports.figures import (
     CURVES,
     DIM,
@@ -146,6 +147,7 @@ def roc_plot(
     path: str | os.PathLike[str],
     curves: Mapping[str, tuple[ArrayLike, ArrayLike, float]],
     title: str = "",
+    bands: Mapping[str, Band] | None = None,
 ) -> None:
     """Plot ROC curves.
 
@@ -154,11 +156,50 @@ def roc_plot(
         curves: for each name the false positive rates and the true positive rates, both rising
             from 0 to 1, and the area under the curve.
         title: such as the name of the data set.
+        bands: of some of them, what lies between their ends.
 
     Raises:
         UsageError: a suffix other than these two.
         MnadError: no curves, columns of differing lengths, or a file that cannot be written.
     """
+    names = ("false positive rate", "true positive rate", "AUC")
+    _rates_plot(path, curves, title, bands or {}, names, "default", (0, 1))
+
+
+def precision_recall_plot(
+    path: str | os.PathLike[str],
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike, float]],
+    share: float,
+    title: str = "",
+    bands: Mapping[str, Band] | None = None,
+) -> None:
+    """Plot precision over recall, in steps.
+
+    Args:
+        path: file to write, ``.png`` or ``.svg``.
+        curves: for each name the recalls at which the steps end, rising to 1, their precisions,
+            and the sum of the steps, which is the average precision.
+        share: of abnormal frames, the precision of a chance detector.
+        title: such as the name of the data set.
+        bands: of some of them, what lies between their ends.
+
+    Raises:
+        UsageError: a suffix other than these two.
+        MnadError: no curves, columns of differing lengths, or a file that cannot be written.
+    """
+    names = ("recall", "precision", "AP")
+    _rates_plot(path, curves, title, bands or {}, names, "steps-pre", (share, share))
+
+
+def _rates_plot(
+    path: str | os.PathLike[str],
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike, float]],
+    title: str,
+    bands: Mapping[str, Band],
+    names: tuple[str, str, str],
+    drawstyle: str,
+    chance: tuple[float, float],
+) -> None:
     kind = kind_of(path)
     if not curves:
         raise MnadError(f"{path}: there are no curves to plot; give at least one.")
@@ -166,25 +207,36 @@ def roc_plot(
     axes = figure.subplots()
     plain(axes)
     axes.grid(True, axis="x", color=GRID, linewidth=0.8)
-    axes.plot([0, 1], [0, 1], color=DIM, linewidth=0.8, linestyle=(0, (2, 3)))
-    for number, (name, (fpr, tpr, auc)) in enumerate(curves.items()):
-        x, y = np.asarray(fpr, float), np.asarray(tpr, float)
+    axes.plot([0, 1], chance, color=DIM, linewidth=0.8, linestyle=(0, (2, 3)))
+    for number, (name, (across, up, area)) in enumerate(curves.items()):
+        x, y = np.asarray(across, float), np.asarray(up, float)
         check_lengths(f"{path}, curve {name}", x, y)
-        curve(
-            axes,
+        if drawstyle != "default":  # a step reaches back to where the one before it ended
+            x, y = np.append(0, x), np.append(y[:1], y)
+        colour = CURVES[number % len(CURVES)]
+        if name in bands:
+            band = bands[name]
+            axes.fill_between(band.x, band.low, band.high, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(
             x,
             y,
-            color=CURVES[number % len(CURVES)],
+            drawstyle=drawstyle,
+            color=colour,
             linestyle="-" if number < len(CURVES) else "--",
             linewidth=1.6,
-            label=f"{auc:.3f}   {short(name, 40)}",
+            label=f"{area:.3f}   {short(name, 40)}",
         )
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    axes.set_xlabel("false positive rate")
-    axes.set_ylabel("true positive rate")
+    axes.set_xlabel(names[0])
+    axes.set_ylabel(names[1])
     legend = axes.legend(
-        loc="lower right", fontsize=9, framealpha=1, edgecolor=GRID, title="AUC", alignment="left"
+        loc="lower right",
+        fontsize=9,
+        framealpha=1,
+        edgecolor=GRID,
+        title=names[2],
+        alignment="left",
     )
     legend.get_title().set(fontsize=8, color=DIM)
-    head(figure, title, "")
+    head(figure, title, "band: 95 % by clip" if bands else "")
     save(figure, path, kind)

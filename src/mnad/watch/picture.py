@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnad.detector import FrameScore
-from mnad.reports.heat import ErrorScale, heat_map
+from mnad.reports.heat import HOTTEST, ErrorScale, heat_map, marked_map
 from mnad.reports.overlay import draw_boxes
 from mnad.scoring.where import paper_map
 from mnad.video.regions import Regions
@@ -14,9 +14,6 @@ from mnad.video.source import Frame
 from mnad.watch.options import Kind
 
 Picture = NDArray[np.uint8]
-
-HOTTEST = 3.0
-"""Heat that gets the hottest colour, in multiples of what normal footage hardly ever reaches."""
 
 
 class Painter:
@@ -50,7 +47,7 @@ class Painter:
         inner = picture if self._regions is None else self._regions.crop_of(picture)
         if self._kind == "paper":
             score, mark = paper_map(latest.error)
-            inner[:] = heat_map(inner, np.where(mark, 0.2 + 0.8 * score, np.float32(0)), 1.0)
+            inner[:] = marked_map(inner, score, mark)
         elif latest.heat is not None:
             inner[:] = heat_map(inner, latest.heat, HOTTEST)
         else:
