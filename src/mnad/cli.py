@@ -13,6 +13,7 @@ from docstring_parser import parse
 from jsonargparse import ActionYesNo, ArgumentParser
 
 from mnad import __version__, api
+from mnad.ablation.table import text as ablation_text
 from mnad.bench import table
 from mnad.demo import demo
 from mnad.errors import MnadError
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "import": api.import_checkpoint,
     "demo": demo,
     "bench": api.bench,
+    "ablate": api.ablate,
 }
 
 
@@ -198,6 +200,14 @@ def _show_bench(result: dict[str, Any], given: dict[str, Any]) -> int:
     return 1 if wrong else 0
 
 
+def _show_ablate(result: dict[str, Any], given: dict[str, Any]) -> int:
+    print(ablation_text(result))
+    print(f"{given['out']}: ablation.md (all columns), ablation.json, ablation.png")
+    for sentence in result["failed"]:
+        print(f"mnad: {sentence}", file=sys.stderr)
+    return 1 if result["failed"] else 0
+
+
 _SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "train": _show_train,
     "calibrate": _show_calibrate,
@@ -210,4 +220,5 @@ _SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "import": _show_import,
     "demo": _show_demo,
     "bench": _show_bench,
+    "ablate": _show_ablate,
 }
