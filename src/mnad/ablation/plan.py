@@ -130,7 +130,7 @@ def claim(out: Path, dataset: Dataset, common: Common, planned: Sequence[Trainin
     differ = _differences(before.get("common", {}), now["common"])
     if before and before["data"] != data:
         differ.append("the data set")
-    for name, known in before.get("models", {}).items():
+    for name, known in before.get("models", {}).items() if not differ else ():
         if name in models and _differences(known, json.loads(json.dumps(models[name]))):
             differ.append(f"the model {name}")
     if differ:

@@ -173,6 +173,7 @@ _NAMES = tuple(ROWS)
 _FIRST = {"table2": "official", "readings": "paper", "memory": "momentum-0.9", "items": "items-1"}
 _AT = [_NAMES.index(name) for name in _FIRST.values()]
 GROUPS: dict[str, tuple[str, ...]] = {
+    "at-test": tuple(row.name for row in _ROWS if row.training == "official" and row.task is None),
     "table1": ("P-no-memory", "P", "R-no-memory", "R"),
     "table2": _NAMES[_AT[0] : _AT[1]],
     "readings": ("official", *_NAMES[_AT[1] : _AT[2]]),

@@ -140,7 +140,9 @@ class Ablation:
         file, known = folder / TESTS / f"{row.test}.json", folder / MEMORY
         if (row.name, seed) not in self._read and file.exists() and known.exists():
             tested, memory = json.loads(file.read_text()), json.loads(known.read_text())
-            reference = load_normal(folder / NORMAL).reference
+            reference = None
+            if row.lambda_score not in (None, 0, 1):  # else the test has measured it already
+                reference = load_normal(folder / NORMAL).reference
             found = numbers(tested, memory, row.lambda_score, reference)
             self._read[row.name, seed] = found, None if memory is None else memory["item_usage"]
         return self._read.get((row.name, seed))

@@ -36,8 +36,8 @@ def ablate(
             and labelled testing clips.
         out: folder for the models, their tests, ablation.md, ablation.json and ablation.png;
             started again with it, the command goes on, and rows and seeds may be added.
-        rows: groups (table1, table2, readings, memory, items, all) and rows, with commas between;
-            docs/ablation.md says what each is.
+        rows: groups (table1, table2, readings, memory, items, at-test, all) and rows, with commas
+            between; docs/ablation.md says what each is.
         seeds: each row is trained with seeds 1 to this.
         task: of the rows other than Table 1's, prediction or reconstruction.
         channels: 1 (grey) or 3 (RGB).
@@ -59,6 +59,7 @@ def ablate(
     from mnad.datasets import open_dataset
     from mnad.reports.ablation import Dots, ablation_plot
     from mnad.runtime.pick import pick_device
+    from mnad.watch.lock import locked
     from mnad.writing import write
 
     if seeds < 1:
@@ -94,4 +95,5 @@ def ablate(
 
     seeds_wanted = range(1, seeds + 1)
     work = Ablation(dataset, folder, common, chosen, seeds_wanted, where, cache_dir)
-    return work.run(told)
+    with locked(folder, "ablates in"):
+        return work.run(told)
