@@ -187,6 +187,16 @@ def test_a_folder_of_other_settings_is_refused(whole: Path, data: Path) -> None:
         api.ablate(str(data), out=whole, seeds=0, **OPTIONS)
 
 
+def test_two_at_a_time_are_refused(data: Path, tmp_path: Path) -> None:
+    from mnad.watch.lock import locked
+
+    with (
+        locked(tmp_path / "out", "ablates in"),
+        pytest.raises(UsageError, match="another mnad ablates in"),
+    ):
+        api.ablate(str(data), out=tmp_path / "out", rows="official", **OPTIONS)
+
+
 def test_another_model_in_the_place_of_one_is_refused(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     other = {**OPTIONS, "width": 0.1}
