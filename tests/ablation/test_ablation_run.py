@@ -178,6 +178,9 @@ def test_started_again_nothing_is_done_twice_and_rows_and_seeds_are_added(
     assert trained == ["prediction-items-2-1", "prediction-official-3"]
     assert sorted(tested) == ["carried", "carried", "reset", "reset", "reset"]
     assert list(rows_of(out)) == ["psnr-only", "reset"]
+    api.ablate(str(data), out=out, rows="psnr-peak,official", seeds=1, **OPTIONS)
+    peak = rows_of(out)["psnr-peak"]["numbers"]
+    assert peak["causal"]["mean"] is None and peak["auc"]["mean"] is not None
 
 
 def test_a_folder_of_other_settings_is_refused(whole: Path, data: Path) -> None:

@@ -176,8 +176,10 @@ class Ablation:
         }
 
     def _protocol(self, tested: Mapping[str, Any]) -> dict[str, Any]:
-        taken = ("label_source", "labels_sha256", "warnings", "first_frames", "normalisation")
-        taken += ("macro_rule", "versions", "device")
+        taken = (
+            *("label_source", "labels_sha256", "warnings", "first_frames", "normalisation"),
+            *("macro_rule", "versions", "device"),
+        )
         return {
             "common": asdict(self.common),
             "selection": "last epoch; no row, seed, epoch or weight was chosen by test labels",
@@ -234,8 +236,12 @@ class Ablation:
     def _test(self, model: Model, row: Row) -> dict[str, Any]:
         config = model.config
         changed = replace(config, method=replace(config.method, **row.at_test))
+        model = replace(model, config=changed)
+        if changed.method.psnr_peak != config.method.psnr_peak:
+            # The training frames were measured by the other reading: no ranks among them.
+            model = replace(model, reference=None)
         result = evaluate_model(
-            replace(model, config=changed),
+            model,
             self.dataset,
             policy=row.policy,
             progress=self.progress,

@@ -43,8 +43,10 @@ COLUMNS: tuple[Column, ...] = (
     ("read_entropy", "entropy", _auc),
     ("share_by_place", "by place", _auc),
 )
-ON_TERMINAL = ("name", "n", "auc", "sd", "min", "max", "difference", "psnr_alone", "distance_alone")
-ON_TERMINAL += ("causal", "macro", "items_unused", "share_by_place")
+ON_TERMINAL = (
+    *("name", "n", "auc", "sd", "min", "max", "difference", "psnr_alone", "distance_alone"),
+    *("causal", "macro", "items_unused", "share_by_place"),
+)
 
 LEGEND = (
     "AUC: frame AUC of the row's score, each part min-max scaled by its clip (the paper's "
