@@ -115,6 +115,7 @@ def test_rows_rest_on_as_few_models_as_they_can(whole: Path) -> None:
     }
     assert updated["frozen"] == 0 and updated["no-gate"] == 1
     assert rows["no-gate"]["method"]["gamma"] == 1e9
+    assert rows["no-gate"]["numbers"]["updated"]["mean"] == 1
     assert rows["official"]["method"]["gamma"] == 0.01
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from mnad.ablation.summary import difference, numbers, over_seeds, row_numbers
+from mnad.ablation.summary import FACTS, difference, numbers, over_seeds, row_numbers
 
 FOUR = ("per_clip_minmax_micro", "whole_set_minmax_micro", "causal_micro", "macro")
 
@@ -27,6 +27,7 @@ def evaluated() -> dict[str, object]:
         }
     return {
         "auc": protocols(0.9),
+        "protocol": {"memory": {"share_of_frames_that_updated": 0.25}},
         "parts": {"psnr": protocols(0.8), "distance": protocols(0.6)},
         "frames_detail": detail,
     }
@@ -60,7 +61,9 @@ def test_a_row_has_the_numbers_of_its_score() -> None:
     assert (plain["auc"], plain["whole_set"], plain["causal"]) == pytest.approx((0.9, 0.91, 0.92))
     assert plain["macro"] == pytest.approx(0.93)
     assert (plain["psnr_alone"], plain["distance_alone"]) == (0.8, 0.6)
-    assert plain["items_unused"] is None
+    assert plain["items_unused"] is None and plain["updated"] is None
+    facts = {name: 0.5 for name in FACTS}
+    assert numbers(result, facts, None, None)["updated"] == 0.25
     assert numbers(result, None, 1.0, None)["auc"] == 0.8
     assert numbers(result, None, 0.0, None)["causal"] == pytest.approx(0.62)
     assert row_numbers({1: plain, 2: plain})["auc"]["mean"] == pytest.approx(0.9)

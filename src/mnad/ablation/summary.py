@@ -45,7 +45,8 @@ def numbers(
 
     Returns:
         AUC 0..1 of the row's score in four protocols (``auc`` is the paper's, per clip), of the
-        parts alone in the paper's, and the facts of the memory; None where undefined.
+        parts alone in the paper's, the share of test frames that updated the memory, and the
+        facts of the trained memory; None where undefined.
     """
     auc, parts = result["auc"], result["parts"]
     if lambda_score == 1:
@@ -67,6 +68,8 @@ def numbers(
         "psnr_alone": parts["psnr"]["per_clip_minmax_micro"],
         "distance_alone": parts["distance"]["per_clip_minmax_micro"],
     }
+    moved = result["protocol"]["memory"]["share_of_frames_that_updated"]
+    found["updated"] = None if memory is None else moved
     return found | {name: None if memory is None else memory[name] for name in FACTS}
 
 

@@ -36,6 +36,7 @@ COLUMNS: tuple[Column, ...] = (
     ("distance_alone", "distance", _auc),
     ("causal", "causal", _auc),
     ("macro", "macro", _auc),
+    ("updated", "updated", _auc),
     ("items_unused", "unused", _count),
     ("largest_item_share", "largest", _auc),
     ("item_similarity", "alike", _auc),
@@ -54,6 +55,8 @@ LEGEND = (
     "diff: AUC less that of the row that this one is a change of, seed by seed, and its sd",
     "PSNR, distance: AUC of that part alone, same protocol",
     "causal: AUC without look-ahead, by ranks among training frames; macro: mean of the clips' AUC",
+    "updated: share of test frames that moved the memory; where it is 0, frozen and reset change "
+    "nothing",
     "unused: items that are nearest to no query; largest: share of queries of the most used item; "
     "alike: mean cosine between items",
     "weight: mean largest weight of the read; entropy: of its weights, 1 = all items alike",
