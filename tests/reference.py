@@ -41,12 +41,12 @@ def softmax(values: Sequence[float]) -> list[float]:
     return [power / sum(powers) for power in powers]
 
 
-def read(queries: Array, items: Array) -> tuple[Array, Array]:
+def read(queries: Array, items: Array, temperature: float = 1.0) -> tuple[Array, Array]:
     """Eq. 1-2: (K, C), (M, C) -> weights (K, M) over the items, aggregates (K, C)."""
     weights = np.zeros((len(queries), len(items)))
     aggregate = np.zeros_like(queries)
     for k, query in enumerate(queries):
-        weights[k] = softmax([float(np.dot(item, query)) for item in items])
+        weights[k] = softmax([float(np.dot(item, query)) / temperature for item in items])
         for m, item in enumerate(items):
             aggregate[k] += weights[k, m] * item
     return weights, aggregate
@@ -70,13 +70,19 @@ def nearest(queries: Array, items: Array) -> tuple[Indices, Indices]:
     return first, second
 
 
-def update(queries: Sequence[Array], items: Array, scope: Literal["batch", "assigned"]) -> Array:
+def update(
+    queries: Sequence[Array],
+    items: Array,
+    scope: Literal["batch", "assigned"],
+    momentum: float = 0.0,
+) -> Array:
     """Eq. 3-5: the frames' queries, each (K, C), and the old items -> new items (M, C).
 
     ``assigned`` is the equations as printed: eq. 4 normalises over the queries of one frame and
     eq. 5 by the largest v among the queries of that frame assigned to the item. ``batch`` is the
     public code: both run over all queries of all frames. In either, what all frames contribute is
-    added to the old item before f is applied once.
+    added to the old item before f is applied once. With `momentum` an item goes only part of the
+    way there, and is scaled to unit norm again.
     """
     if scope == "batch":
         queries = [np.concatenate(list(queries))]
@@ -89,7 +95,10 @@ def update(queries: Sequence[Array], items: Array, scope: Literal["batch", "assi
             compared = range(len(frame)) if scope == "batch" else assigned
             for k in assigned:
                 added[m] += v[k] / max(v[c] for c in compared) * frame[k]
-    return np.array([unit(item + sum_) for item, sum_ in zip(items, added, strict=True)])
+    moved = [unit(item + sum_) for item, sum_ in zip(items, added, strict=True)]
+    return np.array(
+        [unit(momentum * a + (1 - momentum) * b) for a, b in zip(items, moved, strict=True)]
+    )
 
 
 def norm(vector: Array) -> float:
@@ -97,15 +106,14 @@ def norm(vector: Array) -> float:
     return math.sqrt(float(np.dot(vector, vector)))
 
 
-def compactness(
-    queries: Sequence[Array], items: Array, reading: Literal["official", "paper"]
-) -> float:
+def compactness(queries: Sequence[Array], items: Array, reading: str) -> float:
     """Eq. 10 over the queries (K, C) of each frame.
 
-    ``paper``: the sum over frames and queries of the distance to the nearest item; ``official``:
-    the mean over frames, queries and channels of the squared difference.
+    ``paper``: the sum over frames and queries of the distance to the nearest item, ``norm_mean``:
+    its mean; ``official``: the mean over frames, queries and channels of the squared difference,
+    ``squared_sum``: its sum.
     """
-    summed, squared, elements = 0.0, 0.0, 0
+    summed, squared, elements, count = 0.0, 0.0, 0, 0
     for frame in queries:
         p, _ = nearest(frame, items)
         for k, query in enumerate(frame):
@@ -113,16 +121,21 @@ def compactness(
             summed += norm(difference)
             squared += float(np.dot(difference, difference))
             elements += len(difference)
-    return summed if reading == "paper" else squared / elements
+            count += 1
+    return {
+        "paper": summed,
+        "norm_mean": summed / count,
+        "squared_sum": squared,
+        "official": squared / elements,
+    }[reading]
 
 
-def separateness(
-    queries: Sequence[Array], items: Array, margin: float, reading: Literal["official", "paper"]
-) -> float:
+def separateness(queries: Sequence[Array], items: Array, margin: float, reading: str) -> float:
     """Eq. 12 over the queries (K, C) of each frame.
 
-    ``paper``: the sum over frames and queries, as printed; ``official``: their mean, with 1e-6
-    added to every element of the differences, as torch's triplet margin loss does.
+    ``paper`` and ``squared_sum``: the sum over frames and queries, as printed; ``norm_mean``: their
+    mean; ``official``: their mean, with 1e-6 added to every element of the differences, as torch's
+    triplet margin loss does.
     """
     epsilon = 1e-6 if reading == "official" else 0.0
     total, count = 0.0, 0
@@ -133,23 +146,30 @@ def separateness(
             far = norm(query - items[n[k]] + epsilon)
             total += max(0.0, near - far + margin)
             count += 1
-    return total if reading == "paper" else total / count
+    return total if reading in ("paper", "squared_sum") else total / count
 
 
-def reconstruction_loss(outputs: Array, targets: Array, reading: Literal["mse", "norm"]) -> float:
+def reconstruction_loss(outputs: Array, targets: Array, reading: str) -> float:
     """Eq. 9 for images (B, C, H, W) in -1..1.
 
     ``norm``: the sum over frames of the L2 norm of the whole error image; ``mse``: the mean
-    squared error over all elements.
+    squared error over all elements; ``norm_mean``: the mean over frames of the root mean squared
+    error; ``squared_sum``: the sum of all squared errors.
     """
-    summed, squared = 0.0, 0.0
+    summed, squared, rooted = 0.0, 0.0, 0.0
     for output, target in zip(outputs, targets, strict=True):
         frame = 0.0
         for index in np.ndindex(output.shape):
             frame += float(output[index] - target[index]) ** 2
         summed += math.sqrt(frame)
         squared += frame
-    return summed if reading == "norm" else squared / outputs.size
+        rooted += math.sqrt(frame / output.size) / len(outputs)
+    return {
+        "norm": summed,
+        "mse": squared / outputs.size,
+        "norm_mean": rooted,
+        "squared_sum": squared,
+    }[reading]
 
 
 def total_loss(

@@ -1,5 +1,6 @@
 """What a program imports: the functions of all commands."""
 
+from mnad.commands.ablate import ablate
 from mnad.commands.bench import bench
 from mnad.commands.calibrate import calibrate
 from mnad.commands.data import check_data, prepare_data
@@ -14,6 +15,7 @@ from mnad.commands.watch import Watched, mark, watch
 __all__ = [
     "MethodOptions",
     "Watched",
+    "ablate",
     "bench",
     "calibrate",
     "check_data",

@@ -13,6 +13,7 @@ from docstring_parser import parse
 from jsonargparse import ActionYesNo, ArgumentParser
 
 from mnad import __version__, api
+from mnad.ablation.table import text as ablation_text
 from mnad.bench import table
 from mnad.demo import demo
 from mnad.errors import MnadError
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "bench": api.bench,
     "data check": api.check_data,
     "data prepare": api.prepare_data,
+    "ablate": api.ablate,
 }
 """By name; of two words, the first is a group."""
 
@@ -238,6 +240,14 @@ def _show_prepare(copy: Copy, given: dict[str, Any]) -> int:
     return 0
 
 
+def _show_ablate(result: dict[str, Any], given: dict[str, Any]) -> int:
+    print(ablation_text(result))
+    print(f"{given['out']}: ablation.md (all columns), ablation.json, ablation.png")
+    for sentence in result["failed"]:
+        print(f"mnad: {sentence}", file=sys.stderr)
+    return 1 if result["failed"] else 0
+
+
 _SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "train": _show_train,
     "calibrate": _show_calibrate,
@@ -253,4 +263,5 @@ _SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "bench": _show_bench,
     "data check": _show_check,
     "data prepare": _show_prepare,
+    "ablate": _show_ablate,
 }

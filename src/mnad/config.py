@@ -8,13 +8,17 @@ that space.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from mnad.errors import UsageError
 
 Task = Literal["prediction", "reconstruction"]
 Preset = Literal["official", "paper", "camera"]
 Policy = Literal["carried", "reset", "frozen"]
+DecoderInput = Literal["both", "read", "query"]
+ReconstructionLoss = Literal["mse", "norm", "norm_mean", "squared_sum"]
+MemoryLoss = Literal["official", "paper", "norm_mean", "squared_sum"]
+ItemLearning = Literal["update", "gradient"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
 RuntimeName = Literal["auto", "torch", "openvino", "openvino-int8", "onnx", "onnx-int8"]
@@ -48,6 +52,11 @@ class NetworkConfig:
         width: factor on the paper's channel counts 64, 128, 256, 512.
         memory: without it the decoder gets the L2-normalised query alone ("w/o Mem.").
         items: number of memory items, M in the paper.
+        decoder_input: what the decoder gets of the memory: ``both`` (query and aggregate, paper),
+            the aggregate alone (``read``, as MemAE does), or the ``query`` alone (the memory then
+            shapes the features by its losses only).
+        skip_maps: how many of the encoder's three maps reach the decoder in prediction, the
+            coarsest first; the paper's 3, or fewer. Reconstruction has none.
         height: rows of the frame as the network sees it, a multiple of 8.
         image_width: columns of that frame, a multiple of 8.
 
@@ -61,6 +70,8 @@ class NetworkConfig:
     width: float = 1.0
     memory: bool = True
     items: int = 10
+    decoder_input: DecoderInput = "both"
+    skip_maps: int = 3
     height: int = 256
     image_width: int = 256
 
@@ -70,6 +81,8 @@ class NetworkConfig:
         _require(self.frames_in >= 1, f"frames_in is {self.frames_in}; it must be 1 or more.")
         _require(0.03 <= self.width <= 4, f"width is {self.width}; it must lie between 0.03 and 4.")
         _require(self.items >= 1, f"items is {self.items}; it must be 1 or more.")
+        _one_of("decoder_input", self.decoder_input, get_args(DecoderInput))
+        _one_of("skip_maps", self.skip_maps, (0, 1, 2, 3))
         for name, size in (("height", self.height), ("image_width", self.image_width)):
             _require(
                 size >= 16 and size % 8 == 0, f"{name} is {size}; use a multiple of 8 from 16 up."
@@ -86,15 +99,23 @@ class NetworkConfig:
         return self.frames_in if self.task == "prediction" else self.frames_in // 2
 
     @property
-    def skips(self) -> bool:
-        """Whether encoder maps reach the decoder (section 3.1 of the paper: prediction only)."""
-        return self.task == "prediction"
+    def skips(self) -> tuple[bool, bool, bool]:
+        """Which encoder maps reach the decoder, of stages 1 to 3, the finest first (section 3.1
+        of the paper: all in prediction, none in reconstruction).
+        """
+        kept = self.skip_maps if self.task == "prediction" else 0
+        return kept >= 3, kept >= 2, kept >= 1
 
     @property
     def stages(self) -> tuple[int, int, int, int]:
         """Channels of the four encoder stages."""
         a, b, c, d = (max(2, round(n * self.width)) for n in (64, 128, 256, 512))
         return a, b, c, d
+
+    @property
+    def decoder_channels(self) -> int:
+        """Channels that the decoder gets: C, or 2C where it gets queries and aggregates."""
+        return self.stages[-1] * (2 if self.memory and self.decoder_input == "both" else 1)
 
     @property
     def feature_size(self) -> tuple[int, int]:
@@ -108,13 +129,24 @@ class MethodConfig:
 
     Args:
         reconstruction_loss: eq. 9: ``mse`` (mean squared error over the batch, public code) or
-            ``norm`` (sum over frames of the L2 norm of the error image, as printed).
+            ``norm`` (sum over frames of the L2 norm of the error image, as printed). What lies
+            between them changes either the square or the scale: ``norm_mean`` (mean over frames
+            of the root mean squared error), ``squared_sum`` (sum of all squared errors).
         memory_loss: eq. 10, 12, 14: ``official`` (compactness and distance are the mean squared
             difference, divided by C too; separateness is a mean over queries) or ``paper``
             (un-squared norms; both losses sum over all queries, the distance is their mean).
+            Between them: ``norm_mean`` (un-squared norms, means over the queries) and
+            ``squared_sum`` (squared norms in the compactness, sums over the queries; the distance
+            is the official one).
         detach_read: eq. 1-2: stop the gradient at the matching probabilities (public code).
+        read_temperature: eq. 1: what the cosines are divided by before the softmax; the paper's 1,
+            or less for a read that goes to few items.
+        item_learning: eq. 3: the ``update`` overwrites the items (paper), or they are learnt by
+            the ``gradient`` of the losses, and scaled to unit norm after each step.
         update_scope: eq. 5: the maximum is taken over all queries of the ``batch`` (public code)
             or over those ``assigned`` to the item in that frame (paper).
+        update_momentum: eq. 3, in training and at test: how much of the old item stays, 0..1; the
+            paper's 0 replaces an item by the mean of its queries, next to.
         psnr_peak: eq. 15: ``one`` (public code) or ``prediction`` (the maximum of the network's
             output on the 0..1 scale).
         regular_error: eq. 6-7: ``squared`` (per element, images in 0..1, public code) or ``norm``
@@ -127,10 +159,13 @@ class MethodConfig:
         lambda_score: weight of the PSNR part in eq. 16, 0..1; 1 means PSNR alone.
     """
 
-    reconstruction_loss: Literal["mse", "norm"] = "mse"
-    memory_loss: Literal["official", "paper"] = "official"
+    reconstruction_loss: ReconstructionLoss = "mse"
+    memory_loss: MemoryLoss = "official"
     detach_read: bool = True
+    read_temperature: float = 1.0
+    item_learning: ItemLearning = "update"
     update_scope: Literal["batch", "assigned"] = "batch"
+    update_momentum: float = 0.0
     psnr_peak: Literal["one", "prediction"] = "one"
     regular_error: Literal["squared", "norm"] = "squared"
     gamma: float = 0.01
@@ -140,11 +175,20 @@ class MethodConfig:
     lambda_score: float = 0.6
 
     def __post_init__(self) -> None:
-        _one_of("reconstruction_loss", self.reconstruction_loss, ("mse", "norm"))
-        _one_of("memory_loss", self.memory_loss, ("official", "paper"))
+        _one_of("reconstruction_loss", self.reconstruction_loss, get_args(ReconstructionLoss))
+        _one_of("memory_loss", self.memory_loss, get_args(MemoryLoss))
+        _one_of("item_learning", self.item_learning, get_args(ItemLearning))
         _one_of("update_scope", self.update_scope, ("batch", "assigned"))
         _one_of("psnr_peak", self.psnr_peak, ("one", "prediction"))
         _one_of("regular_error", self.regular_error, ("squared", "norm"))
+        _require(
+            self.read_temperature > 0,
+            f"read_temperature is {self.read_temperature}; it must be above 0.",
+        )
+        _require(
+            0 <= self.update_momentum < 1,
+            f"update_momentum is {self.update_momentum}; it is a share from 0 to below 1.",
+        )
         _require(
             0 <= self.lambda_score <= 1,
             f"lambda_score is {self.lambda_score}; it is a weight from 0 to 1.",

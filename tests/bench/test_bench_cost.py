@@ -44,13 +44,19 @@ def test_a_count_by_hand() -> None:
 
 @pytest.mark.parametrize("task", ["prediction", "reconstruction"])
 @pytest.mark.parametrize("memory", [True, False])
-def test_the_count_is_that_of_torch(task: str, memory: bool) -> None:
+@pytest.mark.parametrize("skip_maps", [3, 2])
+@pytest.mark.parametrize("decoder_input", ["both", "query"])
+def test_the_count_is_that_of_torch(
+    task: str, memory: bool, skip_maps: int, decoder_input: str
+) -> None:
     config = NetworkConfig(
         task=task,  # type: ignore[arg-type]
         frames_in=4,
         channels=1,
         width=0.05,
         memory=memory,
+        skip_maps=skip_maps,
+        decoder_input=decoder_input,  # type: ignore[arg-type]
         height=24,
         image_width=40,
     )

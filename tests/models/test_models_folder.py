@@ -168,3 +168,19 @@ def test_damaged_regions_and_missing_folders_are_named(bare: Model, tmp_path: Pa
         load_model(tmp_path / "none")
     with pytest.raises(UsageError, match="is no model folder"):
         load_model(tmp_path)
+
+
+def test_a_folder_of_before_an_option_existed_is_read_with_what_was_done_then(
+    bare: Model, tmp_path: Path
+) -> None:
+    save_model(tmp_path / "m", bare)
+    file = tmp_path / "m" / "config.json"
+    old = json.loads(file.read_text())
+    for part, names in {
+        "network": ("decoder_input", "skip_maps"),
+        "method": ("read_temperature", "item_learning", "update_momentum"),
+    }.items():
+        for name in names:
+            del old[part][name]
+    file.write_text(json.dumps(old))
+    assert load_model(tmp_path / "m").config == bare.config

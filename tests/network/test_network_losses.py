@@ -1,4 +1,4 @@
-"""Both readings of eq. 8-13 against the loops of tests/reference.py."""
+"""The readings of eq. 8-13 against the loops of tests/reference.py."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def example(
     return Output(frame, query, similarity(query, memory)), target, memory
 
 
-@pytest.mark.parametrize("kind", ["mse", "norm"])
+@pytest.mark.parametrize("kind", ["mse", "norm", "norm_mean", "squared_sum"])
 def test_reconstruction_is_equation_9(kind: str) -> None:
     out, target, _ = example(3)
     fast = reconstruction(out.frame, target, kind)  # type: ignore[arg-type]
@@ -34,12 +34,16 @@ def test_reconstruction_is_equation_9(kind: str) -> None:
     np.testing.assert_allclose(float(fast), slow, atol=1e-9)
 
 
-@pytest.mark.parametrize("reading", ["official", "paper"])
+@pytest.mark.parametrize("reading", ["official", "paper", "norm_mean", "squared_sum"])
 @pytest.mark.parametrize("items", [2, 5, 10])
 def test_memory_losses_are_equation_8_to_13(reading: str, items: int) -> None:
     out, target, memory = example(items)
     method = replace(
-        preset_of(reading, "prediction")[0], lambda_compact=0.3, lambda_separate=0.7, margin=1.0
+        preset_of("paper" if reading == "paper" else "official", "prediction")[0],
+        memory_loss=reading,  # type: ignore[arg-type]
+        lambda_compact=0.3,
+        lambda_separate=0.7,
+        margin=1.0,
     )
     fast = training_losses(out, target, memory, method)
     frames = [q.numpy() for q in out.query]
@@ -94,3 +98,25 @@ def test_the_norm_has_a_gradient_where_the_error_is_zero() -> None:
     frame = torch.zeros(2, 1, 3, 3, requires_grad=True)
     reconstruction(frame, torch.zeros(2, 1, 3, 3), "norm").backward()
     assert frame.grad is not None and torch.isfinite(frame.grad).all()
+
+
+def test_learnt_items_get_the_gradient_of_both_memory_losses() -> None:
+    """By hand: the loss falls where an item goes along the negative of its gradient."""
+    out, target, memory = example(3)
+    method = MethodConfig(item_learning="gradient", memory_loss="norm_mean", margin=10.0)
+    memory.requires_grad_()
+    losses = training_losses(
+        Output(out.frame, out.query, similarity(out.query, memory)), target, memory, method
+    )
+    (losses.compactness + losses.separateness).backward()
+    assert memory.grad is not None
+    expected = np.zeros_like(memory.detach().numpy())
+    items = memory.detach().numpy()
+    count = out.query.shape[0] * out.query.shape[1]
+    for frame in out.query.numpy():
+        first, second = reference.nearest(frame, items)
+        for k, query in enumerate(frame):
+            # Compactness and separateness both hold the distance to the nearest: twice.
+            expected[first[k]] += 2 * reference.unit(items[first[k]] - query) / count
+            expected[second[k]] -= reference.unit(items[second[k]] - query) / count
+    np.testing.assert_allclose(memory.grad, expected, atol=1e-9)

@@ -8,7 +8,7 @@ import reference
 import torch
 from torch import nn
 
-from mnad.network.memory import Memory, pick, read, to_queries, update
+from mnad.network.memory import Memory, pick, read, similarity, to_queries, update
 
 
 def unit(*shape: int, seed: int) -> torch.Tensor:
@@ -120,3 +120,59 @@ def test_the_memory_serves_any_encoder_decoder() -> None:
     assert "memory.items" in net.state_dict()
     assert not torch.equal(net.memory.items, before)
     torch.testing.assert_close(net.memory.items.norm(dim=1), torch.ones(4))
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.5, 3.0])
+def test_the_temperature_divides_the_cosines(temperature: float) -> None:
+    query, memory = unit(2, 12, 7, seed=1), unit(1, 5, 7, seed=2)
+    aggregate, cosine = read(query, memory, temperature=temperature)
+    for b in range(2):
+        _, expected = reference.read(query[b].numpy(), memory[0].numpy(), temperature)
+        np.testing.assert_allclose(aggregate[b], expected, atol=1e-12)
+    assert torch.equal(cosine, similarity(query, memory))  # what else rests on them does not move
+
+
+@pytest.mark.parametrize("scope", ["batch", "assigned"])
+@pytest.mark.parametrize("momentum", [0.3, 0.99])
+def test_with_momentum_an_item_goes_a_part_of_the_way(scope: str, momentum: float) -> None:
+    query, memory = unit(1, 3, 9, 6, seed=3), unit(1, 4, 6, seed=4)
+    moved = update(query, memory, scope, momentum)[0]  # type: ignore[arg-type]
+    frames = [frame.numpy() for frame in query[0]]
+    expected = reference.update(frames, memory[0].numpy(), scope, momentum)  # type: ignore[arg-type]
+    np.testing.assert_allclose(moved, expected, atol=1e-9)
+
+
+def test_momentum_by_hand() -> None:
+    """One item (1, 0), one query (0, 1): eq. 3 gives (1, 1) / sqrt 2; half of the way back."""
+    items, query = torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[[0.0, 1.0]]]])
+    half = torch.tensor([0.5 + 0.5 / 2**0.5, 0.5 / 2**0.5])
+    moved = update(query, items, momentum=0.5)[0, 0]
+    torch.testing.assert_close(moved, half / half.norm())
+
+
+def test_what_the_decoder_is_given() -> None:
+    torch.manual_seed(0)
+    feature = torch.randn(2, 5, 3, 4)
+    both = Memory(3, 5)
+    parts = {}
+    for gives in ("read", "query"):
+        memory = Memory(3, 5, gives=gives)  # type: ignore[arg-type]
+        memory.load_state_dict(both.state_dict())
+        parts[gives] = memory(feature).feature
+    assert torch.equal(torch.cat([parts["query"], parts["read"]], 1), both(feature).feature)
+    for one, expected in zip(parts["query"], feature, strict=True):
+        flat = one.flatten(1).T
+        np.testing.assert_allclose(flat, reference.normalise(expected.double().numpy()), atol=1e-6)
+
+
+def test_learnt_items_are_a_parameter_and_scaled_to_unit_norm() -> None:
+    memory = Memory(4, 6, learnt=True)
+    assert dict(memory.named_parameters()).keys() == {"items"} == memory.state_dict().keys()
+    drawn = memory.items.detach().clone()
+    with torch.no_grad():
+        memory.items.mul_(torch.tensor([[0.5], [1.0], [2.0], [7.0]]))
+    memory.to_unit()
+    torch.testing.assert_close(memory.items.detach(), drawn)
+    feature = torch.randn(1, 6, 2, 2)
+    memory(feature).feature.square().sum().backward()  # the read passes it even if detached
+    assert memory.items.grad is not None and memory.items.grad.abs().sum() > 0

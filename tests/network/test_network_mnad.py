@@ -27,8 +27,10 @@ R = NetworkConfig(task="reconstruction", frames_in=1)
         (replace(R, memory=False), 14_835_971, 47.337),
         (replace(R, frames_in=16), 17_221_187, 51.462),
         (replace(R, frames_in=16, channels=1), 17_201_601, 50.179),
+        (replace(P, skip_maps=0), 17_200_451, 50.103),
+        (replace(P, decoder_input="query"), 13_291_523, 44.053 + 0.010486),
     ],
-    ids=["P", "P w/o Mem.", "R", "R w/o Mem.", "R 16 RGB", "R 16 grey"],
+    ids=["P", "P w/o Mem.", "R", "R w/o Mem.", "R 16 RGB", "R 16 grey", "P no skips", "P query"],
 )
 def test_parameters_and_cost_are_the_papers(
     config: NetworkConfig, parameters: int, gmac: float
@@ -111,7 +113,7 @@ def test_gradient_of_the_paper_preset_passes_the_read() -> None:
     for name in ("official", "paper"):
         method, _ = preset_of(name, "prediction")
         torch.manual_seed(1)
-        net = MNAD(NetworkConfig(width=0.05, height=16, image_width=16), method.detach_read)
+        net = MNAD(NetworkConfig(width=0.05, height=16, image_width=16), method)
         x = torch.rand(2, 12, 16, 16)
         loss = training_losses(net(x), x[:, :3], None, method).reconstruction
         grads[name] = torch.autograd.grad(loss / loss.detach(), net.encoder.stage4[3].weight)[0]
@@ -126,8 +128,56 @@ def test_gradient_of_the_paper_preset_passes_the_read() -> None:
         ({"width": 0.0}, "between"),
         ({"items": 0}, "1 or more"),
         ({"task": "predict"}, "'prediction'"),
+        ({"skip_maps": 4}, "choose one of 0, 1, 2, 3"),
+        ({"decoder_input": "none"}, "'both', 'read', 'query'"),
     ],
 )
 def test_dimensions_out_of_range_are_refused(change: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         replace(P, **change)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2, 3])
+def test_the_coarsest_maps_reach_the_decoder(kept: int) -> None:
+    """A map reaches it if what is put out depends on it."""
+    torch.manual_seed(0)
+    config = NetworkConfig(width=0.05, channels=1, height=16, image_width=16, skip_maps=kept)
+    net = MNAD(config).eval()
+    feature, maps = net.encoder(torch.rand(1, 4, 16, 16))
+    both = net.memory(feature).feature  # type: ignore[misc]
+    frame = net.decoder(both, maps)
+    reach = []
+    for stage in range(3):
+        other = list(maps)
+        other[stage] = torch.rand_like(maps[stage])
+        reach.append(not torch.equal(frame, net.decoder(both, tuple(other))))
+    assert reach == [kept >= 3, kept >= 2, kept >= 1] == list(config.skips)
+
+
+def test_a_decoder_of_the_read_alone_sees_a_query_through_its_weights_only() -> None:
+    """Of one item there is one aggregate: without skips every input gives the same frame."""
+    torch.manual_seed(0)
+    config = NetworkConfig(
+        width=0.05, height=16, image_width=16, items=1, decoder_input="read", skip_maps=0
+    )
+    net = MNAD(config).eval()
+    a, b = net(torch.rand(2, 12, 16, 16)).frame
+    assert torch.equal(a, b)
+    other = MNAD(replace(config, decoder_input="both")).eval()
+    a, b = other(torch.rand(2, 12, 16, 16)).frame
+    assert not torch.equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"read_temperature": 0.0}, "above 0"),
+        ({"update_momentum": 1.0}, "below 1"),
+        ({"item_learning": "none"}, "'update', 'gradient'"),
+        ({"memory_loss": "mean"}, "'norm_mean', 'squared_sum'"),
+        ({"reconstruction_loss": "l1"}, "'mse', 'norm'"),
+    ],
+)
+def test_readings_out_of_range_are_refused(change: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        replace(preset_of("official", "prediction")[0], **change)  # type: ignore[arg-type]

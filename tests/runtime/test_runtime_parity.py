@@ -11,7 +11,8 @@ import torch
 from footage import moving_square
 from networks import SMALL, graph_runtime, trained
 
-from mnad.config import preset_of
+from mnad.config import MethodConfig, ModelConfig, preset_of
+from mnad.models.folder import build_network
 from mnad.runtime.runtime import Runtime, TorchRuntime
 from mnad.scoring.parts import PSNR_CAP
 from mnad.scoring.stream import FrameParts, Scorer
@@ -65,6 +66,31 @@ def test_all_that_is_scored_is_what_torch_scores(
             for part, other in zip(parts, others, strict=True):
                 torch.testing.assert_close(other, part, rtol=1e-4, atol=1e-6, equal_nan=True)
             assert parts.distance.isnan().all() != memory
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnx"])
+@pytest.mark.parametrize(
+    ("dimensions", "reading"),
+    [
+        ({"decoder_input": "read", "skip_maps": 1}, {"read_temperature": 0.05}),
+        ({"decoder_input": "query", "items": 30}, {"memory_loss": "norm_mean"}),
+        ({"skip_maps": 0}, {"item_learning": "gradient", "memory_loss": "squared_sum"}),
+    ],
+)
+def test_so_it_is_of_the_named_changes(
+    name: str, dimensions: dict[str, object], reading: dict[str, object], tmp_path: Path
+) -> None:
+    torch.manual_seed(1)
+    config = ModelConfig(replace(SMALL, **dimensions), MethodConfig(**reading))  # type: ignore[arg-type]
+    network = build_network(config).eval().requires_grad_(False)
+    expected = TorchRuntime(network, config.method)
+    found = graph_runtime(name, network, config.method, tmp_path)
+    windows = torch.from_numpy(np.stack([moving_square(5, seed) for seed in range(3)]))
+    query, parts = expected.score(windows)
+    other_query, others = found.score(windows)
+    torch.testing.assert_close(other_query, query, rtol=1e-4, atol=1e-5)
+    for part, other in zip(parts, others, strict=True):
+        torch.testing.assert_close(other, part, rtol=1e-4, atol=1e-6)
 
 
 @pytest.fixture(scope="module")

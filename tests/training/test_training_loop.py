@@ -22,8 +22,9 @@ from safetensors.torch import load_file
 
 import mnad
 from mnad.calibration.holdout import hold_out, known_share
-from mnad.config import ModelConfig, NetworkConfig, TrainConfig, preset_of
+from mnad.config import MethodConfig, ModelConfig, NetworkConfig, TrainConfig, preset_of
 from mnad.models.folder import build_network
+from mnad.network.mnad import MNAD
 from mnad.network.window import split_window
 from mnad.scoring.windows import Windows
 from mnad.training.loop import Fitter
@@ -86,6 +87,40 @@ def test_a_step_moves_the_items_as_the_reference_does(name: str, tmp_path: Path)
         [q.double().numpy() for q in query], before.double().numpy(), config.method.update_scope
     )
     np.testing.assert_allclose(network.memory.items, expected, atol=1e-5)
+
+
+def one_step(tmp_path: Path, method: MethodConfig) -> tuple[MNAD, torch.Tensor, torch.Tensor]:
+    """A network after a step, its items before, and the queries of that step."""
+    torch.manual_seed(0)
+    config = ModelConfig(SMALL, method)
+    network = build_network(config).train()
+    windows = Windows([moving_square(12, 0)], ["a"], 5)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    device, train = torch.device("cpu"), TrainConfig(epochs=1)
+    fitter = Fitter(windows, tmp_path, config, train, device, network, optimizer, "")
+    assert network.memory is not None
+    before = network.memory.items.detach().clone()
+    out, _ = fitter.step(windows.batch([0, 2, 4, 6]))
+    return network, before, out.query.detach()
+
+
+def test_a_step_with_momentum_moves_the_items_as_the_reference_does(tmp_path: Path) -> None:
+    network, before, query = one_step(tmp_path, MethodConfig(update_momentum=0.9))
+    frames = [q.double().numpy() for q in query]
+    expected = reference.update(frames, before.double().numpy(), "batch", 0.9)
+    assert network.memory is not None
+    np.testing.assert_allclose(network.memory.items, expected, atol=1e-5)
+
+
+def test_learnt_items_take_a_step_of_adam_and_keep_unit_norm(tmp_path: Path) -> None:
+    network, before, _ = one_step(tmp_path, MethodConfig(item_learning="gradient"))
+    assert network.memory is not None
+    items = network.memory.items.detach()
+    torch.testing.assert_close(items.norm(dim=1), torch.ones(3))
+    # Adam's first step is the learning rate in every element, whatever the gradient's size.
+    assert 1e-4 < float((items - before).abs().max()) < 3e-3
+    gradient = network.memory.items.grad
+    assert gradient is not None and float(gradient.abs().max()) > 0
 
 
 def test_the_learning_rate_follows_half_a_cosine_per_epoch(tmp_path: Path) -> None:

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mnad.config import (
+    DecoderInput,
     Device,
+    ItemLearning,
+    MemoryLoss,
     MethodConfig,
     ModelConfig,
     NetworkConfig,
     Precision,
     Preset,
+    ReconstructionLoss,
     Task,
     TrainConfig,
     preset_of,
@@ -30,10 +34,15 @@ class MethodOptions:
     """What to change about a preset's reading of the equations; null keeps the preset's.
 
     Args:
-        reconstruction_loss: eq. 9 as mean squared error or as the sum of norms.
-        memory_loss: eq. 10, 12, 14 as in the public code or as printed.
+        reconstruction_loss: eq. 9 as mean squared error or as the sum of norms; norm_mean and
+            squared_sum change the square and the scale alone.
+        memory_loss: eq. 10, 12, 14 as in the public code or as printed; norm_mean and squared_sum
+            lie between them.
         detach_read: stop the gradient at the matching probabilities (eq. 1-2).
+        read_temperature: eq. 1: what the cosines are divided by.
+        item_learning: eq. 3: items by the update, or by the gradient of the losses.
         update_scope: eq. 5: maximum over the batch or over the queries assigned to the item.
+        update_momentum: eq. 3: how much of the old item stays.
         psnr_peak: eq. 15: 1, or the maximum of the prediction.
         regular_error: eq. 6-7: squared per element, or norms per pixel.
         gamma: largest regular score that lets a frame update the memory.
@@ -43,10 +52,13 @@ class MethodOptions:
         lambda_score: weight of the PSNR in eq. 16.
     """
 
-    reconstruction_loss: Literal["mse", "norm"] | None = None
-    memory_loss: Literal["official", "paper"] | None = None
+    reconstruction_loss: ReconstructionLoss | None = None
+    memory_loss: MemoryLoss | None = None
     detach_read: bool | None = None
+    read_temperature: float | None = None
+    item_learning: ItemLearning | None = None
     update_scope: Literal["batch", "assigned"] | None = None
+    update_momentum: float | None = None
     psnr_peak: Literal["one", "prediction"] | None = None
     regular_error: Literal["squared", "norm"] | None = None
     gamma: float | None = None
@@ -72,6 +84,8 @@ def train(
     width: float | None = None,
     memory: bool = True,
     items: int = 10,
+    decoder_input: DecoderInput = "both",
+    skip_maps: int = 3,
     height: int | None = None,
     image_width: int | None = None,
     rate: float | None = None,
@@ -106,6 +120,8 @@ def train(
         width: factor on the channels of the paper's network; null: the preset's (1, camera 0.25).
         memory: with the memory, or without ("w/o Mem.").
         items: number of memory items.
+        decoder_input: what the decoder gets: query and read, the read alone, or the query alone.
+        skip_maps: how many of the three skips of the prediction there are, the coarsest first.
         height: rows of the frames as the network sees them, a multiple of 8; null: the preset's
             (256, camera 160).
         image_width: columns of those frames, a multiple of 8; null: the preset's (256).
@@ -156,6 +172,8 @@ def train(
         scale.width if width is None else width,
         memory,
         items,
+        decoder_input,
+        skip_maps,
         scale.height if height is None else height,
         scale.image_width if image_width is None else image_width,
     )

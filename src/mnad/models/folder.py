@@ -77,7 +77,7 @@ class Model:
 
 def build_network(config: ModelConfig) -> MNAD:
     """An untrained network; its weights and items come from torch's global generator."""
-    network = MNAD(config.network, config.method.detach_read)
+    network = MNAD(config.network, config.method)
     # Untyped in torch's stubs: the layout in which convolutions are fastest.
     return cast(MNAD, cast(Any, network).to(memory_format=torch.channels_last))
 

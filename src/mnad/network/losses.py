@@ -1,14 +1,15 @@
-"""The training losses (eq. 8-13), each in both readings that `MethodConfig` names."""
+"""The training losses (eq. 8-13), each in the readings that `MethodConfig` names."""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mnad.config import MethodConfig
+from mnad.config import MemoryLoss, MethodConfig, ReconstructionLoss
 from mnad.network.memory import pick
 from mnad.network.mnad import Output
 
@@ -22,26 +23,33 @@ class Losses(NamedTuple):
     separateness: Tensor
 
 
-def reconstruction(frame: Tensor, target: Tensor, kind: Literal["mse", "norm"]) -> Tensor:
+def reconstruction(frame: Tensor, target: Tensor, kind: ReconstructionLoss) -> Tensor:
     """Eq. 9 for frames (B, c, H, W) in -1..1.
 
     ``mse`` is the mean over everything, ``norm`` the sum over the batch of the L2 norms of the
-    error images.
+    error images, ``norm_mean`` the mean of these, each by the root of its number of elements, and
+    ``squared_sum`` the sum over everything.
     """
     if kind == "mse":
         return F.mse_loss(frame, target)
-    return _norm((frame - target).flatten(1)).sum()
+    if kind == "squared_sum":
+        return F.mse_loss(frame, target, reduction="sum")
+    norms = _norm((frame - target).flatten(1))  # (B,)
+    return norms.sum() if kind == "norm" else norms.mean() / math.sqrt(frame[0].numel())
 
 
-def compactness(query: Tensor, nearest: Tensor, kind: Literal["official", "paper"]) -> Tensor:
+def compactness(query: Tensor, nearest: Tensor, kind: MemoryLoss) -> Tensor:
     """Eq. 10: queries (B, K, C) are drawn to their nearest items (B, K, C).
 
-    ``official`` is the mean squared difference (over the channels too), ``paper`` the sum of the
-    un-squared distances.
+    ``official`` is the mean squared difference (over the channels too), ``squared_sum`` its sum,
+    ``paper`` the sum of the un-squared distances, ``norm_mean`` their mean.
     """
     if kind == "official":
         return F.mse_loss(query, nearest)
-    return _norm(query - nearest).sum()
+    if kind == "squared_sum":
+        return F.mse_loss(query, nearest, reduction="sum")
+    far = _norm(query - nearest)  # (B, K)
+    return far.sum() if kind == "paper" else far.mean()
 
 
 def separateness(
@@ -49,18 +57,20 @@ def separateness(
     nearest: Tensor,
     second: Tensor,
     margin: float,
-    kind: Literal["official", "paper"],
+    kind: MemoryLoss,
 ) -> Tensor:
     """Eq. 12: a query shall be closer to its nearest item than to the second by `margin`.
 
-    ``official`` is a mean over the queries, ``paper`` a sum.
+    ``official`` and ``norm_mean`` are a mean over the queries, ``paper`` and ``squared_sum`` a
+    sum; the distances are not squared in any of them.
     """
     if kind == "official":
         # The public code's layer adds 1e-6 to the differences; so do we, to be equal to it.
         anchor, near, far = (t.flatten(0, 1) for t in (query, nearest, second))
         return F.triplet_margin_loss(anchor, near, far, margin=margin)
     gap = _norm(query - nearest) - _norm(query - second)  # (B, K)
-    return (gap + margin).clamp_min(0).sum()
+    missing = (gap + margin).clamp_min(0)
+    return missing.mean() if kind == "norm_mean" else missing.sum()
 
 
 def _norm(x: Tensor) -> Tensor:
@@ -77,19 +87,20 @@ def training_losses(
     Args:
         out: the network's output for B windows.
         target: (B, c, H, W) in -1..1.
-        items: (M, C), or None without memory. They get no gradient: both memory losses move the
-            encoder only.
+        items: (M, C), or None without memory. They get no gradient, so that both memory losses
+            move the encoder only, unless they are learnt by it (`item_learning`).
         method: the reading of the equations.
     """
     recon = reconstruction(out.frame, target, method.reconstruction_loss)
     compact = separate = recon.new_zeros(())
     if items is not None:
-        fixed = items.detach().unsqueeze(0)  # (1, M, C)
+        learnt = method.item_learning == "gradient"
+        known = (items if learnt else items.detach()).unsqueeze(0)  # (1, M, C)
         two = out.similarity.topk(min(2, items.shape[0]), dim=-1).indices  # (B, K, 2)
-        nearest = pick(fixed, two[..., 0])
+        nearest = pick(known, two[..., 0])
         compact = compactness(out.query, nearest, method.memory_loss)
         if items.shape[0] > 1:  # with a single item there is no second nearest
-            second = pick(fixed, two[..., 1])
+            second = pick(known, two[..., 1])
             separate = separateness(out.query, nearest, second, method.margin, method.memory_loss)
     total = recon + method.lambda_compact * compact + method.lambda_separate * separate
     return Losses(total, recon, compact, separate)

@@ -16,12 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mnad.config import DecoderInput
+
 
 class MemoryRead(NamedTuple):
     """What one pass through the memory gives.
 
     Attributes:
-        feature: (B, 2C, H, W) queries and aggregated items, queries first: the decoder's input.
+        feature: (B, 2C, H, W) queries and aggregated items, queries first: the decoder's input;
+            (B, C, H, W) where it gets one of them.
         query: (B, K, C) queries with unit L2 norm, row-major over H then W.
         similarity: (B, K, M) cosines of queries and items, in -1..1.
     """
@@ -41,19 +44,24 @@ def similarity(query: Tensor, items: Tensor) -> Tensor:
     return query @ items.transpose(-1, -2)
 
 
-def read(query: Tensor, items: Tensor, detach: bool = True) -> tuple[Tensor, Tensor]:
+def read(
+    query: Tensor, items: Tensor, detach: bool = True, temperature: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """Aggregate the items for every query (eq. 1-2).
 
     Args:
         query: (B, K, C), unit norm.
         items: (B, M, C) or (1, M, C), unit norm.
         detach: stop the gradient at the matching probabilities, as the public code does.
+        temperature: what the cosines are divided by; the paper's 1, or less for a sharper read.
 
     Returns:
         The aggregates (B, K, C) and the cosines (B, K, M).
     """
     cosine = similarity(query, items)
-    weights = cosine.softmax(dim=-1)  # (B, K, M): over the items
+    # Not divided by 1, which would be one more operation in the graphs of other engines.
+    scaled = cosine if temperature == 1 else cosine / temperature
+    weights = scaled.softmax(dim=-1)  # (B, K, M): over the items
     if detach:
         weights = weights.detach()
     return weights @ items, cosine
@@ -66,7 +74,12 @@ def pick(items: Tensor, index: Tensor) -> Tensor:
     return items.gather(1, index.unsqueeze(-1).expand(-1, -1, channels))
 
 
-def update(query: Tensor, items: Tensor, scope: Literal["batch", "assigned"] = "batch") -> Tensor:
+def update(
+    query: Tensor,
+    items: Tensor,
+    scope: Literal["batch", "assigned"] = "batch",
+    momentum: float = 0.0,
+) -> Tensor:
     """Move every item towards the queries nearest to it (eq. 3-5).
 
     The softmax over queries (eq. 4) is divided by one of its own values (eq. 5), so its
@@ -78,6 +91,9 @@ def update(query: Tensor, items: Tensor, scope: Literal["batch", "assigned"] = "
         scope: whose largest cosine eq. 5 divides by: that of all queries of the F frames
             (``batch``, public code), or of the queries assigned to the item in the same frame
             (``assigned``, paper).
+        momentum: 0..1; with p the old item and p' the one of eq. 3, the new one is
+            f(momentum * p + (1 - momentum) * p'). At the paper's 0 it is p', which the many
+            queries of an item all but decide.
 
     Returns:
         New items (S, M, C), unit norm, detached; an item that no query chose stays as it is.
@@ -93,6 +109,8 @@ def update(query: Tensor, items: Tensor, scope: Literal["batch", "assigned"] = "
     weight = (cosine - largest).exp().where(assigned, 0.0)
     step = torch.einsum("sfkm,sfkc->smc", weight, query)
     moved = F.normalize(items + step, dim=-1)
+    if momentum:
+        moved = F.normalize(torch.lerp(moved, items, momentum), dim=-1)
     # Items nobody chose are normalised already; doing it again would let them creep.
     chosen = assigned.flatten(1, 2).any(dim=1).unsqueeze(-1)  # (S, M, 1)
     return torch.where(chosen, moved, items)
@@ -100,6 +118,9 @@ def update(query: Tensor, items: Tensor, scope: Literal["batch", "assigned"] = "
 
 class Memory(nn.Module):
     """M items in a persistent buffer, read for every query of a feature map.
+
+    Learnt items are a parameter of the same name instead; whoever trains scales them to unit norm
+    after each step (`to_unit`).
 
     Example:
         >>> memory = Memory(items=10, channels=64)
@@ -112,15 +133,35 @@ class Memory(nn.Module):
         items: M, at least 1.
         channels: C of the feature map.
         detach: see `read`.
+        temperature: see `read`.
+        gives: what becomes of query and aggregate: both, or one of them.
+        learnt: whether the items are a parameter.
     """
 
     items: Tensor
 
-    def __init__(self, items: int, channels: int, detach: bool = True) -> None:
+    def __init__(
+        self,
+        items: int,
+        channels: int,
+        detach: bool = True,
+        temperature: float = 1.0,
+        gives: DecoderInput = "both",
+        learnt: bool = False,
+    ) -> None:
         super().__init__()
-        self.detach = detach
+        self.detach, self.temperature, self.gives = detach, temperature, gives
         # Uniform in [0, 1), then unit norm, like the public code: all-positive items.
-        self.register_buffer("items", F.normalize(torch.rand(items, channels), dim=1))
+        drawn = F.normalize(torch.rand(items, channels), dim=1)
+        if learnt:
+            self.items = nn.Parameter(drawn)
+        else:
+            self.register_buffer("items", drawn)
+
+    @torch.no_grad()
+    def to_unit(self) -> None:
+        """Scale the items to unit norm, in place."""
+        self.items.copy_(F.normalize(self.items, dim=1))
 
     def forward(self, feature: Tensor, items: Tensor | None = None) -> MemoryRead:
         """Read the memory for a feature map (B, C, H, W).
@@ -132,11 +173,11 @@ class Memory(nn.Module):
         # Cosines near 1 need fp32: half precision cannot tell neighbouring queries apart.
         with torch.autocast(feature.device.type, enabled=False):
             query = to_queries(feature.float())
-            aggregate, cosine = read(
-                query, self.items.unsqueeze(0) if items is None else items, self.detach
-            )
-            both = torch.cat([query, aggregate], dim=-1)  # (B, K, 2C)
-            both = both.transpose(1, 2).reshape(
-                both.shape[0], -1, *feature.shape[-2:]
+            known = self.items.unsqueeze(0) if items is None else items
+            aggregate, cosine = read(query, known, self.detach, self.temperature)
+            chosen = {"both": [query, aggregate], "read": [aggregate], "query": [query]}
+            given = torch.cat(chosen[self.gives], dim=-1)  # (B, K, 2C)
+            given = given.transpose(1, 2).reshape(
+                given.shape[0], -1, *feature.shape[-2:]
             )  # (B, 2C, H, W)
-        return MemoryRead(both, query, cosine)
+        return MemoryRead(given, query, cosine)

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from mnad.config import NetworkConfig
+from mnad.config import MethodConfig, NetworkConfig
 from mnad.network.memory import Memory, similarity, to_queries
 from mnad.network.unet import Decoder, Encoder
+
+OFFICIAL = MethodConfig()
 
 
 class Output(NamedTuple):
@@ -30,7 +32,7 @@ class MNAD(nn.Module):
 
     Args:
         config: the dimensions.
-        detach_read: stop the gradient at the matching probabilities (public code).
+        method: the reading of the equations; what concerns the read and the items counts here.
 
     Example:
         >>> net = MNAD(NetworkConfig(width=0.25, channels=1, height=64, image_width=64))
@@ -38,17 +40,23 @@ class MNAD(nn.Module):
         torch.Size([2, 1, 64, 64])
     """
 
-    def __init__(self, config: NetworkConfig, detach_read: bool = True) -> None:
+    def __init__(self, config: NetworkConfig, method: MethodConfig = OFFICIAL) -> None:
         super().__init__()
         self.config = config
         channels = config.stages[-1]
         self.encoder = Encoder(config.frames_in * config.channels, config.stages)
-        self.memory = Memory(config.items, channels, detach_read) if config.memory else None
+        self.memory = None
+        if config.memory:
+            self.memory = Memory(
+                config.items,
+                channels,
+                method.detach_read,
+                method.read_temperature,
+                config.decoder_input,
+                learnt=method.item_learning == "gradient",
+            )
         self.decoder = Decoder(
-            2 * channels if config.memory else channels,
-            config.stages,
-            config.channels,
-            config.skips,
+            config.decoder_channels, config.stages, config.channels, config.skips
         )
 
     def forward(self, frames: Tensor, items: Tensor | None = None) -> Output:

@@ -61,33 +61,38 @@ class Decoder(nn.Module):
     """A feature map back to a frame in -1..1.
 
     Args:
-        inputs: channels of the feature map (2d with memory, d without).
+        inputs: channels of the feature map (2d with queries and aggregates, else d).
         stages: the encoder's channels (a, b, c, d).
         outputs: channels of the frame.
-        skips: concatenate the encoder's maps (skip first). Without them the up-convolutions keep
-            their channels, so that all other layers are the same.
+        skips: whether the map of stage 1, 2 and 3 is concatenated (skip first). Without it the
+            up-convolution keeps its channels, so that all other layers are the same.
     """
 
-    def __init__(self, inputs: int, stages: Sequence[int], outputs: int, skips: bool) -> None:
+    def __init__(
+        self, inputs: int, stages: Sequence[int], outputs: int, skips: tuple[bool, bool, bool]
+    ) -> None:
         super().__init__()
         a, b, c, d = stages
         self.skips = skips
+        wide1, wide2, wide3 = (1 if skip else 2 for skip in skips)
         self.stage4 = _double(inputs, d)
-        self.up4 = _up(d, c if skips else 2 * c)
+        self.up4 = _up(d, wide3 * c)
         self.stage3 = _double(2 * c, c)
-        self.up3 = _up(c, b if skips else 2 * b)
+        self.up3 = _up(c, wide2 * b)
         self.stage2 = _double(2 * b, b)
-        self.up2 = _up(b, a if skips else 2 * a)
+        self.up2 = _up(b, wide1 * a)
         self.out = nn.Sequential(_double(2 * a, a), nn.Conv2d(a, outputs, 3, padding=1), nn.Tanh())
 
     def forward(self, x: Tensor, maps: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Map (B, inputs, H/8, W/8) and the encoder's maps to (B, outputs, H, W)."""
         x1, x2, x3 = maps
-        x = self._join(x3, self.up4(self.stage4(x)))  # (B, 2c, H/4, W/4)
-        x = self._join(x2, self.up3(self.stage3(x)))  # (B, 2b, H/2, W/2)
-        x = self._join(x1, self.up2(self.stage2(x)))  # (B, 2a, H, W)
+        skip1, skip2, skip3 = self.skips
+        x = _join(x3 if skip3 else None, self.up4(self.stage4(x)))  # (B, 2c, H/4, W/4)
+        x = _join(x2 if skip2 else None, self.up3(self.stage3(x)))  # (B, 2b, H/2, W/2)
+        x = _join(x1 if skip1 else None, self.up2(self.stage2(x)))  # (B, 2a, H, W)
         frame: Tensor = self.out(x)
         return frame
 
-    def _join(self, skip: Tensor, x: Tensor) -> Tensor:
-        return torch.cat([skip, x], dim=1) if self.skips else x
+
+def _join(skip: Tensor | None, x: Tensor) -> Tensor:
+    return x if skip is None else torch.cat([skip, x], dim=1)

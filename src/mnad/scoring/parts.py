@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from mnad.config import MethodConfig
+from mnad.config import MemoryLoss, MethodConfig
 from mnad.network.memory import pick
 from mnad.network.mnad import Output
 
@@ -51,17 +51,18 @@ def psnr(
 def distance(
     query: Tensor,
     items: Tensor,
-    kind: Literal["official", "paper"],
+    kind: MemoryLoss,
     weight: Tensor | None = None,
 ) -> Tensor:
     """Eq. 14: how far the queries (B, K, C) lie from their nearest items out of (B, M, C).
 
-    ``official`` is the mean squared difference (over the channels too), ``paper`` the mean norm;
+    ``official`` and ``squared_sum`` are the mean squared difference (over the channels too),
+    ``paper`` and ``norm_mean`` the mean norm;
     with `weight` (K,) the mean over the queries is weighted by it.
     """
     nearest = pick(items, (query @ items.transpose(-1, -2)).argmax(dim=-1))
     difference = query - nearest  # (B, K, C)
-    if kind == "official":
+    if kind in ("official", "squared_sum"):
         if weight is None:
             return difference.square().flatten(1).mean(1)
         far: Tensor = difference.square().mean(-1)  # (B, K)

@@ -28,5 +28,6 @@ def score_and_update(
     """
     query, parts = runtime.score(windows, items, mask)
     gate = parts.regular < runtime.method.gamma  # (S,)
-    moved = update(query.unsqueeze(1), items, runtime.method.update_scope)
+    method = runtime.method
+    moved = update(query.unsqueeze(1), items, method.update_scope, method.update_momentum)
     return parts, gate, torch.where(gate[:, None, None], moved, items)

@@ -26,6 +26,7 @@ from mnad.calibration.measure import reference_of
 from mnad.calibration.things import block_size
 from mnad.config import ModelConfig, TrainConfig
 from mnad.errors import MnadError, UsageError
+from mnad.evaluation.memory_use import item_similarity, query_facts, usage
 from mnad.models.folder import Model, build_network, save_model
 from mnad.network.losses import training_losses
 from mnad.network.memory import update
@@ -222,18 +223,21 @@ class Fitter:
             The output, and the four losses (4,) detached; nothing here waits for the device.
         """
         inputs, target = split_window(batch, self.config.network)
-        memory = self.network.memory
+        memory, method = self.network.memory, self.config.method
         with self.autocast:
             out: Output = self.network(inputs)
-        losses = training_losses(
-            out, target, None if memory is None else memory.items, self.config.method
-        )
+        losses = training_losses(out, target, None if memory is None else memory.items, method)
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        if memory is not None:
+        if memory is not None and method.item_learning == "gradient":
+            memory.to_unit()
+        elif memory is not None:
             moved = update(
-                out.query.unsqueeze(0), memory.items.unsqueeze(0), self.config.method.update_scope
+                out.query.unsqueeze(0),
+                memory.items.unsqueeze(0),
+                method.update_scope,
+                method.update_momentum,
             )
             memory.items.copy_(moved[0])
         return out, torch.stack(losses).detach()
@@ -275,22 +279,19 @@ class Fitter:
             )
         row = {"epoch": epoch + 1, "seconds": round(seconds, 1)}
         row |= {name: float(f"{v:.6g}") for name, v in zip(LOSSES, mean, strict=True)}
-        return row | memory_facts(out, self.network)
+        return row | memory_facts(out, self.network, self.config.method.read_temperature)
 
 
-def memory_facts(out: Output, network: MNAD) -> dict[str, Any]:
+def memory_facts(out: Output, network: MNAD, temperature: float = 1.0) -> dict[str, Any]:
     """Mean cosine between items, share of queries per item, mean largest read weight."""
     if network.memory is None:
         return {}
-    items, cosine = network.memory.items, out.similarity.detach()
-    count = items.shape[0]
-    pairs = count * (count - 1)
-    usage = torch.bincount(cosine.argmax(-1).flatten(), minlength=count) / cosine[..., 0].numel()
-    between = ((items @ items.T).sum() - count) / pairs if pairs else torch.ones(())
+    items = network.memory.items.detach()
+    facts = query_facts(out.similarity.detach(), temperature)
     return {
-        "item_similarity": round(float(between), 4),
-        "item_usage": [round(u, 4) for u in usage.tolist()],
-        "read_sharpness": round(float(cosine.softmax(-1).amax(-1).mean()), 4),
+        "item_similarity": round(item_similarity(items), 4),
+        "item_usage": [round(share, 4) for share in usage(facts.nearest, len(items)).tolist()],
+        "read_sharpness": round(float(facts.largest.mean()), 4),
     }
 
 

@@ -1,4 +1,4 @@
-"""One process at a time watches into a folder."""
+"""One process at a time works in a folder."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from mnad.errors import MnadError, UsageError
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from watching into `folder`, which is made if missing.
+def locked(folder: Path, does: str = "watches into") -> Iterator[None]:
+    """Keep other processes out of `folder`, which is made if missing.
+
+    Args:
+        folder: what is locked.
+        does: what the process does with it, for the sentence that another one is told.
 
     Raises:
         UsageError: one does already.
@@ -30,6 +34,6 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise UsageError(
-                f"another mnad watches into {folder}: stop it, or give another --out."
+                f"another mnad {does} {folder}: stop it, or give another --out."
             ) from None
         yield

@@ -1,0 +1,251 @@
+"""Train and test what is not there yet; killed and started again, it goes on."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mnad.ablation.plan import Common, Training, claim, name_of, trainings
+from mnad.ablation.rows import Row
+from mnad.ablation.summary import (
+    WITHOUT_MEMORY,
+    Numbers,
+    difference,
+    numbers,
+    row_numbers,
+)
+from mnad.datasets.clip import Dataset, require_labels, require_training
+from mnad.errors import MnadError
+from mnad.evaluation.memory_use import WINDOWS, measure_memory
+from mnad.evaluation.run import PUBLISHED, evaluate_model
+from mnad.models.folder import CONFIG, NORMAL, Model, load_model
+from mnad.models.normal import load_normal
+from mnad.training.loop import Footage, main
+from mnad.video.cache import load_clips
+from mnad.writing import write
+
+_LOG = logging.getLogger("mnad")
+MEMORY = "memory.json"
+TESTS = "tests"
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """An ablation in its folder.
+
+    Args:
+        dataset: normal clips to train on, labelled clips to test on.
+        out: the folder.
+        common: what all rows have in common.
+        rows: of the table.
+        seeds: each row is trained with each of them.
+        device: where.
+        cache_dir: for decoded frames that memory does not hold.
+        progress: show progress bars.
+    """
+
+    dataset: Dataset
+    out: Path
+    common: Common
+    rows: Sequence[Row]
+    seeds: Sequence[int]
+    device: torch.device
+    cache_dir: Path | None = None
+    progress: bool = True
+    _read: dict[tuple[str, int], tuple[Numbers, Any]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def footage(self) -> Footage:
+        """The training clips, decoded when the first training asks for them."""
+        clips = load_clips(
+            [clip.path for clip in self.dataset.train],
+            self.common.height,
+            self.common.image_width,
+            self.common.channels,
+            cache_dir=self.cache_dir,
+            folder_rate=None if self.dataset.rate is None else Fraction(self.dataset.rate),
+        )
+        return Footage(self.dataset.name, tuple(clip.name for clip in self.dataset.train), clips)
+
+    def run(self, told: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        """Do what is missing.
+
+        Args:
+            told: given the result so far after each model, and at the start what was there.
+
+        Returns:
+            The result; its ``failed`` is a list of sentences about models that could not be had.
+
+        Raises:
+            UsageError: the folder holds an ablation with other settings.
+            MnadError: no training clips or no labels.
+        """
+        require_training(self.dataset)
+        require_labels(self.dataset)
+        planned = trainings(self.rows, self.common)
+        claim(self.out, self.dataset, self.common, planned)
+        told(self.result(planned, []))
+        failed: list[str] = []
+        # Seeds outermost: the whole table is there early, then its spread.
+        work = [(seed, training) for seed in self.seeds for training in planned]
+        for number, (seed, training) in enumerate(work, 1):
+            if not self._missing(training, seed):
+                continue
+            name = training.folder(self.out, seed).name
+            _LOG.info("%s: model %d of %d", name, number, len(work))
+            try:
+                self._complete(training, seed)
+            except MnadError as error:
+                failed.append(f"{name}: {error}")
+                _LOG.warning("%s: %s", name, error)
+            told(self.result(planned, failed))
+        return self.result(planned, failed)
+
+    def result(self, planned: Sequence[Training], failed: Sequence[str]) -> dict[str, Any]:
+        """What is known so far, as JSON holds it."""
+        by_name = {training.name: training for training in planned}
+        tested = [t.folder(self.out, s) / TESTS for t in planned for s in self.seeds]
+        first = next((file for folder in tested for file in folder.glob("*.json")), None)
+        found: dict[str, dict[int, Numbers]] = {row.name: {} for row in self.rows}
+        usage: dict[str, dict[str, Any]] = {row.name: {} for row in self.rows}
+        for row in self.rows:
+            for seed in self.seeds:
+                one = self._seed(row, by_name[name_of(row, self.common)], seed)
+                if one is not None:
+                    found[row.name][seed], usage[row.name][str(seed)] = one
+        return {
+            "data": self.dataset.name,
+            "seeds": list(self.seeds),
+            "rows": [
+                self._row(row, by_name[name_of(row, self.common)], found, usage[row.name])
+                for row in self.rows
+            ],
+            "protocol": self._protocol(
+                {} if first is None else json.loads(first.read_text())["protocol"]
+            ),
+            "failed": list(failed),
+        }
+
+    def _seed(self, row: Row, training: Training, seed: int) -> tuple[Numbers, Any] | None:
+        """Numbers and item usage of a row and a seed, read once; None before they are there."""
+        folder = training.folder(self.out, seed)
+        file, known = folder / TESTS / f"{row.test}.json", folder / MEMORY
+        if (row.name, seed) not in self._read and file.exists() and known.exists():
+            tested, memory = json.loads(file.read_text()), json.loads(known.read_text())
+            reference = None
+            if row.lambda_score not in (None, 0, 1):  # else the test has measured it already
+                reference = load_normal(folder / NORMAL).reference
+            found = numbers(tested, memory, row.lambda_score, reference)
+            self._read[row.name, seed] = found, None if memory is None else memory["item_usage"]
+        return self._read.get((row.name, seed))
+
+    def _row(
+        self,
+        row: Row,
+        training: Training,
+        found: Mapping[str, Mapping[int, Numbers]],
+        usage: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        config = training.config
+        memory = config.network.memory
+        weight = config.method.lambda_score if row.lambda_score is None else row.lambda_score
+        figures = {"with": PUBLISHED, "without": WITHOUT_MEMORY}.get(row.published or "", {})
+        against = row.against if row.against in found else None
+        return {
+            "name": row.name,
+            "about": row.about,
+            "training": training.name,
+            "network": asdict(config.network),
+            "method": {**asdict(config.method), **row.at_test},
+            "policy": row.policy if memory else "none",
+            "lambda": weight if memory else 1.0,
+            "published": figures.get((self.dataset.name, config.network.task)),
+            "numbers": row_numbers(found[row.name]),
+            "against": against,
+            "difference": difference(found[row.name], found[against]) if against else None,
+            "item_usage": dict(usage),
+            "missing_seeds": [seed for seed in self.seeds if seed not in found[row.name]],
+        }
+
+    def _protocol(self, tested: Mapping[str, Any]) -> dict[str, Any]:
+        taken = (
+            *("label_source", "labels_sha256", "warnings", "first_frames", "normalisation"),
+            *("macro_rule", "versions", "device"),
+        )
+        return {
+            "common": asdict(self.common),
+            "selection": "last epoch; no row, seed, epoch or weight was chosen by test labels",
+            "lambda": "the paper's, 0.6 in prediction and 0.7 in reconstruction, but where the row "
+            "says otherwise; 1 without memory",
+            "smoothing": "none",
+            "auc": "frame AUC, each part min-max scaled within its clip, all clips pooled",
+            "sd": "sample standard deviation over the seeds",
+            "difference": "of auc, seed by seed, to the row named in against",
+            "memory_facts": f"of the trained memory, over about {WINDOWS} windows evenly spread "
+            "over the test clips; no label is read for them",
+            **{name: tested[name] for name in taken if name in tested},
+        }
+
+    def _missing(self, training: Training, seed: int) -> bool:
+        folder = training.folder(self.out, seed)
+        files = [folder / CONFIG, folder / MEMORY]
+        files += [folder / TESTS / f"{test}.json" for test in training.tests]
+        return not all(file.exists() for file in files)
+
+    def _complete(self, training: Training, seed: int) -> None:
+        """Train a model if it is not there, and test it in each way that is missing."""
+        folder = training.folder(self.out, seed)
+        if not (folder / CONFIG).exists():
+            main(
+                self.footage,
+                folder,
+                training.config,
+                training.recipe(seed),
+                self.device,
+                resume=True,
+                progress=self.progress,
+            )
+        model = load_model(folder, self.device)
+        if model.config != training.config or model.training.get("seed") != seed:
+            raise MnadError(
+                f"{folder} holds a model with other settings; remove it, or give another --out."
+            )
+        known = folder / MEMORY
+        if not known.exists():
+            write(known, json.dumps(self._memory(model)) + "\n")
+        for name, row in training.tests.items():
+            file = folder / TESTS / f"{name}.json"
+            if not file.exists():
+                file.parent.mkdir(exist_ok=True)
+                write(file, json.dumps(self._test(model, row)) + "\n")
+
+    def _memory(self, model: Model) -> dict[str, Any] | None:
+        if model.network.memory is None:
+            return None
+        clips = [clip.path for clip in self.dataset.test]
+        return measure_memory(model, clips, self.dataset.rate)
+
+    def _test(self, model: Model, row: Row) -> dict[str, Any]:
+        config = model.config
+        changed = replace(config, method=replace(config.method, **row.at_test))
+        model = replace(model, config=changed)
+        if changed.method.psnr_peak != config.method.psnr_peak:
+            # The training frames were measured by the other reading: no ranks among them.
+            model = replace(model, reference=None)
+        result = evaluate_model(
+            model,
+            self.dataset,
+            policy=row.policy,
+            progress=self.progress,
+        )
+        if result["failed"]:
+            raise MnadError(" ".join(result["failed"].values()))
+        return result

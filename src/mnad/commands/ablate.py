@@ -1,0 +1,99 @@
+"""mnad ablate."""
+
+# Annotations are not postponed: to resolve them the command line would have to import torch.
+
+import json as json_lib
+from pathlib import Path
+from typing import Any, Literal
+
+from mnad.config import Device, Precision, Task
+from mnad.errors import UsageError
+
+
+def ablate(
+    data: str,
+    *,
+    out: Path,
+    rows: str = "table1,table2",
+    seeds: int = 3,
+    task: Task = "prediction",
+    channels: Literal[1, 3] = 3,
+    width: float = 1.0,
+    height: int = 256,
+    image_width: int = 256,
+    epochs: int | None = None,
+    batch_size: int = 4,
+    learning_rate: float | None = None,
+    most_windows: int | None = None,
+    precision: Precision = "auto",
+    device: Device = "auto",
+    cache_dir: Path | None = None,
+) -> dict[str, Any]:
+    """Train and test named changes of the method over seeds: which part is worth what.
+
+    Args:
+        data: ped2:PATH, avenue:PATH or shanghaitech:PATH, or a folder of one's own with training
+            and labelled testing clips.
+        out: folder for the models, their tests, ablation.md, ablation.json and ablation.png;
+            started again with it, the command goes on, and rows and seeds may be added.
+        rows: groups (table1, table2, readings, memory, items, at-test, all) and rows, with commas
+            between; docs/ablation.md says what each is.
+        seeds: each row is trained with seeds 1 to this.
+        task: of the rows other than Table 1's, prediction or reconstruction.
+        channels: 1 (grey) or 3 (RGB).
+        width: factor on the channels of the paper's network.
+        height: rows of the frames as the network sees them, a multiple of 8.
+        image_width: columns of those frames, a multiple of 8.
+        epochs: passes over the training windows; null: the paper's (60, ShanghaiTech 10).
+        batch_size: windows per step.
+        learning_rate: at the start; null: the preset's.
+        most_windows: train on at most so many windows, evenly spread; null: all.
+        precision: fp32, bf16, or auto: bf16 on CUDA, fp32 on a CPU.
+        device: auto, cpu or cuda.
+        cache_dir: where decoded frames go that do not fit into 4 GiB of memory.
+    """
+    from mnad.ablation.plan import Common
+    from mnad.ablation.rows import choose
+    from mnad.ablation.run import Ablation
+    from mnad.ablation.table import markdown
+    from mnad.datasets import open_dataset
+    from mnad.reports.ablation import Dots, ablation_plot
+    from mnad.runtime.pick import pick_device
+    from mnad.watch.lock import locked
+    from mnad.writing import write
+
+    if seeds < 1:
+        raise UsageError(f"seeds is {seeds}; it must be 1 or more.")
+    chosen = choose(rows)
+    where = pick_device(device)
+    dataset = open_dataset(data)
+    folder = Path(out)
+    common = Common(
+        task,
+        channels,
+        width,
+        height,
+        image_width,
+        (10 if dataset.name == "shanghaitech" else 60) if epochs is None else epochs,
+        batch_size,
+        learning_rate,
+        precision,
+        most_windows,
+    )
+
+    def told(result: dict[str, Any]) -> None:
+        write(folder / "ablation.json", json_lib.dumps(result, indent=1) + "\n")
+        write(folder / "ablation.md", markdown(result) + "\n")
+        dots = []
+        for row in result["rows"]:
+            values, psnr = (
+                [v for v in row["numbers"].get(name, {}).get("by_seed", {}).values() if v]
+                for name in ("auc", "psnr_alone")
+            )
+            dots.append(Dots(row["name"], values, psnr, row["published"]))
+        ablation_plot(folder / "ablation.png", dots, f"Ablation on {result['data']}")
+
+    seeds_wanted = range(1, seeds + 1)
+    work = Ablation(dataset, folder, common, chosen, seeds_wanted, where, cache_dir)
+    with locked(folder, "ablates in"):
+        return work.run(told)

@@ -1,0 +1,270 @@
+"""`mnad ablate` on a toy data set gives what train and evaluate give, whatever is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+import torch
+from footage import moving_square
+from safetensors.torch import load_file
+
+import mnad
+from mnad import api
+from mnad.ablation import run as room
+from mnad.cli import main
+from mnad.errors import MnadError, UsageError
+
+OPTIONS: dict[str, Any] = {
+    "channels": 1,
+    "width": 0.05,
+    "height": 32,
+    "image_width": 32,
+    "epochs": 2,
+    "precision": "fp32",
+    "device": "cpu",
+}
+ROWS = "no-memory,official,frozen,no-gate,psnr-only,distance-only"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("ablation") / "own"
+    for number, part in enumerate(("training/a", "training/b", "testing/c", "testing/d")):
+        folder = root / part
+        folder.mkdir(parents=True)
+        clip = moving_square(14, seed=number)
+        if part.startswith("testing"):
+            clip[8:, 20:30, 4:14] = 140
+            folder.with_suffix(".csv").write_text("first,last\n8,13\n")
+        for t, frame in enumerate(clip):
+            cv2.imwrite(str(folder / f"{t}.png"), frame)
+    return root
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path) -> Path:
+    """An ablation that nobody disturbed."""
+    out = data.parent / "whole"
+    api.ablate(str(data), out=out, rows=ROWS, seeds=2, **OPTIONS)
+    return out
+
+
+def rows_of(out: Path) -> dict[str, Any]:
+    return {row["name"]: row for row in json.loads((out / "ablation.json").read_text())["rows"]}
+
+
+def by_seed(out: Path) -> dict[str, Any]:
+    """All numbers of all seeds."""
+    return {
+        (name, what): numbers["by_seed"]
+        for name, row in rows_of(out).items()
+        for what, numbers in row["numbers"].items()
+    }
+
+
+def test_the_table_is_what_train_and_evaluate_give(whole: Path, data: Path, tmp_path: Path) -> None:
+    rows = rows_of(whole)
+    found = []
+    for seed in (1, 2):
+        model = tmp_path / f"m{seed}"
+        mnad.train(str(data), out=model, preset="official", seed=seed, **OPTIONS)
+        ours = load_file(whole / f"prediction-official-{seed}" / "model.safetensors")
+        theirs = load_file(model / "model.safetensors")
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+        found.append({p: mnad.evaluate(model, str(data), policy=p) for p in ("carried", "frozen")})
+    for name, policy, part in (
+        ("official", "carried", None),
+        ("frozen", "frozen", None),
+        ("psnr-only", "carried", "psnr"),
+        ("distance-only", "carried", "distance"),
+    ):
+        numbers = rows[name]["numbers"]
+        for ours, protocol in (
+            ("auc", "per_clip_minmax_micro"),
+            ("causal", "causal_micro"),
+            ("macro", "macro"),
+        ):
+            told = [one[policy] for one in found]
+            values = [(r["parts"][part] if part else r["auc"])[protocol] for r in told]
+            assert list(numbers[ours]["by_seed"].values()) == pytest.approx(values)
+            assert numbers[ours]["mean"] == pytest.approx(sum(values) / 2)
+            assert numbers[ours]["sd"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+            assert (numbers[ours]["min"], numbers[ours]["max"]) == (min(values), max(values))
+
+
+def test_rows_rest_on_as_few_models_as_they_can(whole: Path) -> None:
+    folders = {path.name for path in whole.iterdir() if path.is_dir()}
+    assert folders == {f"prediction-{n}-{s}" for n in ("no-memory", "official") for s in (1, 2)}
+    tests = {path.stem for path in (whole / "prediction-official-1" / "tests").iterdir()}
+    assert tests == {"carried", "frozen", "no-gate"}
+    rows = rows_of(whole)
+    updated = {
+        name: json.loads((whole / "prediction-official-1" / "tests" / f"{name}.json").read_text())[
+            "protocol"
+        ]["memory"]["share_of_frames_that_updated"]
+        for name in tests
+    }
+    assert updated["frozen"] == 0 and updated["no-gate"] == 1
+    assert rows["no-gate"]["method"]["gamma"] == 1e9
+    assert rows["no-gate"]["numbers"]["updated"]["mean"] == 1
+    assert rows["official"]["method"]["gamma"] == 0.01
+
+
+def test_what_is_told_beside_a_number(whole: Path) -> None:
+    result = json.loads((whole / "ablation.json").read_text())
+    rows = rows_of(whole)
+    memory = rows["official"]["numbers"]
+    usage = rows["official"]["item_usage"]
+    assert set(usage) == {"1", "2"} and sum(usage["1"]) == pytest.approx(1, abs=1e-4)
+    assert memory["items_unused"]["by_seed"]["1"] == sum(share == 0 for share in usage["1"])
+    assert 0.1 <= memory["read_sharpness"]["mean"] <= 0.46  # the bounds for ten items
+    assert 0.9 < memory["read_entropy"]["mean"] <= 1
+    assert rows["no-memory"]["numbers"]["items_unused"]["mean"] is None
+    assert (rows["no-memory"]["policy"], rows["no-memory"]["lambda"]) == ("none", 1)
+    auc = {n: rows[n]["numbers"]["auc"]["by_seed"] for n in ("no-memory", "official")}
+    gains = [auc["no-memory"][s] - auc["official"][s] for s in "12"]
+    assert rows["no-memory"]["difference"]["mean"] == pytest.approx(sum(gains) / 2)
+    protocol = result["protocol"]
+    assert "last epoch" in protocol["selection"] and protocol["smoothing"] == "none"
+    assert protocol["common"]["width"] == 0.05 and protocol["labels_sha256"]
+    assert result["failed"] == [] and result["seeds"] == [1, 2]
+
+
+def test_the_table_for_people(whole: Path) -> None:
+    text = (whole / "ablation.md").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    head = [cell.strip() for cell in lines[0].split("|")[1:-1]]
+    cells = {line.split("|")[1].strip(): line.split("|")[1:-1] for line in lines[2:]}
+    assert list(cells) == ROWS.split(",")
+    auc = rows_of(whole)["frozen"]["numbers"]["auc"]
+    assert cells["frozen"][head.index("AUC")].strip() == f"{auc['mean']:.3f}"
+    assert cells["frozen"][head.index("seeds")].strip() == "2"
+    assert cells["no-memory"][head.index("unused")].strip() == ""
+    assert "no row, seed, epoch or weight was chosen by test labels" in text
+    assert (whole / "ablation.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_started_again_nothing_is_done_twice_and_rows_and_seeds_are_added(
+    whole: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    out = Path(shutil.copytree(whole, tmp_path / "again"))
+    trained: list[str] = []
+    tested: list[str] = []
+    train, test = room.main, room.evaluate_model
+    monkeypatch.setattr(room, "main", lambda *a, **k: (trained.append(a[1].name), train(*a, **k)))
+    monkeypatch.setattr(
+        room, "evaluate_model", lambda *a, **k: (tested.append(k["policy"]), test(*a, **k))[1]
+    )
+    before = by_seed(out)
+    for file in out.rglob("*.safetensors"):
+        if file.name.startswith("model"):  # the weights are not needed for what is tested
+            file.unlink()
+    api.ablate(str(data), out=out, rows=ROWS, seeds=2, **OPTIONS)
+    assert (trained, tested) == ([], []) and by_seed(out) == before
+    shutil.rmtree(out)
+    shutil.copytree(whole, out)
+    api.ablate(str(data), out=out, rows="items-2,no-memory", seeds=1, **OPTIONS)
+    api.ablate(str(data), out=out, rows="psnr-only,reset", seeds=3, **OPTIONS)
+    assert trained == ["prediction-items-2-1", "prediction-official-3"]
+    assert sorted(tested) == ["carried", "carried", "reset", "reset", "reset"]
+    assert list(rows_of(out)) == ["psnr-only", "reset"]
+    api.ablate(str(data), out=out, rows="psnr-peak,official", seeds=1, **OPTIONS)
+    peak = rows_of(out)["psnr-peak"]["numbers"]
+    assert peak["causal"]["mean"] is None and peak["auc"]["mean"] is not None
+
+
+def test_a_folder_of_other_settings_is_refused(whole: Path, data: Path) -> None:
+    with pytest.raises(UsageError, match=r"other settings \(width 0\.05, not 0\.06\)"):
+        api.ablate(str(data), out=whole, rows="official", **{**OPTIONS, "width": 0.06})
+    with pytest.raises(UsageError, match="seeds is 0"):
+        api.ablate(str(data), out=whole, seeds=0, **OPTIONS)
+
+
+def test_two_at_a_time_are_refused(data: Path, tmp_path: Path) -> None:
+    from mnad.watch.lock import locked
+
+    with (
+        locked(tmp_path / "out", "ablates in"),
+        pytest.raises(UsageError, match="another mnad ablates in"),
+    ):
+        api.ablate(str(data), out=tmp_path / "out", rows="official", **OPTIONS)
+
+
+def test_another_model_in_the_place_of_one_is_refused(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    other = {**OPTIONS, "width": 0.1}
+    mnad.train(str(data), out=out / "prediction-official-1", preset="official", seed=1, **other)
+    result = api.ablate(str(data), out=out, rows="official", seeds=1, **OPTIONS)
+    assert "holds a model with other settings" in result["failed"][0]
+
+
+def test_a_row_that_fails_leaves_the_others(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = room.main
+
+    def sometimes(footage: Any, out: Path, *rest: Any, **options: Any) -> Any:
+        if "loss-squared-sum" in out.name:
+            raise MnadError("the losses are no numbers any more.")
+        return train(footage, out, *rest, **options)
+
+    monkeypatch.setattr(room, "main", sometimes)
+    words = [f"--{name}={value}" for name, value in OPTIONS.items()]
+    words += [f"--out={tmp_path / 'out'}", "--rows=loss-squared-sum,no-memory", "--seeds=1"]
+    assert main(["ablate", str(data), *words]) == 1
+    said = capsys.readouterr()
+    assert "prediction-loss-squared-sum-1: the losses are no numbers any more." in said.err
+    assert "no-memory" in said.out and "AUC" in said.out
+    rows = rows_of(tmp_path / "out")
+    assert (
+        rows["no-memory"]["missing_seeds"] == [] and rows["no-memory"]["numbers"]["auc"]["n"] == 1
+    )
+    assert rows["loss-squared-sum"]["missing_seeds"] == [1]
+
+
+def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_numbers(
+    whole: Path, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "killed"
+    options = {**OPTIONS, "rows": "official,frozen", "seeds": 1}
+    command = (
+        "import time, mnad.training.loop as loop\n"
+        "from mnad import api\n"
+        "loop.CHECKPOINT_SECONDS = 0\n"  # in the middle of epochs too
+        "step = loop.Fitter.step\n"
+        "loop.Fitter.step = lambda *a: (time.sleep(0.05), step(*a))[1]\n"
+        f"api.ablate({str(data)!r}, out={str(out)!r}, **{options!r})\n"
+    )
+    moments = [
+        lambda: any(out.glob("prediction-official-1/training/state.pt")),
+        lambda: any(out.glob("prediction-official-1/tests/*.json")),
+    ]
+    for moment in [*moments, lambda: False]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", command], env=os.environ, stderr=subprocess.DEVNULL
+        )
+        while process.poll() is None:
+            if moment():
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.005)
+        process.wait()
+    assert process.returncode == 0
+    expected = by_seed(whole)
+    for name, found in by_seed(out).items():
+        assert found == {"1": expected[name]["1"]}
+    file = "prediction-official-1/model.safetensors"
+    one, two = (load_file(folder / file) for folder in (out, whole))
+    assert all(torch.equal(one[key], two[key]) for key in two)
+    assert not list(out.rglob("*.part"))
