@@ -193,3 +193,17 @@ def test_the_scene_of_the_demo_has_its_masks(tmp_path: Path) -> None:
     truth = np.load(tmp_path / "testing" / "01_masks.npz")["masks"]
     for frame in range(40):
         np.testing.assert_array_equal(clip.masks.at(frame), truth[frame])
+
+
+def test_one_archive_holds_the_masks_of_all_clips_under_the_owners_names(tmp_path: Path) -> None:
+    home = miniatures.write_repackaged(tmp_path, "ped2")
+    made = {clip: miniatures.masks(miniatures.TEST_FRAMES, [clip]) for clip in (1, 2)}
+    np.savez(home / "pixel_masks.npz", **{f"Test{n:03d}": mask for n, mask in made.items()})
+    first, second, third = open_dataset(f"ped2:{home}").test
+    for clip, number in ((first, 1), (second, 2)):
+        for frame in range(clip.length):
+            np.testing.assert_array_equal(clip.masks.at(frame), made[number][frame])
+    assert third.masks is None
+    (home / "pixel_masks.npz").write_bytes(b"none")
+    with pytest.raises(MnadError, match="saved with numpy.savez"):
+        open_dataset(f"ped2:{home}")

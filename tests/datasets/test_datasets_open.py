@@ -307,6 +307,8 @@ def test_ped2_labels_are_where_the_pixel_masks_are(data):
     for clip in open_dataset(f"ped2:{data / 'ped2'}").test:
         mask = masks[f"Test0{clip.name}"]
         np.testing.assert_array_equal(clip.labels, mask.any(axis=(1, 2)))
+        for frame in (0, 100, clip.length - 1):
+            np.testing.assert_array_equal(clip.masks.at(frame), mask[frame])
 
 
 def test_ped2_without_its_name_has_no_labels_but_a_hint(data):

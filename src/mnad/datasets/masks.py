@@ -72,11 +72,13 @@ class StoredMasks:
     """A compressed file that can only be read as a whole; the last one read is kept, packed.
 
     Args:
-        file: ``.npz`` with the key ``masks`` (T, H, W), or a MATLAB file with ``volLabel``, a cell
-            of T masks (H, W).
+        file: ``.npz`` with (T, H, W) under `key`, or a MATLAB file with ``volLabel``, a cell of T
+            masks (H, W).
+        key: of the masks of this clip in an ``.npz``.
     """
 
     file: Path
+    key: str = "masks"
 
     def at(self, frame: int) -> Mask | None:
         """See `Masks.at`."""
@@ -88,7 +90,7 @@ class StoredMasks:
 
     def _all(self) -> list[_Packed]:
         changed = self.file.stat().st_mtime_ns if self.file.exists() else 0
-        return _stored(self.file, changed)
+        return _stored(self.file, self.key, changed)
 
 
 def labels_of(masks: Masks, length: int) -> NDArray[np.uint8]:
@@ -148,19 +150,19 @@ def require_masks(file: Path, found: int, length: int) -> None:
 
 
 @lru_cache(maxsize=1)
-def _stored(file: Path, changed: int) -> list[_Packed]:
+def _stored(file: Path, key: str, changed: int) -> list[_Packed]:
     from scipy.io import loadmat
 
     try:
         if file.suffix == ".npz":
             with np.load(file, allow_pickle=False) as archive:
-                cells = list(archive["masks"])
+                cells = list(archive[key])
         else:
             cells = list(loadmat(file, variable_names=["volLabel"])["volLabel"].reshape(-1))
         return [_packed(cell) for cell in cells]
     except Exception as error:  # the readers let through whatever a broken file provokes
         raise MnadError(
-            f"{file} cannot be read as masks: it must hold masks (T, H, W) (.npz), or volLabel, a "
+            f"{file} cannot be read as masks: it must hold {key} (T, H, W) (.npz), or volLabel, a "
             "cell of T masks (.mat)."
         ) from error
 

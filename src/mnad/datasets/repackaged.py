@@ -5,21 +5,27 @@
     PATH/training/frames/CLIP/000.jpg ...   or training/CLIP.mp4
     PATH/testing/frames/CLIP/000.jpg ...    or testing/CLIP.mp4
     PATH/ped1.mat, ped2.mat, avenue.mat     labels; else frame_labels_ped2.npy as MNAD has them
-    PATH/testing/test_pixel_mask/CLIP.npy   masks (T, H, W), where there are any
+    PATH/testing/test_pixel_mask/CLIP.npy   masks (T, H, W), where there are any; or, of all clips
+    PATH/pixel_masks.npz                    in one file, under the owners' names: Test001
 """
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from mnad.datasets.avenue import HASAN, OWNER, avenue_name, by_hasan, by_masks, with_masks
 from mnad.datasets.clip import Clip, Dataset
 from mnad.datasets.facts import KNOWN, differences, numbering
 from mnad.datasets.folder import clips_in
 from mnad.datasets.labels import read_joined, read_mat
-from mnad.datasets.masks import ArrayMasks, open_array, require_masks
+from mnad.datasets.layout import number_of
+from mnad.datasets.masks import ArrayMasks, StoredMasks, open_array, require_masks
 from mnad.datasets.shanghaitech import FRAME_MASKS, PIXEL_MASKS, by_pixels
+from mnad.errors import MnadError
 
 LAYOUT = "the public code's: clips in training and testing, numbered from 0"
 
@@ -103,7 +109,9 @@ def _labelled(
 
 
 def _masked(root: Path, test: tuple[Clip, ...], name: str) -> tuple[tuple[Clip, ...], str]:
-    folder = root / "testing" / PIXEL_MASKS
+    folder, archive = root / "testing" / PIXEL_MASKS, root / "pixel_masks.npz"
+    if not folder.is_dir() and archive.exists():
+        return _archived(archive, test), archive.name
     if not folder.is_dir():
         return with_masks(root, test) if name == "avenue" else (test, "none")
     clips = []
@@ -114,3 +122,20 @@ def _masked(root: Path, test: tuple[Clip, ...], name: str) -> tuple[tuple[Clip, 
             clip = replace(clip, masks=ArrayMasks(file))
         clips.append(clip)
     return tuple(clips), PIXEL_MASKS
+
+
+def _archived(file: Path, test: tuple[Clip, ...]) -> tuple[Clip, ...]:
+    """Clips with the masks of the same number in an archive of all."""
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            keys = {number_of(key): key for key in archive.files}
+    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise MnadError(
+            f"{file} cannot be read: it must hold masks (T, H, W) of each clip, saved with "
+            "numpy.savez."
+        ) from error
+    clips = []
+    for clip in test:
+        key = keys.get(number_of(clip.name))
+        clips.append(clip if key is None else replace(clip, masks=StoredMasks(file, key)))
+    return tuple(clips)
