@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any
 from mnad.errors import MnadError, UsageError
 
 if TYPE_CHECKING:
-    from mnad.api import calibrate, detect, evaluate, export, import_checkpoint, info, mark, train
+    from mnad.api import (
+        calibrate,
+        detect,
+        evaluate,
+        export,
+        import_checkpoint,
+        info,
+        mark,
+        score_file,
+        train,
+    )
     from mnad.detector import Detector
 
 # Before torch is imported. By default its threads wait for each other by spinning for long, and as
@@ -36,6 +46,7 @@ __all__ = [
     "import_checkpoint",
     "info",
     "mark",
+    "score_file",
     "train",
 ]
 

@@ -6,6 +6,7 @@ from mnad.commands.detect import detect
 from mnad.commands.evaluate import evaluate
 from mnad.commands.export import export
 from mnad.commands.models import import_checkpoint, info
+from mnad.commands.score_file import score_file
 from mnad.commands.train import MethodOptions, train
 from mnad.commands.watch import Watched, mark, watch
 
@@ -20,6 +21,7 @@ __all__ = [
     "import_checkpoint",
     "info",
     "mark",
+    "score_file",
     "train",
     "watch",
 ]

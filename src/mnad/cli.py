@@ -16,6 +16,7 @@ from mnad import __version__, api
 from mnad.bench import table
 from mnad.demo import demo
 from mnad.errors import MnadError
+from mnad.evaluation.given_text import scores_text
 from mnad.evaluation.text import report_text
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train": api.train,
     "calibrate": api.calibrate,
     "evaluate": api.evaluate,
+    "score-file": api.score_file,
     "export": api.export,
     "detect": api.detect,
     "watch": api.watch,
@@ -135,6 +137,13 @@ def _show_evaluate(result: dict[str, Any], given: dict[str, Any]) -> int:
     return 1 if result["failed"] else 0
 
 
+def _show_score_file(result: dict[str, Any], given: dict[str, Any]) -> int:
+    for warning in result["protocol"]["warnings"]:
+        print(f"mnad: warning: {warning}", file=sys.stderr)
+    print(scores_text(result))
+    return 0
+
+
 def _show_export(folder: Path, given: dict[str, Any]) -> int:
     size = sum(file.stat().st_size for file in folder.iterdir())
     print(f"{folder}: {size / 1e6:.1f} MB")
@@ -202,6 +211,7 @@ _SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "train": _show_train,
     "calibrate": _show_calibrate,
     "evaluate": _show_evaluate,
+    "score-file": _show_score_file,
     "export": _show_export,
     "detect": _show_detect,
     "watch": _show_watch,

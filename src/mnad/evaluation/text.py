@@ -37,7 +37,7 @@ def report_text(result: dict[str, Any]) -> str:
         f"{'frame AUC':<36}" + "".join(f"{title:>11}" for title in COLUMNS.values()),
     ]
     for name, values in rows:
-        lines.append(f"{name:<36}" + "".join(f"{_number(values[c]):>11}" for c in COLUMNS))
+        lines.append(f"{name:<36}" + "".join(f"{number(values[c]):>11}" for c in COLUMNS))
     lines.append("")
     for name, interval in result["auc_interval_95"].items():
         if interval:
@@ -58,12 +58,12 @@ def report_text(result: dict[str, Any]) -> str:
     if macro["one_class_clips"]:
         lines.append(
             f"macro leaves out {len(macro['one_class_clips'])} clip(s) of one class: "
-            f"{', '.join(macro['one_class_clips'])}; padded macro {_number(macro['padded_auc'])}"
+            f"{', '.join(macro['one_class_clips'])}; padded macro {number(macro['padded_auc'])}"
         )
     lines.append(
         "clips: "
         + "  ".join(
-            f"{name} {_number(c['auc'])} ({c['normal']}+{c['abnormal']})"
+            f"{name} {number(c['auc'])} ({c['normal']}+{c['abnormal']})"
             for name, c in macro["clips"].items()
         )
     )
@@ -73,5 +73,6 @@ def report_text(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Four digits, or a dash where there is none."""
     return "-" if value is None else f"{value:.4f}"

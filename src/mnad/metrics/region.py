@@ -63,8 +63,8 @@ def region_metrics(
     Detections are taken by falling score, equal ones in the order given (not as one step). One
     finds every ground-truth box of its frame with an IoU of at least `beta`; a box that was found
     before adds nothing; without any such box it is a false positive. A track is found once a share
-    `alpha` of its boxes is. The curves begin at (0, 0), keep what lies at FPR <= 1, go on flat to 1,
-    and are integrated by trapezoids.
+    `alpha` of its boxes is. The curves begin at (0, 0), keep what lies at FPR <= 1, go on flat to
+    1, and are integrated by trapezoids.
 
     Args:
         tracks: clip to (n, 6) rows ``track, frame, xmin, ymin, xmax, ymax``; at most one row for a
