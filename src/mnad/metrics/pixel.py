@@ -48,7 +48,7 @@ class PixelAuroc:
 class PixelRoc:
     """Pixel AUROC of any number of frames in less than 1 GB.
 
-    Exact up to 16 million pixels of each class, or 4 million distinct values; beyond that within a
+    Exact up to 16 million pixels of each class, or a million distinct values; beyond that within a
     bound, about 1e-6, that is told (`mnad.metrics.tally`).
 
     Args:
@@ -175,7 +175,11 @@ class DualPixelCriterion:
 
     def _turns_of(self, found: Map, truth: Mask) -> list[tuple[float, int, int]]:
         """Where an abnormal frame is found and lost as the threshold falls."""
-        order = np.argsort(found, axis=None)[::-1]
+        area = int(truth.sum())
+        # With more than area / beta pixels firing, fewer than beta of them can be abnormal.
+        reach = min(math.floor(area / self._beta) + 1, found.size)
+        at = np.flatnonzero(found.ravel() >= _nth_highest(found, reach))
+        order = at[np.argsort(found.ravel()[at])[::-1]]
         values, right = found.ravel()[order], np.cumsum(truth.ravel()[order])
         # Only the last of equal values has all that fire at it before it.
         last = np.flatnonzero(np.concatenate([values[1:] != values[:-1], [True]]))
@@ -206,8 +210,11 @@ class DualPixelCriterion:
 
 
 def _kth_highest(values: Map, share: Fraction) -> float:
-    k = math.ceil(share * values.size)
-    return float(np.partition(values, values.size - k)[values.size - k])
+    return _nth_highest(values, math.ceil(share * values.size))
+
+
+def _nth_highest(values: Map, n: int) -> float:
+    return float(np.partition(values, values.size - n, axis=None)[values.size - n])
 
 
 def _fraction(value: float, name: str) -> Fraction:

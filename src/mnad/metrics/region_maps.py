@@ -81,7 +81,7 @@ def detections_of(
     from scipy.ndimage import maximum
 
     found = smoothed(values, sigma)
-    labels, boxes = components(found >= threshold, min_area)
+    labels, boxes = components(found >= np.float32(threshold), min_area)
     scores = maximum(found, labels, np.arange(1, len(boxes) + 1)) if len(boxes) else np.zeros(0)
     return np.column_stack([np.full(len(boxes), float(frame)), boxes, scores])
 

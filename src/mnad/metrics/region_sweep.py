@@ -27,7 +27,8 @@ class RegionSweep:
     integrated by trapezoids.
 
     Args:
-        thresholds: any order; `frame_thresholds` gives a fair choice. A few hundred are enough.
+        thresholds: any order, taken as float32 like the maps; `frame_thresholds` gives a fair
+            choice. A few hundred are enough.
         overlap: ``box``: IoU of bounding boxes; ``mask``: of the pixels themselves.
         sigma: of a Gaussian over each map, in pixels; 0 = none.
         min_area: components below it are left out, in pixels.
@@ -48,7 +49,7 @@ class RegionSweep:
         check_rates(alpha, beta)
         if overlap not in ("box", "mask"):
             raise UsageError(f"overlap is {overlap!r}; say box or mask.")
-        self._thresholds = np.unique(np.asarray(thresholds, np.float64))[::-1]
+        self._thresholds = np.unique(np.asarray(thresholds, np.float32))[::-1]
         if self._thresholds.size == 0 or not np.isfinite(self._thresholds).all():
             raise UsageError("Thresholds must be finite numbers, one or more.")
         self._overlap, self._sigma, self._min_area = overlap, sigma, min_area
