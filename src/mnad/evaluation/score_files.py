@@ -117,14 +117,14 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _read(path: Path, column: str) -> dict[str, Series]:
+    if not path.exists():
+        raise MnadError(f"{path} is not there: give a file or folder of {column}s.")
     if path.is_dir():
         found = _folder(path, column)
     elif path.suffix == ".npz":
         found = {name: Series(values) for name, values in _archive(path).items()}
     elif path.suffix == ".csv":
         found = _table(path, column)
-    elif not path.exists():
-        raise MnadError(f"{path} is not there: give a file or folder of {column}s.")
     else:
         raise UsageError(f"{path} is no .npz, .csv or folder: save the {column}s as one of them.")
     if not found:
