@@ -104,9 +104,9 @@ def event_metrics(
         happened = [(start, end + slack) for start, end in events.get(clip, ())]
         told = alarms.get(clip, ())
         for (start, until), (_, end) in zip(happened, events.get(clip, ()), strict=True):
-            own = [max(a, start) - start for a, b in told if a <= until and b >= start]
-            if own:
-                delays.append((clip, min(own)))
+            late = [max(a, start) - start for a, b in told if a <= until and b >= start]
+            if late:
+                delays.append((clip, min(late)))
             else:
                 missed.append((clip, start, end))
         matched += sum(any(a <= until and b >= start for start, until in happened) for a, b in told)
