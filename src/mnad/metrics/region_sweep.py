@@ -126,7 +126,7 @@ class RegionSweep:
                 iou = box_iou(regions, boxes)
             hits = iou >= self._beta
             self._false[at] += int((~hits.any(axis=1)).sum())
-            for track, hit in zip(own, hits.any(axis=0), strict=True):
+            for track, hit in zip(own, np.asarray(hits.any(axis=0)), strict=True):
                 self._found[track][at] += int(hit)
 
     def value(self) -> RegionMetrics:
