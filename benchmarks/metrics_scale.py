@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--frames", type=int, default=FRAMES)
     given = parser.parse_args()
-    metrics = {
+    metrics: dict[str, PixelRoc | UcsdCriterion | DualPixelCriterion] = {
         "pixel_auroc": PixelRoc(),
         "ucsd_criterion": UcsdCriterion(),
         "dual_pixel_criterion": DualPixelCriterion(),
