@@ -20,49 +20,16 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
 from tqdm import tqdm
 
 from mnad.datasets import open_dataset
 from mnad.detector import Detector, FrameScore
 from mnad.events.event import Event, Observed
 from mnad.events.machine import EventConfig, EventMachine
+from mnad.metrics.events import poisson_interval
 from mnad.metrics.frame import bootstrap_auc, causal_micro, macro, per_clip_minmax_micro
+from mnad.metrics.pixel import PixelRoc
 from mnad.video.source import open_source
-
-BINS = 20_000
-HIGHEST = 50.0
-"""Heat of the last bin of the histograms; what is hotter is counted there."""
-
-
-class PixelCurve:
-    """Pixel AUROC in bounded memory: histograms of the heat of normal and abnormal pixels."""
-
-    def __init__(self) -> None:
-        self.counts = np.zeros((2, BINS))
-
-    def add(self, heat: NDArray[np.float32], mask: NDArray[np.bool_]) -> None:
-        """Take in a frame; the heat is resized to the mask, bilinearly."""
-        height, width = mask.shape
-        sized = cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)
-        # The logarithm spreads the bins over the small values, where most pixels are.
-        level = np.log1p(1000 * np.minimum(sized, HIGHEST)) / np.log1p(1000 * HIGHEST)
-        index = np.minimum((level * BINS).astype(int), BINS - 1)
-        for kind in (0, 1):
-            chosen = index[mask == bool(kind)]
-            self.counts[kind] += np.bincount(chosen, minlength=BINS)
-
-    def auroc(self) -> float:
-        """Area under the ROC curve; pixels of one bin count as ties."""
-        normal, abnormal = self.counts / self.counts.sum(1, keepdims=True)
-        below = np.cumsum(normal) - normal
-        return float((abnormal * (below + normal / 2)).sum())
-
-
-def poisson_interval(count: int) -> tuple[float, float]:
-    """Exact (Garwood) 95 % interval of the mean of a count."""
-    low = chi2.ppf(0.025, 2 * count) / 2 if count else 0.0
-    return float(low), float(chi2.ppf(0.975, 2 * count + 2) / 2)
 
 
 def main() -> None:
@@ -80,7 +47,7 @@ def main() -> None:
     dataset = open_dataset(f"ped2:{given.data}")
     assert dataset.rate is not None
     masks = np.load(given.data / "pixel_masks.npz")
-    pixels = PixelCurve()
+    pixels = PixelRoc()
     labels: dict[str, NDArray[np.float64]] = {}
     score: dict[str, NDArray[np.float64]] = {}
     peak: dict[str, NDArray[np.float64]] = {}
@@ -99,7 +66,10 @@ def main() -> None:
                 scored.append(found)
                 seconds = found.index / dataset.rate
                 messages += machine.push(Observed(found.index, seconds, found.score, found.boxes))
-                pixels.add(found.heat, truth[found.index])
+                mask = truth[found.index]
+                size = mask.shape[1], mask.shape[0]
+                sized = cv2.resize(found.heat, size, interpolation=cv2.INTER_LINEAR)
+                pixels.add(sized, mask)
         messages += machine.close(len(truth) / dataset.rate)
         index = [one.index for one in scored]
         labels[clip.name] = clip.labels[index].astype(float)
@@ -129,7 +99,7 @@ def main() -> None:
             "macro": macro(labels, score).auc,
             "causal_interval_95": None if interval is None else [interval.low, interval.high],
         },
-        "pixel_auroc": pixels.auroc(),
+        "pixel_auroc": pixels.value().auroc,
         "false_alarms_on_held_out_clips": {
             "count": counted,
             "interval_95": poisson_interval(counted),

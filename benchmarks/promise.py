@@ -27,7 +27,6 @@ import numpy as np
 import scipy
 import torch
 from numpy.typing import NDArray
-from scipy.stats import chi2, norm
 
 from mnad import __version__
 from mnad.calibration.calibrate import calibrate_model, smoothed
@@ -36,6 +35,7 @@ from mnad.config import ModelConfig, NetworkConfig, Precision, TrainConfig, pres
 from mnad.detector import Detector
 from mnad.events.event import Observed
 from mnad.events.machine import EventConfig, EventMachine
+from mnad.metrics.events import poisson_interval, wilson_interval
 from mnad.metrics.frame import causal_micro
 from mnad.models.folder import Model, load_model, save_model
 from mnad.runtime.pick import open_graph
@@ -231,20 +231,17 @@ def anomalies_of(clip: Clip, events: list[Told], threshold: float) -> list[Anoma
 
 def counted(events: int, hours: float) -> dict[str, Any]:
     """A count per hour with its exact 95 % interval (Garwood 1936); `hours` is above 0."""
-    bounds = chi2.ppf(0.025, 2 * events) if events else 0.0, chi2.ppf(0.975, 2 * events + 2)
-    interval = [float(bound / 2 / hours) for bound in bounds]
+    interval = [end / hours for end in poisson_interval(events)]
     return {"events": events, "hours": hours, "per_hour": events / hours, "interval": interval}
 
 
 def recalled(anomalies: Sequence[Anomaly]) -> dict[str, Any]:
     """Recall with its 95 % interval (Wilson 1927), and the delays of what was found in seconds."""
     found = [one.delay for one in anomalies if one.delay is not None]
-    n, k, z = len(anomalies), len(found), float(norm.ppf(0.975))
+    n, k = len(anomalies), len(found)
     counts: dict[str, Any] = {"anomalies": n, "found": k}
     if n:
-        half = z * np.sqrt(k * (n - k) / n + z**2 / 4)
-        bounds = [float((k + z**2 / 2 + sign * half) / (n + z**2)) for sign in (-1, 1)]
-        counts |= {"recall": k / n, "interval": bounds}
+        counts |= {"recall": k / n, "interval": list(wilson_interval(k, n))}
     if k:
         middle, late = np.quantile(found, [0.5, 0.9]).round(2).tolist()
         counts |= {"median_delay": middle, "delay_90_percent": late}

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from cut_outs import Object
-from scipy.stats import chi2, norm
 
 from mnad.events.event import Event
+from mnad.metrics.events import poisson_interval, wilson_interval
 
 SIZES = ((0.04, 0.07), (0.07, 0.11), (0.11, 0.15), (0.15, 0.2))
 SLACK = 0.5
@@ -105,15 +105,12 @@ def together(cameras: Iterable[dict[str, Any]], key: str) -> dict[str, Any]:
 
 def wilson(count: int, of: int) -> list[float]:
     """Count, and the 95 % interval of its share (Wilson 1927)."""
-    z = float(norm.ppf(0.975))
-    half = z * math.sqrt(count * (of - count) / of + z**2 / 4)
-    return [count, *(round((count + z**2 / 2 + sign * half) / (of + z**2), 3) for sign in (-1, 1))]
+    return [count, *(round(end, 3) for end in wilson_interval(count, of))]
 
 
 def garwood(events: int, hours: float) -> dict[str, Any]:
     """A count per hour with its exact 95 % interval (Garwood 1936)."""
-    low = float(chi2.ppf(0.025, 2 * events)) / 2 if events else 0.0
-    interval = [low / hours, float(chi2.ppf(0.975, 2 * events + 2)) / 2 / hours]
+    interval = [end / hours for end in poisson_interval(events)]
     return {"events": events, "hours": hours, "per_hour": events / hours, "interval": interval}
 
 

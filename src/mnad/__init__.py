@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         info,
         mark,
         prepare_data,
+        score_file,
         train,
     )
     from mnad.detector import Detector
@@ -49,6 +50,7 @@ __all__ = [
     "info",
     "mark",
     "prepare_data",
+    "score_file",
     "train",
 ]
 

@@ -17,6 +17,7 @@ from mnad.ablation.table import text as ablation_text
 from mnad.bench import table
 from mnad.demo import demo
 from mnad.errors import MnadError
+from mnad.evaluation.given_text import scores_text
 from mnad.evaluation.text import report_text
 from mnad.inspection.text import figures_text
 
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "calibrate": api.calibrate,
     "evaluate": api.evaluate,
     "figures": api.figures,
+    "score-file": api.score_file,
     "export": api.export,
     "detect": api.detect,
     "watch": api.watch,
@@ -163,6 +165,13 @@ def _show_figures(facts: dict[str, Any], given: dict[str, Any]) -> int:
     return 1 if failed else 0
 
 
+def _show_score_file(result: dict[str, Any], given: dict[str, Any]) -> int:
+    for warning in result["protocol"]["warnings"]:
+        print(f"mnad: warning: {warning}", file=sys.stderr)
+    print(scores_text(result))
+    return 0
+
+
 def _show_export(folder: Path, given: dict[str, Any]) -> int:
     size = sum(file.stat().st_size for file in folder.iterdir())
     print(f"{folder}: {size / 1e6:.1f} MB")
@@ -253,6 +262,7 @@ _SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "calibrate": _show_calibrate,
     "evaluate": _show_evaluate,
     "figures": _show_figures,
+    "score-file": _show_score_file,
     "export": _show_export,
     "detect": _show_detect,
     "watch": _show_watch,

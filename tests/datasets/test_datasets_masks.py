@@ -205,5 +205,5 @@ def test_one_archive_holds_the_masks_of_all_clips_under_the_owners_names(tmp_pat
             np.testing.assert_array_equal(clip.masks.at(frame), made[number][frame])
     assert third.masks is None
     (home / "pixel_masks.npz").write_bytes(b"none")
-    with pytest.raises(MnadError, match="saved with numpy.savez"):
+    with pytest.raises(MnadError, match=r"saved with numpy\.savez"):
         open_dataset(f"ped2:{home}")

@@ -22,6 +22,7 @@ from mnad.evaluation.summary import (
     combined,
     damages,
     intervals,
+    labels_digest,
     measure,
     per_clip_table,
     plain,
@@ -207,16 +208,13 @@ def _protocol(
 ) -> dict[str, Any]:
     method, network = model.config.method, model.config.network
     updated = [u for clip in clips for u in clip.updated]
-    digest = hashlib.sha256()
-    for name in labels:
-        digest.update(name.encode() + labels[name].astype(np.uint8).tobytes())
     weights = hashlib.sha256()
     for name, tensor in sorted(model.network.state_dict().items()):
         weights.update(name.encode() + tensor.cpu().numpy().tobytes())
     return {
         "dataset": str(dataset.name),
         "label_source": dataset.label_source,
-        "labels_sha256": digest.hexdigest(),
+        "labels_sha256": labels_digest(labels),
         "warnings": list(dataset.warnings),
         "first_frames": f"{network.target} not scored at the start of each clip, "
         f"{network.window - 1 - network.target} at its end",

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnad.evaluation.clips import ClipScores
 from mnad.metrics.damage import clip_damage
 from mnad.metrics.frame import FrameMetrics, bootstrap_auc, causal_micro, macro
 from mnad.metrics.scores import per_clip_minmax, whole_set_minmax
-from mnad.scoring.reference import Reference
 from mnad.scoring.smooth import CausalMedian
+
+if TYPE_CHECKING:
+    from mnad.evaluation.clips import ClipScores
+    from mnad.scoring.reference import Reference
 
 Floats = NDArray[np.float64]
 PerClip = Mapping[str, Floats]
@@ -128,6 +131,14 @@ def intervals(labels: PerClip, scores: Scores) -> dict[str, list[float] | None]:
 def arrays(clips: Sequence[ClipScores], field: str) -> dict[str, Floats]:
     """One field of every clip as float64 arrays."""
     return {clip.name: np.asarray(getattr(clip, field), np.float64) for clip in clips}
+
+
+def labels_digest(labels: PerClip) -> str:
+    """sha256 of the names of the clips, in order, each followed by its labels, a byte a frame."""
+    digest = hashlib.sha256()
+    for name, own in labels.items():
+        digest.update(name.encode() + own.astype(np.uint8).tobytes())
+    return digest.hexdigest()
 
 
 def plain(value: Any) -> Any:
