@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import betabinom
 
 from mnad.events.event import Observed
 from mnad.events.machine import EventConfig, EventMachine
@@ -119,6 +118,8 @@ def _ahead(above: int, count: int) -> tuple[int, int] | None:
     """
     if above < 1:
         return None
+    from scipy.stats import betabinom  # a second to import, and only calibration asks
+
     low, high = betabinom(count, above, count + 1 - above).ppf([0.025, 0.975])
     return int(low), int(high)
 
