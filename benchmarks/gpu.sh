@@ -13,7 +13,7 @@
 # the same OUT). OUT takes the table and the plot, everything else but weights in results.tgz.*, and
 # the weights of the models named by WEIGHTS, as NAME.safetensors.*, of so many models a slice as
 # MODELS_OUT says (1): all in pieces below 16 MB, few enough for one transfer (cat PIECES > FILE).
-# Dry run on a CPU: DEVICE=cpu SEEDS=1 ROWS=no-memory OPTIONS="--epochs 1 --width 0.05 --height 32
+# JOBS (3) models train at the same time: steps of batch 4 do not fill a large GPU. Dry run on a CPU: DEVICE=cpu SEEDS=1 ROWS=no-memory OPTIONS="--epochs 1 --width 0.05 --height 32
 # --image_width 32 --channels 1".
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -51,7 +51,7 @@ bounded() {
 }
 
 ablate() {
-  bounded ablate "$data" --out "$models" --rows "$1" --seeds "$seeds" --device "$device" ${OPTIONS:-}
+  bounded ablate "$data" --out "$models" --rows "$1" --seeds "$seeds" --device "$device" --jobs "${JOBS:-3}" ${OPTIONS:-}
 }
 
 # With all ways of testing it: its weights may not be there when the others are.

@@ -101,6 +101,20 @@ def test_the_table_is_what_train_and_evaluate_give(whole: Path, data: Path, tmp_
             assert (numbers[ours]["min"], numbers[ours]["max"]) == (min(values), max(values))
 
 
+def test_models_made_at_the_same_time_are_the_same(whole: Path, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "two"
+    api.ablate(str(data), out=out, rows=ROWS, seeds=2, jobs=2, **OPTIONS)
+    assert by_seed(out).keys() == by_seed(whole).keys()
+    for folder in ("prediction-official-1", "prediction-official-2", "prediction-no-memory-2"):
+        weights, other = (load_file(one / folder / "model.safetensors") for one in (whole, out))
+        for name, tensor in weights.items():
+            torch.testing.assert_close(tensor, other[name])
+    for key, values in by_seed(whole).items():
+        assert by_seed(out)[key] == pytest.approx(values, abs=1e-3, nan_ok=True), key
+    with pytest.raises(UsageError, match="jobs is 0"):
+        api.ablate(str(data), out=out, rows=ROWS, jobs=0, **OPTIONS)
+
+
 def test_rows_rest_on_as_few_models_as_they_can(whole: Path) -> None:
     folders = {path.name for path in whole.iterdir() if path.is_dir()}
     assert folders == {f"prediction-{n}-{s}" for n in ("no-memory", "official") for s in (1, 2)}

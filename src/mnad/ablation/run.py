@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import multiprocessing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -50,6 +51,7 @@ class Ablation:
         device: where.
         cache_dir: for decoded frames that memory does not hold.
         progress: show progress bars.
+        jobs: models that are made at the same time, each in a process of its own.
     """
 
     dataset: Dataset
@@ -60,6 +62,7 @@ class Ablation:
     device: torch.device
     cache_dir: Path | None = None
     progress: bool = True
+    jobs: int = 1
     _read: dict[tuple[str, int], tuple[Numbers, Any]] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -95,19 +98,32 @@ class Ablation:
         told(self.result(planned, []))
         failed: list[str] = []
         # Seeds outermost: the whole table is there early, then its spread.
-        work = [(seed, training) for seed in self.seeds for training in planned]
-        for number, (seed, training) in enumerate(work, 1):
-            if not self._missing(training, seed):
-                continue
-            name = training.folder(self.out, seed).name
-            _LOG.info("%s: model %d of %d", name, number, len(work))
-            try:
-                self._complete(training, seed)
-            except MnadError as error:
+        work = [
+            (training, seed)
+            for seed in self.seeds
+            for training in planned
+            if self._missing(training, seed)
+        ]
+        for number, (name, error) in enumerate(self._completed(work), 1):
+            if error is None:
+                _LOG.info("%s: done, model %d of %d", name, number, len(work))
+            else:
                 failed.append(f"{name}: {error}")
                 _LOG.warning("%s: %s", name, error)
             told(self.result(planned, failed))
         return self.result(planned, failed)
+
+    def _completed(
+        self, work: Sequence[tuple[Training, int]]
+    ) -> Iterator[tuple[str, MnadError | None]]:
+        """Name and error of each model, as they are made."""
+        if self.jobs == 1:
+            yield from (self.complete(*one) for one in work)
+            return
+        # Spawned, as CUDA does not live through a fork; leaving the block ends what still runs.
+        context = multiprocessing.get_context("spawn")
+        with context.Pool(min(self.jobs, len(work)) or 1, _begin, (self,)) as pool:
+            yield from pool.imap_unordered(_complete, work)
 
     def result(self, planned: Sequence[Training], failed: Sequence[str]) -> dict[str, Any]:
         """What is known so far, as JSON holds it."""
@@ -200,9 +216,17 @@ class Ablation:
         files += [folder / TESTS / f"{test}.json" for test in training.tests]
         return not all(file.exists() for file in files)
 
-    def _complete(self, training: Training, seed: int) -> None:
+    def complete(self, training: Training, seed: int) -> tuple[str, MnadError | None]:
         """Train a model if it is not there, and test it in each way that is missing."""
         folder = training.folder(self.out, seed)
+        _LOG.info("%s: begun", folder.name)
+        try:
+            self._complete(folder, training, seed)
+        except MnadError as error:
+            return folder.name, error
+        return folder.name, None
+
+    def _complete(self, folder: Path, training: Training, seed: int) -> None:
         if not (folder / CONFIG).exists():
             main(
                 self.footage,
@@ -249,3 +273,17 @@ class Ablation:
         if result["failed"]:
             raise MnadError(" ".join(result["failed"].values()))
         return result
+
+
+_OWN: list[Ablation] = []
+"""In a process of a pool: the ablation, whose decoded clips all of its models share."""
+
+
+def _begin(ablation: Ablation) -> None:
+    logging.basicConfig(format="mnad: %(message)s")
+    _LOG.setLevel(logging.INFO)
+    _OWN.append(replace(ablation, progress=False))
+
+
+def _complete(work: tuple[Training, int]) -> tuple[str, MnadError | None]:
+    return _OWN[0].complete(*work)

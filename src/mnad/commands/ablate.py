@@ -28,6 +28,7 @@ def ablate(
     precision: Precision = "auto",
     device: Device = "auto",
     cache_dir: Path | None = None,
+    jobs: int = 1,
 ) -> dict[str, Any]:
     """Train and test named changes of the method over seeds: which part is worth what.
 
@@ -51,6 +52,8 @@ def ablate(
         precision: fp32, bf16, or auto: bf16 on CUDA, fp32 on a CPU.
         device: auto, cpu or cuda.
         cache_dir: where decoded frames go that do not fit into 4 GiB of memory.
+        jobs: models that are trained at the same time, each in a process of its own: steps of batch
+            4 do not fill a large GPU.
     """
     from mnad.ablation.plan import Common
     from mnad.ablation.rows import choose
@@ -64,6 +67,8 @@ def ablate(
 
     if seeds < 1:
         raise UsageError(f"seeds is {seeds}; it must be 1 or more.")
+    if jobs < 1:
+        raise UsageError(f"jobs is {jobs}; it must be 1 or more.")
     chosen = choose(rows)
     where = pick_device(device)
     dataset = open_dataset(data)
@@ -94,6 +99,6 @@ def ablate(
         ablation_plot(folder / "ablation.png", dots, f"Ablation on {result['data']}")
 
     seeds_wanted = range(1, seeds + 1)
-    work = Ablation(dataset, folder, common, chosen, seeds_wanted, where, cache_dir)
+    work = Ablation(dataset, folder, common, chosen, seeds_wanted, where, cache_dir, jobs=jobs)
     with locked(folder, "ablates in"):
         return work.run(told)
