@@ -185,6 +185,29 @@ def test_after_a_kill_the_open_event_ends_and_waiting_alarms_are_delivered(
     assert "Nothing unusual" in (tmp_path / "report.html").read_text()
 
 
+def test_what_is_killed_between_the_alarm_and_the_record_loses_no_alarm(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def append(log: EventLog, event: Event) -> None:
+        if event.phase == "start":
+            raise Killed
+
+    monkeypatch.setattr(EventLog, "append", append)
+    options = WatchOptions(alarms=AlarmConfig(webhook="http://127.0.0.1:9/nobody"))
+    start = datetime(2026, 5, 4, 12, tzinfo=UTC)
+    with (
+        pytest.raises(Killed),
+        Watcher(detector, tmp_path, "cam", Fraction(RATE), options, start) as w,
+    ):
+        for frame in as_frames(street(60, 2, thing=range(20, 60))):
+            w.push(frame)
+    (waiting,) = (tmp_path / "alarms").glob("*-webhook.json")
+    assert json.loads(waiting.read_text())["payload"]["phase"] == "start"
+
+
 def test_a_played_file_is_watched_to_its_end(
     model: Path, tmp_path: Path, unpaced: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -225,8 +225,9 @@ class Watcher(Closing):
                 (self.going_on.discard if event.phase == "end" else self.going_on.add)(event.id)
             if len(self.events) > MOST_EVENTS:
                 del self.events[next(iter(self.events))]
-            self._log.append(event)
+            # The alarm first: killed between the two, it is on disk and will be delivered.
             self._alarms.send(event)
+            self._log.append(event)
 
     def _draw(self, picture: Picture, frame: Frame, score: float | None) -> None:
         height, width = picture.shape[:2]
