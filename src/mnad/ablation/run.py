@@ -25,7 +25,8 @@ from mnad.ablation.summary import (
 from mnad.datasets.clip import Dataset, require_labels, require_training
 from mnad.errors import MnadError
 from mnad.evaluation.memory_use import WINDOWS, measure_memory
-from mnad.evaluation.run import PUBLISHED, evaluate_model
+from mnad.evaluation.protocol import PUBLISHED
+from mnad.evaluation.run import evaluate_model
 from mnad.models.folder import CONFIG, NORMAL, Model, load_model
 from mnad.models.normal import load_normal
 from mnad.training.loop import Footage, main

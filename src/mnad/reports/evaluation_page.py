@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnad.evaluation.detail import APART, MOST_OF_A_CLIP, Chosen, Moment
-from mnad.evaluation.text import COLUMNS, number, rows_of
+from mnad.evaluation.kinds_text import number, pixel_gaps, pixel_table
+from mnad.evaluation.text import COLUMNS, rows_of
 from mnad.metrics.curves import Band, Curves
+from mnad.reports.facts import flat
 from mnad.reports.figures import envelope
 from mnad.reports.heat import HOTTEST, ErrorScale
 from mnad.reports.html import write_html
@@ -95,6 +96,8 @@ def _content(report: EvaluationReport) -> dict[str, Any]:
         _rates(report, "ROC curve", "false positive rate", "true positive rate"),
         _rates(report, "Precision and recall", "recall", "precision"),
     ]
+    pixels = result.get("pixels")
+    protocol = {**result["protocol"], **({"pixels": pixels["protocol"]} if pixels else {})}
     return {
         "title": f"{report.model} on {result['dataset']}",
         "verdict": verdict(report),
@@ -107,6 +110,7 @@ def _content(report: EvaluationReport) -> dict[str, Any]:
             for protocol in COLUMNS
         ],
         "published": _published(result),
+        "pixels": None if pixels is None else _pixels(result),
         "chosen": COLUMNS[report.chosen.protocol],
         "looks_ahead": report.chosen.protocol != "causal_micro",
         "one_part": report.chosen == ("whole_set", "causal_micro"),
@@ -122,7 +126,7 @@ def _content(report: EvaluationReport) -> dict[str, Any]:
         "mistake": lambda one: _mistake(one, names),
         "one_class": result["macro"]["one_class_clips"],
         "padded": number(result["macro"]["padded_auc"]),
-        "protocol": list(_flat(result["protocol"])),
+        "protocol": list(flat(protocol)),
         "files": report.files or {},
         "data": {
             "clips": [_data(result["frames_detail"][name], report.chosen.key) for name in names],
@@ -142,6 +146,20 @@ def _facts(result: Mapping[str, Any]) -> Iterator[str]:
     yield f"{result['abnormal_frames']:,} of them abnormal"
     yield f"memory: {protocol['memory']['policy']}"
     yield f"{protocol['runtime']} on {protocol['device']}"
+
+
+def _pixels(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Where in the frames: the table, what its maps are, what it leaves out."""
+    table, found = pixel_table(result), result["pixels"]
+    return {
+        "columns": table.columns,
+        "rows": [(name, [number(value) for value in values]) for name, values in table.rows],
+        "maps": found["protocol"]["maps"],
+        "frames": found["frames"],
+        "clips": found["clips"],
+        "resized": found["protocol"]["resized"],
+        "gaps": pixel_gaps(result),
+    }
 
 
 def _published(result: Mapping[str, Any]) -> dict[str, str] | None:
@@ -293,15 +311,3 @@ def _mistake(mistake: Mistake, names: Sequence[str]) -> dict[str, Any]:
         "picture": data_address(peak_jpeg(seen.picture, width=360)),
         "heat": data_address(peak_jpeg(seen.picture, error=heat, scale=scale, width=360)),
     }
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Nested facts as lines, in their order."""
-    for key, inner in value.items():
-        name = f"{prefix}{key}".replace("_", " ")
-        if isinstance(inner, Mapping):
-            yield from _flat(inner, f"{name}: ")
-        elif isinstance(inner, str):
-            yield name, inner
-        else:
-            yield name, json.dumps(inner)
