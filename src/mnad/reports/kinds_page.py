@@ -65,7 +65,7 @@ def _verdict(result: Mapping[str, Any]) -> str:
     if result["kind"] == "clips":
         name, auc = next(iter(result["video_auc"].items()))
         told = ", ".join(f"{number(auc[pooling])} {word}" for pooling, word in POOLED.items())
-        return f"Video AUC of {SCORES[name]}: {told}"
+        return f"Video AUC {told} ({SCORES[name]})"
     name, found = next(iter(result["image_auroc"].items()))
     return f"Image AUROC {number(found['all'])}, by the {SCORES[name]}"
 
