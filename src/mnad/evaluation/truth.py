@@ -60,12 +60,15 @@ class Maps:
         made = {"error": error}
         if self.where is not None:
             made["heat"] = self.where.map(error)
-        rows, columns = size
-        return {name: _resized(one, (columns, rows)) for name, one in made.items()}
+        return {name: resized(one, size) for name, one in made.items()}
 
 
-def _resized(found: Map, size: tuple[int, int]) -> Map:
-    return np.asarray(cv2.resize(found, size, interpolation=cv2.INTER_LINEAR), np.float32)
+def resized(found: Map, size: tuple[int, ...]) -> Map:
+    """A map (h, w) bilinearly at `size` (rows, columns)."""
+    rows, columns = size
+    return np.asarray(
+        cv2.resize(found, (columns, rows), interpolation=cv2.INTER_LINEAR), np.float32
+    )
 
 
 @dataclass(eq=False)
