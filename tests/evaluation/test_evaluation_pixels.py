@@ -25,6 +25,7 @@ from mnad.metrics.pixel import DualPixelCriterion, PixelRoc, UcsdCriterion
 from mnad.metrics.region_maps import track_maps
 from mnad.metrics.region_sweep import RegionSweep
 from mnad.scoring.stream import FrameParts
+from mnad.video.regions import Regions
 
 TINY: dict[str, Any] = {
     "preset": "official",
@@ -150,6 +151,16 @@ def test_what_has_no_mask(tmp_path: Path) -> None:
     # All are of the size of the masks, also where there is none.
     assert told["maps"]["error"]["pixel_auroc"]["pixels"] == 7 * 12 * 16
     assert told["maps"]["error"]["pixel_auroc"]["abnormal"] == 15
+
+
+def test_what_regions_cut_off_is_cut_off_the_masks(tmp_path: Path) -> None:
+    mask = np.zeros((2, 12, 16), np.uint8)
+    mask[:, 0:4, 0:8] = 1
+    mask[1, 0:4, 8:12] = 1
+    data = made(tmp_path, {"a": (np.ones(2), InMemory(mask))})
+    truth = Truth.of_dataset(data, Regions(crop=(0.5, 0.0, 1.0, 0.5)))
+    np.testing.assert_array_equal(truth.at("a", 0), np.zeros((6, 8)))
+    np.testing.assert_array_equal(truth.at("a", 1), mask[1, :6, 8:])
 
 
 def test_thresholds_that_cannot_count_are_left_out_and_change_nothing() -> None:

@@ -50,8 +50,8 @@ class ImageLook:
         """
         mask = self._truth.at(clip, frame)
         if mask is None:
-            for found in self._maps.of(parts, parts.error.shape).items():
-                self._note(clip, frame, *found)
+            for name, found in self._maps.of(parts, parts.error.shape).items():
+                self._note(clip, frame, name, found)
             return
         masks = self._truth.clips[clip].masks
         defects = []

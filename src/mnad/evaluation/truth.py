@@ -124,7 +124,7 @@ class Truth:
                 self.left_out_frames += 1
                 return None
             mask = np.zeros(self._size(name), np.bool_)
-        return mask if self.crop is None else np.asarray(self.crop.crop_of(mask))
+        return mask if self.crop is None else self.crop.crop_of(mask)
 
     def _size(self, name: str) -> tuple[int, ...]:
         if name not in self._sizes:
