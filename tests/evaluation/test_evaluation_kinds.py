@@ -54,7 +54,7 @@ def test_clips_are_measured_by_their_pooled_raw_scores(
     detail = result["frames_detail"]
     truth = {name: int(not name.startswith("normal/")) for name in detail}
     assert {name: clip["label"] for name, clip in result["clip_scores"].items()} == truth
-    pools = {
+    pools: dict[str, Any] = {
         "mean": np.mean,
         "max": np.max,
         "top_5_percent": lambda x: np.mean(sorted(x)[-int(np.ceil(len(x) / 20)) :]),
@@ -113,7 +113,9 @@ def errors_of(model: Path, folder: Path, size: tuple[int, int]) -> list[np.ndarr
     detector = mnad.Detector.load(model, runtime="torch")
     found = []
     for file in sorted(folder.glob("*.png")):
-        scored = detector.stream().push(cv2.imread(str(file), cv2.IMREAD_GRAYSCALE))
+        image = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+        assert image is not None
+        scored = detector.stream().push(image.astype(np.uint8))
         assert scored is not None
         found.append(cv2.resize(scored.error, size, interpolation=cv2.INTER_LINEAR))
     return found
@@ -173,7 +175,7 @@ def test_mvtec_loco(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
                 defects += [Defect(second, 0.5, True)] if image == 1 else []
             elif kind == "structural":
                 defects = [Defect(mask, 0.5, True)]
-            loco.add(found, kind, defects)  # type: ignore[arg-type]
+            loco.add(found, kind, defects)
     expected = loco.value()
     aurocs = result["image_auroc"]["highest_error"]
     assert aurocs["mean"] == pytest.approx(expected.image_auroc["mean"])

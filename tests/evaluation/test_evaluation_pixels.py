@@ -87,7 +87,7 @@ def test_hand_made_maps_give_what_the_metrics_give(tmp_path: Path) -> None:
     masks = {name: np.zeros((6, 12, 16), np.uint8) for name in ("a", "b")}
     masks["a"][2:5, 3:6, 4:9] = 1
     masks["b"][1:, 8:11, 0:4] = 1
-    clips = {name: (own.any(axis=(1, 2)), InMemory(own)) for name, own in masks.items()}
+    clips = {name: (np.asarray(own.any(axis=(1, 2))), InMemory(own)) for name, own in masks.items()}
     look = PixelLook(Maps(None), Truth.of_dataset(made(tmp_path, clips), None), 12)
     frames = []
     for clip, own in masks.items():
@@ -97,7 +97,8 @@ def test_hand_made_maps_give_what_the_metrics_give(tmp_path: Path) -> None:
             frames.append((clip, error, own[t]))
     told = look.numbers("hand", [])
     assert_same(told["maps"]["error"], by_hand(frames))
-    values, truth = (np.concatenate([f[i].ravel() for f in frames]) for i in (1, 2))
+    values = np.concatenate([found.ravel() for _, found, _ in frames])
+    truth = np.concatenate([mask.ravel() for _, _, mask in frames])
     assert told["maps"]["error"]["pixel_auroc"]["auroc"] == pytest.approx(
         roc_auc_score(truth, values)
     )
@@ -202,7 +203,9 @@ def test_the_maps_are_those_of_a_live_stream(ped2: tuple[Path, str, dict[str, An
         masks = miniatures.masks(miniatures.TEST_FRAMES, miniatures.abnormal_in(clip))
         folder = home / "Test" / f"Test{clip + 1:03d}"
         for file in sorted(folder.glob("[0-9]*.tif")):
-            scored = stream.push(cv2.imread(str(file), cv2.IMREAD_GRAYSCALE))
+            image = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+            assert image is not None
+            scored = stream.push(image.astype(np.uint8))
             if scored is None:
                 continue
             assert scored.heat is not None

@@ -13,6 +13,7 @@ import yaml
 import mnad
 from mnad import api
 from mnad.cli import main
+from mnad.config import Preset, Task
 from mnad.datasets.known import classes_of
 from mnad.errors import MnadError, UsageError
 from mnad.reproduce.published import Name, publication, published_setting
@@ -220,11 +221,14 @@ def test_ped1_is_not_offered(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 def test_the_published_settings_are_the_recipes() -> None:
     recipes = Path(__file__).parents[2] / "recipes"
-    for name in ("ped2", "avenue", "shanghaitech"):
-        for preset in ("official", "paper"):
-            for task in ("prediction", "reconstruction"):
+    names: tuple[Name, ...] = ("ped2", "avenue", "shanghaitech")
+    presets: tuple[Preset, ...] = ("official", "paper")
+    tasks: tuple[Task, ...] = ("prediction", "reconstruction")
+    for name in names:
+        for preset in presets:
+            for task in tasks:
                 said = yaml.safe_load((recipes / f"{name}-{preset}-{task}.yaml").read_text())
-                setting = published_setting(name, task, preset)  # type: ignore[arg-type]
+                setting = published_setting(name, task, preset)
                 assert {key: getattr(setting, key) for key in said} == said
                 rate = 2e-5 if (preset, task) == ("paper", "reconstruction") else 2e-4
                 assert setting.learning_rate == rate and setting.policy == "carried"
@@ -232,16 +236,16 @@ def test_the_published_settings_are_the_recipes() -> None:
 
 def test_published_numbers() -> None:
     """As method papers and boards list them."""
+    cases: tuple[tuple[Name, Task], ...] = (
+        ("ped2", "prediction"),
+        ("avenue", "reconstruction"),
+        ("phantom", "prediction"),
+        ("ssv2", "prediction"),
+        ("loco", "reconstruction"),
+    )
     found = {
-        (name, task): {key: one.value for key, one in publication(name, task).figures.items()}
-        for name, task in (
-            ("ped2", "prediction"),
-            ("avenue", "reconstruction"),
-            ("phantom", "prediction"),
-            ("ssv2", "prediction"),
-            ("loco", "reconstruction"),
-        )
-    }  # type: ignore[misc]
+        case: {key: one.value for key, one in publication(*case).figures.items()} for case in cases
+    }
     assert found["ped2", "prediction"] == {"frame AUC, per clip": 0.970}
     assert found["avenue", "reconstruction"] == {"frame AUC, per clip": 0.828}
     assert found["phantom", "prediction"] == {"combined, mean": 0.55}
