@@ -17,13 +17,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mnad.datasets import open_dataset
 from mnad.detector import Detector, FrameScore
+from mnad.evaluation.truth import Truth, resized
 from mnad.events.event import Event, Observed
 from mnad.events.machine import EventConfig, EventMachine
 from mnad.metrics.events import poisson_interval
@@ -36,7 +36,7 @@ def main() -> None:
     """Measure and print; see the module."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
-    parser.add_argument("data", type=Path, help="the folder of Ped2, with pixel_masks.npz")
+    parser.add_argument("data", type=Path, help="the folder of Ped2, with its pixel masks")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
 
@@ -46,7 +46,7 @@ def main() -> None:
         raise SystemExit("the model has no calibration: train it with --hold_out 0.2")
     dataset = open_dataset(f"ped2:{given.data}")
     assert dataset.rate is not None
-    masks = np.load(given.data / "pixel_masks.npz")
+    truth = Truth.of_dataset(dataset, None)
     pixels = PixelRoc()
     labels: dict[str, NDArray[np.float64]] = {}
     score: dict[str, NDArray[np.float64]] = {}
@@ -54,7 +54,7 @@ def main() -> None:
     events: dict[str, list[dict[str, Any]]] = {}
     for clip in tqdm(dataset.test, unit="clip"):
         assert clip.labels is not None
-        stream, truth = detector.stream(), masks[f"Test{int(clip.name):03d}"]
+        stream = detector.stream()
         machine = EventMachine(EventConfig(detector.threshold), clip.name, None)
         scored: list[FrameScore] = []
         messages: list[Event] = []
@@ -66,11 +66,10 @@ def main() -> None:
                 scored.append(found)
                 seconds = found.index / dataset.rate
                 messages += machine.push(Observed(found.index, seconds, found.score, found.boxes))
-                mask = truth[found.index]
-                size = mask.shape[1], mask.shape[0]
-                sized = cv2.resize(found.heat, size, interpolation=cv2.INTER_LINEAR)
-                pixels.add(sized, mask)
-        messages += machine.close(len(truth) / dataset.rate)
+                mask = truth.at(clip.name, found.index)
+                if mask is not None:
+                    pixels.add(resized(found.heat, mask.shape), mask)
+        messages += machine.close(clip.length / dataset.rate)
         index = [one.index for one in scored]
         labels[clip.name] = clip.labels[index].astype(float)
         score[clip.name] = np.array([one.score for one in scored])

@@ -9,6 +9,7 @@ from mnad.commands.evaluate import evaluate
 from mnad.commands.export import export
 from mnad.commands.figures import figures
 from mnad.commands.models import import_checkpoint, info
+from mnad.commands.reproduce import reproduce
 from mnad.commands.score_file import score_file
 from mnad.commands.train import MethodOptions, train
 from mnad.commands.watch import Watched, mark, watch
@@ -28,6 +29,7 @@ __all__ = [
     "info",
     "mark",
     "prepare_data",
+    "reproduce",
     "score_file",
     "train",
     "watch",

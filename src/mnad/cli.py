@@ -20,6 +20,7 @@ from mnad.errors import MnadError
 from mnad.evaluation.given_text import scores_text
 from mnad.evaluation.text import report_text
 from mnad.inspection.text import figures_text
+from mnad.reproduce.summary import reproduction_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "data check": api.check_data,
     "data prepare": api.prepare_data,
     "ablate": api.ablate,
+    "reproduce": api.reproduce,
 }
 """By name; of two words, the first is a group."""
 
@@ -257,6 +259,13 @@ def _show_ablate(result: dict[str, Any], given: dict[str, Any]) -> int:
     return 1 if result["failed"] else 0
 
 
+def _show_reproduce(result: dict[str, Any], given: dict[str, Any]) -> int:
+    print(reproduction_text(result))
+    for name, sentence in result["failed"].items():
+        print(f"mnad: {name}: {sentence}", file=sys.stderr)
+    return 1 if result["failed"] else 0
+
+
 _SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "train": _show_train,
     "calibrate": _show_calibrate,
@@ -274,4 +283,5 @@ _SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "data check": _show_check,
     "data prepare": _show_prepare,
     "ablate": _show_ablate,
+    "reproduce": _show_reproduce,
 }

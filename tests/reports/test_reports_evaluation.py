@@ -16,7 +16,8 @@ from footage import moving_square
 
 import mnad
 from mnad.config import MethodConfig, ModelConfig, NetworkConfig
-from mnad.evaluation.text import COLUMNS, number, rows_of
+from mnad.evaluation.kinds_text import number
+from mnad.evaluation.text import COLUMNS, rows_of
 from mnad.models.folder import Model, build_network, save_model
 
 

@@ -24,9 +24,10 @@ from mnad.ablation.summary import (
     row_numbers,
 )
 from mnad.datasets.clip import Dataset, require_labels, require_training
-from mnad.errors import MnadError
+from mnad.errors import MnadError, UsageError
 from mnad.evaluation.memory_use import WINDOWS, measure_memory
-from mnad.evaluation.run import PUBLISHED, evaluate_model
+from mnad.evaluation.protocol import PUBLISHED
+from mnad.evaluation.run import evaluate_model
 from mnad.models.folder import CONFIG, NORMAL, Model, load_model
 from mnad.models.normal import load_normal
 from mnad.training.loop import Footage, main
@@ -88,11 +89,17 @@ class Ablation:
             The result; its ``failed`` is a list of sentences about models that could not be had.
 
         Raises:
-            UsageError: the folder holds an ablation with other settings.
+            UsageError: the folder holds an ablation with other settings, or labels are not of
+                frames.
             MnadError: no training clips or no labels.
         """
         require_training(self.dataset)
         require_labels(self.dataset)
+        if self.dataset.kind != "frames":
+            raise UsageError(
+                f"{self.dataset.name} has labels of {self.dataset.kind}; an ablation compares "
+                "frame AUC and takes a data set with labels of frames."
+            )
         planned = trainings(self.rows, self.common)
         claim(self.out, self.dataset, self.common, planned)
         told(self.result(planned, []))

@@ -22,7 +22,8 @@ def evaluate(
     json: Path | None = None,
     plot: Path | None = None,
     report: Path | None = None,
-    policy: Policy = "carried",
+    pixels: bool = False,
+    policy: Policy | None = None,
     streams: int = 1,
     lambda_score: float | None = None,
     device: Device = "auto",
@@ -30,17 +31,23 @@ def evaluate(
 ) -> dict[str, Any]:
     """Measure a model on labelled test clips, in every protocol of the field.
 
+    What is measured follows from what a label of the data set is about: frames, whole clips
+    (PHANTOM, Something-Something), or images (MVTec AD, LOCO); see docs/evaluation.md.
+
     Args:
         model: a model folder.
         data: NAME:PATH of a data set of the field (docs/datasets.md), a prepared copy, or a folder
             of one's own with labels or masks beside each clip.
         json: file for all numbers, frame by frame too.
-        plot: PNG or SVG file for the score curves with the ground truth shaded.
+        plot: PNG or SVG file for the score curves with the ground truth shaded; of frames only.
         report: folder for a page with all of it (evaluation.html), and its curves and tables as
             PNG and CSV files: which clips cost how much, and the worst mistakes as pictures.
+        pixels: measure where in the frames, too, against pixel masks: pixel AUROC, UCSD and
+            dual-pixel criterion, RBDC, TBDC, of the prediction error and of the heat map; takes
+            minutes more. Of images: the heat map beside the error.
         policy: memory at test time: carried across clips in order (public code), reset per clip,
-            or frozen.
-        streams: clips scored side by side; not with a carried memory.
+            or frozen; null: carried for frames, reset for whole clips, frozen for images.
+        streams: clips scored side by side; not with a carried memory, nor with pixels.
         lambda_score: weight of the PSNR in the combined score; null: the model's.
         device: auto, cpu or cuda.
         runtime: torch, openvino, openvino-int8, onnx or onnx-int8; auto: what detect would take.
@@ -56,6 +63,11 @@ def evaluate(
         make_folder(Path(report))
     loaded, engine = load_runtime(model, device, runtime)
     dataset = open_dataset(data)
+    if plot is not None and dataset.kind != "frames":
+        raise UsageError(
+            f"{dataset.name} has labels of {dataset.kind}, over which there is no curve to plot: "
+            "leave out --plot, --report draws the scores."
+        )
     result = evaluate_model(
         loaded,
         dataset,
@@ -63,14 +75,31 @@ def evaluate(
         policy=policy,
         lockstep=streams,
         lambda_score=lambda_score,
+        pixels=pixels,
     )
     if json is not None:
         write(Path(json), json_lib.dumps(result, indent=1) + "\n")
     if plot is not None:
         _plot_scores(Path(plot), result, Path(model).name)
-    if report is not None:
+    if report is not None and dataset.kind != "frames":
+        _write_kind_report(Path(report), result, Path(model).name)
+    elif report is not None:
         _write_report(Path(report), result, Path(model).name, loaded, dataset, engine)
     return result
+
+
+def _write_kind_report(folder: Path, result: dict[str, Any], name: str) -> None:
+    from mnad.evaluation.tables import clip_scores_csv, frames_csv
+    from mnad.reports.kinds_page import write_kind_page
+    from mnad.writing import write
+
+    write(folder / "frames.csv", frames_csv(result))
+    what = "images" if result["kind"] == "images" else "frames"
+    files = {"frames.csv": f"parts and scores of all {what}"}
+    if result["kind"] == "clips":
+        write(folder / "clips.csv", clip_scores_csv(result))
+        files["clips.csv"] = "label, length and pooled scores of every clip"
+    write_kind_page(folder / "evaluation.html", name, result, files)
 
 
 def _plot_scores(path: Path, result: dict[str, Any], name: str) -> None:

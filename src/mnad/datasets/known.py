@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mnad.datasets.avenue import is_avenue, open_avenue
 from mnad.datasets.clip import Dataset
-from mnad.datasets.layout import find_root
+from mnad.datasets.layout import find_root, find_roots
 from mnad.datasets.mvtec import is_object, open_mvtec
 from mnad.datasets.phantom import is_phantom, open_phantom
 from mnad.datasets.repackaged import is_repackaged, open_repackaged
@@ -66,6 +66,27 @@ def open_known(name: str, option: str, path: Path, labels: bool) -> Dataset:
         case "ssv2":
             return open_something(root, labels, option)
     return open_mvtec(name, root, labels)
+
+
+def classes_of(name: str, path: Path) -> dict[str, str]:
+    """The classes or objects of a data set that are trained on one by one.
+
+    Args:
+        name: one of `NAMES`.
+        path: of a class, or of the folder that holds several, at most two levels above them.
+
+    Returns:
+        Name of the class to its spec; of a data set without classes the one of `name`.
+
+    Raises:
+        MnadError: none there.
+    """
+    if name == "ssv2":
+        return {one: f"{name}@{one}:{path}" for one in CLASSES}
+    if name not in ("mvtec", "loco", "phantom"):
+        return {name: f"{name}:{path}"}
+    roots = find_roots(name, path, lambda folder: _fits(name, folder), _WANTED[name])
+    return {root.resolve().name: f"{name}:{root}" for root in roots}
 
 
 def _fits(name: str, folder: Path) -> bool:

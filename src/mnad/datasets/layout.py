@@ -24,18 +24,27 @@ def find_root(name: str, path: Path, fits: Callable[[Path], bool], wanted: str) 
     Raises:
         MnadError: nothing there, nothing that fits, or more than one.
     """
+    found = find_roots(name, path, fits, wanted)
+    if len(found) > 1:
+        raise MnadError(
+            f"{path} holds {name} {len(found)} times: give one of "
+            f"{', '.join(f'{name}:{folder}' for folder in found[:15])}."
+        )
+    return found[0]
+
+
+def find_roots(name: str, path: Path, fits: Callable[[Path], bool], wanted: str) -> list[Path]:
+    """`path`, or all folders of the highest of the two levels below it that has any which fit.
+
+    Arguments and errors are those of `find_root`, but several are no error.
+    """
     if not path.is_dir():
         raise MnadError(f"{path} is not a folder: check the path after {name}:. {where_from(name)}")
     level = [path]
     for _ in range(3):
         found = [folder for folder in level if fits(folder)]
-        if len(found) > 1:
-            raise MnadError(
-                f"{path} holds {name} {len(found)} times: give one of "
-                f"{', '.join(f'{name}:{folder}' for folder in found[:15])}."
-            )
         if found:
-            return found[0]
+            return found
         level = [folder for parent in level for folder in folders_in(parent)]
     raise MnadError(f"{path} has neither {wanted} in it: give the folder of {name} that has.")
 

@@ -21,6 +21,9 @@ from mnad.video.regions import Regions
 from mnad.video.source import Frame, Source, open_source
 from mnad.video.thin import Thin
 
+Look = Callable[[str, int, FrameParts], object]
+"""Told of each scored frame as it comes: name of its clip, its number there from 0, its parts."""
+
 
 @dataclass
 class ClipScores:
@@ -121,6 +124,7 @@ def score_clips(
     paths: Sequence[tuple[str, Path]],
     lockstep: int,
     advance: Callable[[int], object],
+    look: Look | None = None,
 ) -> tuple[list[ClipScores], dict[str, str]]:
     """Score clips, `lockstep` at a time.
 
@@ -130,6 +134,7 @@ def score_clips(
         paths: name and source of each clip.
         lockstep: clips scored side by side, at least 1; 1 under ``carried``.
         advance: told the number of frames done since the last call.
+        look: told of each scored frame; an `MnadError` of it fails the clip.
 
     Returns:
         The scores in the order of the clips, and for each clip that could not be scored the
@@ -143,7 +148,7 @@ def score_clips(
     while waiting or running:
         while waiting and len(running) < lockstep:
             name, path = waiting.pop(0)
-            running.append(_Run(name, intake.frames(path), scorer, scorer.open(last)))
+            running.append(_Run(name, intake.frames(path), scorer, scorer.open(last), look))
         for run in running:
             run.read()
         for run in [r for r in running if r.taken is None]:
@@ -165,8 +170,15 @@ def score_clips(
 class _Run:
     """A clip under way: its frames, its stream, what came of it so far."""
 
-    def __init__(self, name: str, frames: Iterator[Taken], scorer: Scorer, stream: Stream) -> None:
-        self.name, self.stream = name, stream
+    def __init__(
+        self,
+        name: str,
+        frames: Iterator[Taken],
+        scorer: Scorer,
+        stream: Stream,
+        look: Look | None,
+    ) -> None:
+        self.name, self.stream, self._look = name, stream, look
         self.scores = ClipScores(name)
         self.taken: Taken | None = None
         self._network = scorer.runtime.network
@@ -181,16 +193,25 @@ class _Run:
 
     def read(self) -> None:
         """Take the next frame; `taken` is None at the end and at an error."""
+        self.taken = None
+        if self._error is not None:
+            return
         try:
             self.taken = next(self._frames, None)
         except MnadError as error:
-            self._error, self.taken = error, None
+            self._error = error
         if self.taken is not None:
             self._seen.append(self.taken)
 
     def add(self, parts: FrameParts) -> None:
         """Keep the scores of the frame of the window that they belong to."""
-        self.scores.add(parts, self._seen[parts.index - self.stream.pushed])
+        frame = self._seen[parts.index - self.stream.pushed]
+        self.scores.add(parts, frame)
+        if self._look is not None:
+            try:
+                self._look(self.name, frame.number, parts)
+            except MnadError as error:
+                self._error = error
 
     def finish(self) -> ClipScores:
         if self._error is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mnad.evaluation.text import COLUMNS, number
+from mnad.evaluation.kinds_text import number
+from mnad.evaluation.text import COLUMNS
 
 TITLES = COLUMNS | {"causal_micro": "as given"}
 POOLED = {

@@ -2,47 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import torch
 from tqdm.auto import tqdm
 
 from mnad.config import Policy
-from mnad.datasets.clip import Clip, Dataset, Prepared, require_fit, require_labels
+from mnad.datasets.clip import Clip, Dataset, Kind, Prepared, require_fit, require_labels
 from mnad.errors import MnadError
 from mnad.evaluation.clips import ClipScores, Intake, score_clips
-from mnad.evaluation.summary import (
-    arrays,
-    camera_scores,
-    combined,
-    damages,
-    intervals,
-    labels_digest,
-    measure,
-    per_clip_table,
-    plain,
-    single,
-)
-from mnad.metrics.controls import control_scores
+from mnad.evaluation.frames import controls_of, frame_numbers, has
+from mnad.evaluation.images import ImageLook, image_aurocs
+from mnad.evaluation.pixels import PixelLook
+from mnad.evaluation.protocol import protocol_of
+from mnad.evaluation.summary import arrays, camera_scores, combined, plain
+from mnad.evaluation.truth import Maps, Truth
+from mnad.evaluation.whole_clips import clip_numbers, raw_parts
 from mnad.models.folder import Model
 from mnad.runtime.runtime import Runtime
-from mnad.scoring.smooth import SECONDS
 from mnad.scoring.stream import Scorer
 
-PUBLISHED = {
-    ("ped2", "prediction"): 0.970,
-    ("ped2", "reconstruction"): 0.902,
-    ("avenue", "prediction"): 0.885,
-    ("avenue", "reconstruction"): 0.828,
-    ("shanghaitech", "prediction"): 0.705,
-    ("shanghaitech", "reconstruction"): 0.698,
-}
-"""Frame AUC of Table 1 of the paper, per-clip min-max micro."""
+USUAL_POLICY: dict[Kind, Policy] = {"frames": "carried", "clips": "reset", "images": "frozen"}
+"""Of the memory at test time. Whole clips and images are sorted by label, so that a memory carried
+from one to the next would be another for normal and for abnormal ones."""
 
 
 def evaluate_model(
@@ -50,21 +32,24 @@ def evaluate_model(
     dataset: Dataset,
     *,
     runtime: Runtime | None = None,
-    policy: Policy = "carried",
+    policy: Policy | None = None,
     lockstep: int = 1,
     lambda_score: float | None = None,
+    pixels: bool = False,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Score every test clip and measure the scores in every protocol.
+    """Score every test clip and measure the scores as the kind of the data set allows.
 
     Args:
         model: the model.
         dataset: labelled test clips.
         runtime: what computes the scores; None: torch.
         policy: memory at test time: ``carried`` across clips in order (public code), ``reset`` per
-            clip, ``frozen``.
-        lockstep: clips scored side by side; the numbers do not depend on it. Not with ``carried``.
+            clip, ``frozen``; None: `USUAL_POLICY`.
+        lockstep: clips scored side by side; the numbers do not depend on it. Not with ``carried``
+            nor with `pixels`.
         lambda_score: weight of the PSNR part instead of the preset's.
+        pixels: measure where in the frames, too, in the same pass; of images also the heat map.
         progress: show a progress bar.
 
     Returns:
@@ -73,6 +58,7 @@ def evaluate_model(
 
     Raises:
         MnadError: no clip could be scored, or clips lack labels.
+        UsageError: `pixels` without masks, or a network that does not fit the data set.
     """
     require_labels(dataset)
     network = model.config.network
@@ -81,89 +67,97 @@ def evaluate_model(
     require_fit(dataset, taken, network.window, cropped)
     weight = model.config.method.lambda_score if lambda_score is None else lambda_score
     runtime = runtime or model.torch_runtime
+    chosen, policy = policy is not None, policy or USUAL_POLICY[dataset.kind]
+    look = _look(model, dataset, pixels)
     scorer = Scorer(runtime, policy, model.mask, model.blocks)
-    intake = Intake(
-        model.config.network, dataset.rate, model.config.rate, model.regions, dataset.damaged
-    )
+    intake = Intake(network, dataset.rate, model.config.rate, model.regions, dataset.damaged)
     total = sum(clip.length for clip in dataset.test)
     with tqdm(total=total, unit="frame", disable=None if progress else True) as bar:
         clips, failed = score_clips(
             scorer,
             intake,
             [(clip.name, clip.path) for clip in dataset.test],
-            1 if policy == "carried" else lockstep,
+            # Masks of one clip at a time are at hand.
+            1 if policy == "carried" or look is not None else lockstep,
             bar.update,
+            look,
         )
     by_name = {clip.name: clip for clip in dataset.test}
-    if not clips:
-        raise MnadError(f"no clip of {dataset.root} could be scored: {next(iter(failed.values()))}")
     clips = [clip for clip in clips if labels_fit(clip, by_name[clip.name], failed)]
     if not clips:
         raise MnadError(f"no clip of {dataset.root} could be scored: {next(iter(failed.values()))}")
     labels = {c.name: _labels(by_name[c.name])[c.index].astype(float) for c in clips}
-    psnr = arrays(clips, "psnr")
-    distance = arrays(clips, "distance") if model.config.network.memory else None
-    main = combined(psnr, distance, weight, model.reference)
-    found = measure(labels, main)
-    parts = {"psnr": measure(labels, single(psnr, -1.0))["auc"]}
-    parts["distance"] = (
-        measure(labels, single(distance))["auc"]
-        if distance is not None
-        else dict.fromkeys(parts["psnr"])
-    )
-    camera = None
-    if model.reference is not None:
-        parts["peak"] = measure(labels, single(arrays(clips, "peak")))["auc"]
-        camera = camera_scores(clips, model.reference)
-        parts["camera"] = measure(labels, single(camera))["auc"]
-    result = {
-        "dataset": dataset.name,
-        "clips": len(clips),
-        "frames": sum(clip.length for clip in dataset.test if clip.name in labels),
-        "scored_frames": sum(len(y) for y in labels.values()),
-        "abnormal_frames": int(sum(y.sum() for y in labels.values())),
-        **found,
-        "auc_interval_95": intervals(labels, main),
-        "parts": parts,
-        "controls": _controls(clips, by_name, Intake(network, damaged=dataset.damaged), labels),
-        "macro": per_clip_table(labels, main),
-        "damage": damages(labels, main),
-        "protocol": _protocol(model, dataset, runtime, policy, weight, clips, labels),
-        "failed": failed,
-        "frames_detail": {
-            clip.name: {
-                "index": clip.index,
-                "seconds": clip.seconds,
-                "psnr": clip.psnr,
-                "distance": clip.distance,
-                "regular": clip.regular,
-                "peak": clip.peak,
-                "camera": None if camera is None else camera[clip.name],
-                "per_clip": main.per_clip[clip.name],
-                "whole_set": main.whole_set[clip.name],
-                "score": main.causal[clip.name] if main.causal is not None else None,
-                "label": labels[clip.name].astype(int),
-                "updated": clip.updated,
-            }
-            for clip in clips
-        },
+    distance = arrays(clips, "distance") if has(clips, "distance") else None
+    main = combined(arrays(clips, "psnr"), distance, weight, model.reference)
+    camera = None if model.reference is None else camera_scores(clips, model.reference)
+    ahead = dataset.kind == "frames"
+    numbers: dict[str, Any]
+    if isinstance(look, ImageLook):
+        parts = {**look.highest(labels), **raw_parts(clips, main.causal, None)}
+        if model.reference is not None:
+            parts["peak"] = arrays(clips, "peak")
+        numbers = {"image_auroc": image_aurocs(parts)}
+        numbers["localisation"] = look.numbers(dataset.mask_source)
+    else:
+        plainly = Intake(network, damaged=dataset.damaged)
+        controls = controls_of(clips, by_name, plainly)
+        if ahead:
+            numbers = frame_numbers(clips, labels, main, camera, controls)
+        else:
+            numbers = clip_numbers(labels, raw_parts(clips, main.causal, camera), controls)
+        if look is not None:
+            numbers["pixels"] = look.numbers(dataset.mask_source, list(failed))
+    detail = {
+        clip.name: {
+            "index": clip.index,
+            "seconds": clip.seconds,
+            "psnr": clip.psnr,
+            "distance": clip.distance,
+            "regular": clip.regular,
+            "peak": clip.peak,
+            "camera": None if camera is None else camera[clip.name],
+            "per_clip": main.per_clip[clip.name] if ahead else None,
+            "whole_set": main.whole_set[clip.name] if ahead else None,
+            "score": main.causal[clip.name] if main.causal is not None else None,
+            "label": labels[clip.name].astype(int),
+            "updated": clip.updated,
+        }
+        for clip in clips
     }
+    if isinstance(look, ImageLook):
+        for name, scores in look.highest(labels)["highest_error"].items():
+            detail[name]["highest_error"] = scores
+    return _plain(
+        {
+            "dataset": dataset.name,
+            "kind": dataset.kind,
+            "clips": len(clips),
+            "frames": sum(clip.length for clip in dataset.test if clip.name in labels),
+            "scored_frames": sum(len(y) for y in labels.values()),
+            "abnormal_frames": int(sum(y.sum() for y in labels.values())),
+            **numbers,
+            "protocol": protocol_of(model, dataset, runtime, policy, weight, chosen, clips, labels),
+            "failed": failed,
+            "frames_detail": detail,
+        }
+    )
+
+
+def _look(model: Model, dataset: Dataset, pixels: bool) -> ImageLook | PixelLook | None:
+    """What is to be seen of the frames besides their scores."""
+    crop = model.regions
+    if dataset.kind == "images":
+        maps = Maps.of_model(model, heat=pixels)
+        return ImageLook(maps, Truth.of_dataset(dataset, crop), dataset)
+    if not pixels:
+        return None
+    most = sum(clip.length for clip in dataset.test)
+    return PixelLook(Maps.of_model(model), Truth.of_dataset(dataset, crop), most)
+
+
+def _plain(result: dict[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = plain(result)
     return out
-
-
-def camera_rule(model: Model) -> dict[str, Any] | None:
-    """How the score for cameras is made, and what it rests on."""
-    reference, calibration = model.reference, model.calibration
-    if reference is None:
-        return None
-    return {
-        "block": reference.block,
-        "smoothing_seconds": SECONDS,
-        "normal_frames": "trained on" if calibration is None else "held out",
-        "calibration": None if calibration is None else calibration.sentences(),
-        "threshold": None if calibration is None else calibration.threshold.score,
-    }
 
 
 def _labels(clip: Clip) -> np.ndarray[Any, Any]:
@@ -180,74 +174,3 @@ def labels_fit(scored: ClipScores, clip: Clip, failed: dict[str, str]) -> bool:
         "label every frame of it."
     )
     return False
-
-
-def _controls(
-    clips: Sequence[ClipScores],
-    by_name: Mapping[str, Clip],
-    intake: Intake,
-    labels: Mapping[str, Any],
-) -> dict[str, dict[str, float | None]]:
-    scores: dict[str, dict[str, Any]] = {}
-    for number, clip in enumerate(clips):
-        frames = intake.frames(by_name[clip.name].path)
-        whole = control_scores((frame.pixels for frame in frames), number)
-        for name, values in whole.items():
-            scores.setdefault(name, {})[clip.name] = values[clip.index]
-    return {name: measure(labels, single(part))["auc"] for name, part in scores.items()}
-
-
-def _protocol(
-    model: Model,
-    dataset: Dataset,
-    runtime: Runtime,
-    policy: Policy,
-    weight: float,
-    clips: Sequence[ClipScores],
-    labels: Mapping[str, Any],
-) -> dict[str, Any]:
-    method, network = model.config.method, model.config.network
-    updated = [u for clip in clips for u in clip.updated]
-    weights = hashlib.sha256()
-    for name, tensor in sorted(model.network.state_dict().items()):
-        weights.update(name.encode() + tensor.cpu().numpy().tobytes())
-    return {
-        "dataset": str(dataset.name),
-        "label_source": dataset.label_source,
-        "labels_sha256": labels_digest(labels),
-        "warnings": list(dataset.warnings),
-        "first_frames": f"{network.target} not scored at the start of each clip, "
-        f"{network.window - 1 - network.target} at its end",
-        "preset": model.config.preset,
-        "task": network.task,
-        "lambda": weight if network.memory else 1.0,
-        "camera": camera_rule(model),
-        "normalisation": "each part by its clip (looks ahead), by the whole set (looks ahead), "
-        "or by its rank among training frames (causal); no smoothing",
-        "memory": {
-            "policy": policy if network.memory else "none",
-            "order": "clips in natural order" if policy == "carried" else "independent",
-            "gamma": method.gamma,
-            "regular_error": method.regular_error,
-            "share_of_frames_that_updated": float(np.mean(updated)),
-        },
-        "macro_rule": "mean of per-clip AUC of per-clip min-max scores; one-class clips skipped",
-        "eer_rule": "interpolated on the ROC curve",
-        "ap_rule": "step sum",
-        "interval_rule": "95 % bootstrap over clips, 2,000 draws, seed 0",
-        "selection": "last epoch",
-        "training": model.training,
-        "weights_sha256": weights.hexdigest(),
-        "published": {
-            "auc": PUBLISHED.get((dataset.name, network.task)),
-            "protocol": "per_clip_minmax_micro, paper's Table 1",
-        },
-        "versions": {
-            "mnad": version("mnad"),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-        "device": runtime.device.type,
-        "runtime": runtime.name,
-    }

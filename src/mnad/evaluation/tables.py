@@ -48,6 +48,18 @@ def clips_csv(result: Mapping[str, Any]) -> str:
     return _csv(("clip", "normal", "abnormal", "auc", *head), rows)
 
 
+def clip_scores_csv(result: Mapping[str, Any]) -> str:
+    """A row for each clip of an evaluation of whole clips: label, length, scores by pooling."""
+    scores = list(result["video_auc"])
+    rows = []
+    for name, clip in result["clip_scores"].items():
+        pooled = [value for score in scores for value in clip[score].values()]
+        rows.append((name, clip["label"], clip["frames"], *pooled))
+    poolings = list(next(iter(result["video_auc"].values())))
+    head = [f"{score}_{pooling}" for score in scores for pooling in poolings]
+    return _csv(("clip", "label", "frames", *head), rows)
+
+
 def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

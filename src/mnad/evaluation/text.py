@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mnad.evaluation.kinds_text import kind_text, number, pixel_lines
+
 COLUMNS = {
     "per_clip_minmax_micro": "per clip",
     "whole_set_minmax_micro": "whole set",
@@ -34,6 +36,8 @@ def rows_of(result: Mapping[str, Any]) -> list[tuple[str, dict[str, float | None
 
 def report_text(result: dict[str, Any]) -> str:
     """The numbers, then what they mean; the argument is what `evaluate` returns."""
+    if result["kind"] != "frames":
+        return kind_text(result)
     protocol, memory = result["protocol"], result["protocol"]["memory"]
     lines = [
         f"{result['dataset']}: {result['clips']} clips, {result['scored_frames']} of "
@@ -72,12 +76,9 @@ def report_text(result: dict[str, Any]) -> str:
             for name, c in macro["clips"].items()
         )
     )
+    if "pixels" in result:
+        lines += ["", *pixel_lines(result), ""]
     published = protocol["published"]["auc"]
     if published is not None:
         lines.append(f"published, per clip: {published:.3f} (paper, Table 1)")
     return "\n".join(lines)
-
-
-def number(value: float | None) -> str:
-    """Four digits after the point, a dash for what is undefined."""
-    return "-" if value is None else f"{value:.4f}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mnad.evaluation.text import number
+from mnad.evaluation.kinds_text import number
 
 
 def sparsity(memory: Mapping[str, Any]) -> str:

@@ -32,7 +32,8 @@ class RegionMetrics:
         tbdc: of tracks, likewise.
         regions: ground-truth boxes.
         tracks: how many tracks they form.
-        detections: how many, or of a sweep how many at the lowest threshold.
+        detections: how many, or of a sweep how many at the lowest threshold; of one that left
+            thresholds out, how many at the first of them until then.
         frames: test frames, normal and abnormal.
         fpr_reached: highest false positive rate up to 1 that was seen; from there to 1 the curves
             are taken to be flat.

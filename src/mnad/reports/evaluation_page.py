@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnad.evaluation.detail import APART, MOST_OF_A_CLIP, Chosen, Moment
-from mnad.evaluation.text import COLUMNS, number, rows_of
-from mnad.metrics.curves import Band, Curves
+from mnad.evaluation.kinds_text import number, pixel_gaps, pixel_table
+from mnad.evaluation.text import COLUMNS, rows_of
+from mnad.metrics.curves import Curves
+from mnad.reports.facts import flat
 from mnad.reports.figures import envelope
 from mnad.reports.heat import HOTTEST, ErrorScale
 from mnad.reports.html import write_html
 from mnad.reports.pictures import data_address, peak_jpeg, svg_path
+from mnad.reports.rates import rates_data, rates_plot
 
 if TYPE_CHECKING:
     from mnad.evaluation.again import Seen
-
-Array = NDArray[np.float64]
 
 PAPER = "per_clip_minmax_micro"
 """The protocol of the paper, and of the published numbers."""
@@ -92,9 +91,11 @@ def _content(report: EvaluationReport) -> dict[str, Any]:
     names = list(result["frames_detail"])
     clips = [_clip(report, name) for name in names]
     rates = [
-        _rates(report, "ROC curve", "false positive rate", "true positive rate"),
-        _rates(report, "Precision and recall", "recall", "precision"),
+        rates_plot(result, report.curves, "ROC curve", "false positive rate", "true positive rate"),
+        rates_plot(result, report.curves, "Precision and recall", "recall", "precision"),
     ]
+    pixels = result.get("pixels")
+    protocol = {**result["protocol"], **({"pixels": pixels["protocol"]} if pixels else {})}
     return {
         "title": f"{report.model} on {result['dataset']}",
         "verdict": verdict(report),
@@ -107,6 +108,7 @@ def _content(report: EvaluationReport) -> dict[str, Any]:
             for protocol in COLUMNS
         ],
         "published": _published(result),
+        "pixels": None if pixels is None else _pixels(result),
         "chosen": COLUMNS[report.chosen.protocol],
         "looks_ahead": report.chosen.protocol != "causal_micro",
         "one_part": report.chosen == ("whole_set", "causal_micro"),
@@ -122,13 +124,13 @@ def _content(report: EvaluationReport) -> dict[str, Any]:
         "mistake": lambda one: _mistake(one, names),
         "one_class": result["macro"]["one_class_clips"],
         "padded": number(result["macro"]["padded_auc"]),
-        "protocol": list(_flat(result["protocol"])),
+        "protocol": list(flat(protocol)),
         "files": report.files or {},
         "data": {
             "clips": [_data(result["frames_detail"][name], report.chosen.key) for name in names],
             "chosen": COLUMNS[report.chosen.protocol],
             "rates": [
-                [_rates_data(c, kind, COLUMNS[p]) for p, c in report.curves.items()]
+                [rates_data(c, kind, COLUMNS[p]) for p, c in report.curves.items()]
                 for kind in (0, 1)
             ],
         },
@@ -142,6 +144,20 @@ def _facts(result: Mapping[str, Any]) -> Iterator[str]:
     yield f"{result['abnormal_frames']:,} of them abnormal"
     yield f"memory: {protocol['memory']['policy']}"
     yield f"{protocol['runtime']} on {protocol['device']}"
+
+
+def _pixels(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Where in the frames: the table, what its maps are, what it leaves out."""
+    table, found = pixel_table(result), result["pixels"]
+    return {
+        "columns": table.columns,
+        "rows": [(name, [number(value) for value in values]) for name, values in table.rows],
+        "maps": found["protocol"]["maps"],
+        "frames": found["frames"],
+        "clips": found["clips"],
+        "resized": found["protocol"]["resized"],
+        "gaps": pixel_gaps(result),
+    }
 
 
 def _published(result: Mapping[str, Any]) -> dict[str, str] | None:
@@ -198,65 +214,6 @@ def _data(detail: Mapping[str, Any], key: str) -> dict[str, Any]:
     }
 
 
-def _rates(report: EvaluationReport, title: str, across: str, up: str) -> dict[str, Any]:
-    """A plot of rates: of each protocol the curve and its band as SVG paths over 0..1."""
-    roc = title.startswith("ROC")
-    result = report.result
-    lines = []
-    for protocol, curves in report.curves.items():
-        x, y = (curves.fpr, curves.tpr) if roc else _corners(curves.recall, curves.precision)
-        area = result["auc" if roc else "ap"][protocol]
-        lines.append(
-            {
-                "name": COLUMNS[protocol],
-                "area": number(area),
-                "line": _polyline(x, y),
-                "band": _outline(curves.roc_band if roc else curves.pr_band),
-            }
-        )
-    share = result["abnormal_frames"] / max(1, result["scored_frames"])
-    return {
-        "title": title,
-        "across": across,
-        "up": up,
-        "area": "AUC" if roc else "AP",
-        "chance": "M0 1L1 0" if roc else f"M0 {1 - share:.4f}H1",
-        "lines": lines,
-    }
-
-
-def _rates_data(curves: Curves, kind: int, name: str) -> dict[str, Any]:
-    if kind == 0:
-        x, y, band = curves.fpr, curves.tpr, curves.roc_band
-    else:
-        x, y, band = curves.recall, curves.precision, curves.pr_band
-    return {
-        "name": name,
-        "x": np.round(x, 5).tolist(),
-        "y": np.round(y, 5).tolist(),
-        "band": None
-        if band is None
-        else [np.round(v, 4).tolist() for v in (band.x, band.low, band.high)],
-    }
-
-
-def _corners(recall: Array, precision: Array) -> tuple[Array, Array]:
-    """The corners of the steps of a precision-recall curve."""
-    return np.repeat(np.append(0, recall), 2)[1:-1], np.repeat(precision, 2)
-
-
-def _polyline(x: Array, y: Array) -> str:
-    return "M" + "L".join(f"{a:.5f} {1 - b:.5f}" for a, b in zip(x, y, strict=True))
-
-
-def _outline(band: Band | None) -> str:
-    if band is None:
-        return ""
-    back = slice(None, None, -1)
-    x, y = np.append(band.x, band.x[back]), np.append(band.high, band.low[back])
-    return _polyline(x, y) + "Z"
-
-
 def _table(report: EvaluationReport, names: Sequence[str]) -> list[dict[str, Any]]:
     """A row for each clip, the one that costs most first."""
     result, protocol = report.result, report.chosen.protocol
@@ -293,15 +250,3 @@ def _mistake(mistake: Mistake, names: Sequence[str]) -> dict[str, Any]:
         "picture": data_address(peak_jpeg(seen.picture, width=360)),
         "heat": data_address(peak_jpeg(seen.picture, error=heat, scale=scale, width=360)),
     }
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Nested facts as lines, in their order."""
-    for key, inner in value.items():
-        name = f"{prefix}{key}".replace("_", " ")
-        if isinstance(inner, Mapping):
-            yield from _flat(inner, f"{name}: ")
-        elif isinstance(inner, str):
-            yield name, inner
-        else:
-            yield name, json.dumps(inner)

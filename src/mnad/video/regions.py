@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from mnad.errors import MnadError, UsageError
 
+Kind = TypeVar("Kind", bound=np.generic)
 Polygon = tuple[tuple[float, float], ...]
 
 SAMPLES = 8
@@ -130,8 +131,11 @@ class Regions:
         """
         return _mask(self, height, width)
 
-    def crop_of(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The part of a frame (H, W, …) within the crop, at least one pixel: a view, no copy."""
+    def crop_of(self, pixels: NDArray[Kind]) -> NDArray[Kind]:
+        """The part of a frame or of its mask (H, W, …) within the crop: a view, no copy.
+
+        It has at least one pixel.
+        """
         if self.crop is None:
             return pixels
         left, top, right, bottom = self.crop

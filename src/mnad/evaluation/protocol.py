@@ -1,0 +1,126 @@
+"""What the numbers of an evaluation depend on, and what was published."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from mnad.config import Policy
+from mnad.datasets.clip import Dataset, Kind
+from mnad.evaluation.clips import ClipScores
+from mnad.evaluation.images import image_protocol
+from mnad.evaluation.summary import labels_digest
+from mnad.evaluation.whole_clips import clip_protocol
+from mnad.models.folder import Model
+from mnad.runtime.runtime import Runtime
+from mnad.scoring.smooth import SECONDS
+
+PUBLISHED = {
+    ("ped2", "prediction"): 0.970,
+    ("ped2", "reconstruction"): 0.902,
+    ("avenue", "prediction"): 0.885,
+    ("avenue", "reconstruction"): 0.828,
+    ("shanghaitech", "prediction"): 0.705,
+    ("shanghaitech", "reconstruction"): 0.698,
+}
+"""Frame AUC of Table 1 of the paper, per-clip min-max micro."""
+
+
+def camera_rule(model: Model) -> dict[str, Any] | None:
+    """How the score for cameras is made, and what it rests on."""
+    reference, calibration = model.reference, model.calibration
+    if reference is None:
+        return None
+    return {
+        "block": reference.block,
+        "smoothing_seconds": SECONDS,
+        "normal_frames": "trained on" if calibration is None else "held out",
+        "calibration": None if calibration is None else calibration.sentences(),
+        "threshold": None if calibration is None else calibration.threshold.score,
+    }
+
+
+def protocol_of(
+    model: Model,
+    dataset: Dataset,
+    runtime: Runtime,
+    policy: Policy,
+    weight: float,
+    chosen: bool,
+    clips: Sequence[ClipScores],
+    labels: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Everything that the numbers depend on.
+
+    Args:
+        model: the model.
+        dataset: what it was evaluated on.
+        runtime: what computed the scores.
+        policy: of the memory.
+        weight: of the PSNR in the combined score.
+        chosen: whether the policy was asked for.
+        clips: their scores.
+        labels: of the scored frames.
+    """
+    method, network = model.config.method, model.config.network
+    updated = [u for clip in clips for u in clip.updated]
+    weights = hashlib.sha256()
+    for name, tensor in sorted(model.network.state_dict().items()):
+        weights.update(name.encode() + tensor.cpu().numpy().tobytes())
+    return {
+        "dataset": str(dataset.name),
+        "label_source": dataset.label_source,
+        "labels_sha256": labels_digest(labels),
+        "warnings": list(dataset.warnings),
+        "first_frames": f"{network.target} not scored at the start of each clip, "
+        f"{network.window - 1 - network.target} at its end",
+        "preset": model.config.preset,
+        "task": network.task,
+        "lambda": weight if network.memory else 1.0,
+        "camera": camera_rule(model),
+        **_rules(dataset.kind),
+        "memory": {
+            "policy": policy if network.memory else "none",
+            "order": "clips in natural order" if policy == "carried" else "independent",
+            "chosen": "by the caller" if chosen else f"usual for {dataset.kind}",
+            "gamma": method.gamma,
+            "regular_error": method.regular_error,
+            "share_of_frames_that_updated": float(np.mean(updated)),
+        },
+        "selection": "last epoch",
+        "training": model.training,
+        "weights_sha256": weights.hexdigest(),
+        "published": {
+            "auc": PUBLISHED.get((dataset.name, network.task)),
+            "protocol": "per_clip_minmax_micro, paper's Table 1",
+        },
+        "versions": {
+            "mnad": version("mnad"),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "device": runtime.device.type,
+        "runtime": runtime.name,
+    }
+
+
+def _rules(kind: Kind) -> dict[str, Any]:
+    if kind == "clips":
+        return clip_protocol()
+    if kind == "images":
+        return image_protocol()
+    return {
+        "normalisation": "each part by its clip (looks ahead), by the whole set (looks ahead), "
+        "or by its rank among training frames (causal); no smoothing",
+        "macro_rule": "mean of per-clip AUC of per-clip min-max scores; one-class clips skipped",
+        "eer_rule": "interpolated on the ROC curve",
+        "ap_rule": "step sum",
+        "interval_rule": "95 % bootstrap over clips, 2,000 draws, seed 0",
+    }

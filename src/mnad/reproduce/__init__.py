@@ -1,0 +1,1 @@
+"""Train and evaluate by the published setting, and put ours beside the published number."""

@@ -1,0 +1,188 @@
+"""One model for each class, trained and evaluated where it is not yet; killed, it goes on."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mnad.errors import MnadError, UsageError
+from mnad.reproduce.published import Name, Publication, Setting, overridden
+from mnad.reproduce.summary import average, key_numbers, protocol_of
+from mnad.writing import make_folder, write
+
+_LOG = logging.getLogger("mnad")
+SETTING = "setting.json"
+RESULT = "reproduce.json"
+EVALUATION = "evaluation.json"
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What is to be reproduced, and where.
+
+    Args:
+        name: of the data set.
+        path: of it.
+        out: folder for the models and their evaluations.
+        setting: how models are trained and tested.
+        usual: the published setting.
+        seed: of the training.
+        pixels: whether pixels are measured.
+        publication: what was published.
+    """
+
+    name: Name
+    path: Path
+    out: Path
+    setting: Setting
+    usual: Setting
+    seed: int
+    pixels: bool
+    publication: Publication
+
+    def run(
+        self,
+        classes: Mapping[str, str],
+        train: Callable[[str, Path], object],
+        evaluate: Callable[[Path, str, Path], object],
+    ) -> dict[str, Any]:
+        """Do what is missing and put the numbers beside the published ones.
+
+        Args:
+            classes: name to spec of each.
+            train: given a spec and the folder of a model that is not finished.
+            evaluate: given a model, a spec and the folder for the evaluation, in which it writes
+                `EVALUATION`.
+
+        Returns:
+            What ``reproduce.json`` holds; ``failed`` names the classes and clips that failed.
+
+        Raises:
+            UsageError: the folder holds a reproduction in another setting.
+            MnadError: no class could be trained and evaluated.
+        """
+        self._claim()
+        found: dict[str, dict[str, Any]] = {}
+        failed: dict[str, str] = {}
+        for count, (name, spec) in enumerate(classes.items(), 1):
+            folder = self.out / name
+            if len(classes) > 1:
+                _LOG.info("%s: class %d of %d", name, count, len(classes))
+            try:
+                if not (folder / "model" / "config.json").exists():
+                    train(spec, folder / "model")
+                file = folder / EVALUATION
+                before = json.loads(file.read_text()) if file.exists() else None
+                # Clips that failed are tried again.
+                if before is None or before["failed"]:
+                    evaluate(folder / "model", spec, folder)
+                    before = json.loads(file.read_text())
+                found[name] = before
+            except MnadError as error:
+                if len(classes) == 1:
+                    raise
+                failed[name] = str(error)
+                _LOG.warning("%s: %s", name, error)
+        if not found:
+            raise MnadError(f"no class of {self.path} came through: {next(iter(failed.values()))}")
+        result = self._result(found, failed)
+        write(self.out / RESULT, json.dumps(result, indent=1) + "\n")
+        return result
+
+    def _claim(self) -> None:
+        """Note the setting in the folder, or see that what is there was made in it."""
+        now: dict[str, Any] = {
+            "name": self.name,
+            "path": str(self.path.resolve()),
+            "seed": self.seed,
+            "pixels": self.pixels,
+            **asdict(self.setting),
+        }
+        make_folder(self.out)
+        file = self.out / SETTING
+        try:
+            before = json.loads(file.read_text()) if file.exists() else now
+        except (OSError, ValueError) as error:
+            raise MnadError(f"{file} cannot be read ({error}); give another --out.") from None
+        differ = [
+            f"{name} {before.get(name)}, not {value}"
+            for name, value in now.items()
+            if before.get(name) != value
+        ]
+        if differ:
+            raise UsageError(
+                f"{self.out} holds a reproduction in another setting ({'; '.join(differ)}); go on "
+                "with it by the command that began it, or give another --out."
+            )
+        write(file, json.dumps(now, indent=1) + "\n")
+
+    def _result(
+        self, found: Mapping[str, dict[str, Any]], failed: Mapping[str, str]
+    ) -> dict[str, Any]:
+        classes = {
+            name: {
+                "numbers": key_numbers(one),
+                "warnings": one["protocol"]["warnings"],
+                "failed": one["failed"],
+                "labels_sha256": one["protocol"]["labels_sha256"],
+                "weights_sha256": one["protocol"]["weights_sha256"],
+            }
+            for name, one in found.items()
+        }
+        first = next(iter(found.values()))
+        differs = list(self._differs(found))
+        return {
+            "name": self.name,
+            "seed": self.seed,
+            "setting": asdict(self.setting),
+            "overrides": overridden(asdict(self.usual), asdict(self.setting)),
+            "ours": average([one["numbers"] for one in classes.values()]),
+            "published": {
+                "figures": {key: asdict(one) for key, one in self.publication.figures.items()},
+                "source": self.publication.source,
+                "protocol": self.publication.protocol,
+            },
+            "like_with_like": bool(self.publication.figures) and not differs,
+            "differs": differs,
+            "protocol": protocol_of(first),
+            "classes_published": self.publication.classes,
+            "classes": classes,
+            "failed": {
+                **failed,
+                **{f"{n}, {c}": s for n, one in found.items() for c, s in one["failed"].items()},
+            },
+            "versions": first["protocol"]["versions"],
+            "device": first["protocol"]["device"],
+        }
+
+    def _differs(self, found: Mapping[str, dict[str, Any]]) -> list[str]:
+        """All that stands between ours and the published number."""
+        setting = overridden(asdict(self.usual), asdict(self.setting))
+        unpublished = bool(self.publication.unknown)
+        whose = "the paper's for its own data sets is" if unpublished else "the published one is"
+        told = [
+            f"{name.replace('_', ' ')} is {ours:g}, {whose} {theirs:g}."
+            if isinstance(ours, int | float)
+            else f"{name.replace('_', ' ')} is {ours}, {whose} {theirs}."
+            for name, (theirs, ours) in setting.items()
+        ]
+        told += self.publication.unknown
+        if len(found) < self.publication.classes:
+            told.append(
+                f"Ours is over {len(found)} of the {self.publication.classes} classes that were "
+                "published."
+            )
+        for name, one in found.items():
+            warnings = one["protocol"]["warnings"]
+            if warnings:
+                told.append(
+                    f"The data of {name} differ from the official ones in {len(warnings)} way(s): "
+                    f"{warnings[0]}"
+                )
+            if one["failed"]:
+                told.append(f"{len(one['failed'])} clip(s) of {name} could not be scored.")
+        return told
