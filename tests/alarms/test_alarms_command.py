@@ -96,10 +96,10 @@ def test_a_child_left_in_the_background_does_not_hold_it_up(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     child = tmp_path / "child"
-    command = Command(["sh", "-c", f"sleep 5 & echo $! > {child}; echo said"], tmp_path)
+    command = Command(["sh", "-c", f"sleep 60 & echo $! > {child}; echo said"], tmp_path)
     thread = threading.Thread(target=command.deliver, args=(MESSAGE,), daemon=True)
     thread.start()
-    thread.join(4)
+    thread.join(45)
     assert not thread.is_alive()
     assert alive(int(child.read_text()))
     os.kill(int(child.read_text()), 9)
