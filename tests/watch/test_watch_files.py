@@ -240,7 +240,9 @@ def test_of_30_frames_per_second_a_model_of_10_scores_every_third(
 
 def middle() -> Detector:
     """An untrained network that is shown 16 frames and scores the ninth."""
-    network = NetworkConfig("reconstruction", 16, 1, 0.05, True, 10, 32, 32)
+    network = NetworkConfig(
+        task="reconstruction", frames_in=16, channels=1, width=0.05, height=32, image_width=32
+    )
     config = ModelConfig(network)
     return Detector(Model(config, build_network(config).eval().requires_grad_(False)))
 
