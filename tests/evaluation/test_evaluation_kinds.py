@@ -134,6 +134,20 @@ def test_mvtec_ad(tmp_path: Path) -> None:
         (found, nothing if name == "good" else mask) for name, own in maps.items() for found in own
     ]
     highest = {name: [float(found.max()) for found in own] for name, own in maps.items()}
+    assert set(result["controls"]) == {"constant", "random", "mean_intensity"}
+    bright = {
+        folder.name: [
+            float(cv2.resize(cv2.imread(str(file), 0), (32, 32)).mean())
+            for file in sorted(folder.glob("*.png"))
+        ]
+        for folder in (home / "test").iterdir()
+    }
+    others = [value for name, own in bright.items() if name != "good" for value in own]
+    truth = [0] * len(bright["good"]) + [1] * len(others)
+    assert result["controls"]["constant"]["all"] == 0.5
+    assert result["controls"]["mean_intensity"]["all"] == pytest.approx(
+        roc_auc_score(truth, bright["good"] + others)
+    )
     aurocs = result["image_auroc"]["highest_error"]
     defects = ("broken_large", "contamination")
     for name in defects:

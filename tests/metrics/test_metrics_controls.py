@@ -78,6 +78,8 @@ def test_block_maximum_of_extreme_maps() -> None:
 def test_control_scores_of_a_clip() -> None:
     clip = frames(3)
     scores = control_scores(iter(clip), clip=7, block=4)
+    assert scores["constant"].tolist() == [0] * 5
+    assert scores["random"].tolist() == np.random.default_rng(7).random(5).tolist()
     assert scores["frame_index"].tolist() == [0, 1, 2, 3, 4]
     assert scores["clip_id"].tolist() == [7] * 5
     assert scores["mean_intensity"] == pytest.approx(clip.mean(axis=(1, 2, 3)) / 255)
@@ -141,4 +143,5 @@ def test_ped2_controls(data: Path) -> None:
     assert found["squared_difference"] == pytest.approx((0.798, 0.914), abs=0.002)
     assert found["squared_difference_block"] == pytest.approx((0.887, 0.901), abs=0.002)
     assert found["frame_index"] == pytest.approx((0.739, 0.746), abs=0.001)
-    assert found["clip_id"][1] == 0.5
+    assert found["clip_id"][1] == 0.5 and found["constant"] == (0.5, 0.5)
+    assert found["random"] == pytest.approx((0.5, 0.5), abs=0.04)

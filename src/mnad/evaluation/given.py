@@ -20,6 +20,7 @@ from mnad.evaluation.summary import (
     plain,
     single,
 )
+from mnad.metrics.controls import blind_scores
 from mnad.metrics.scores import checked_scores
 from mnad.metrics.video import video_metrics
 
@@ -105,7 +106,9 @@ def _frame_level(
     clips: Mapping[str, Matched], labels: dict[str, Floats], given: dict[str, Floats]
 ) -> dict[str, Any]:
     main = single(given)
+    blind = {name: blind_scores(len(c.frames), n) for n, (name, c) in enumerate(clips.items())}
     controls = {
+        **{key: {name: own[key] for name, own in blind.items()} for key in ("constant", "random")},
         "frame_index": {name: clip.frames.astype(np.float64) for name, clip in clips.items()},
         "clip_id": {
             name: np.full(len(clip.frames), float(number))

@@ -160,6 +160,15 @@ def _of_folders(part: PerClip) -> dict[str, float | None]:
     return {"all": image_auroc(good, pooled), "mean": mean, **found}
 
 
+CONTROLS = ("constant", "random", "mean_intensity")
+"""Images of a folder have no order, so that only these are controls of them."""
+
+
+def image_controls(controls: Mapping[str, PerClip]) -> dict[str, dict[str, float | None]]:
+    """AUROC of images by the controls, as `image_aurocs`."""
+    return image_aurocs({name: controls[name] for name in CONTROLS})
+
+
 def image_protocol() -> dict[str, Any]:
     """What stands in the protocol in place of the rules of frame AUC."""
     return {

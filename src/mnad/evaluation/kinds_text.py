@@ -53,6 +53,10 @@ def image_table(result: Mapping[str, Any]) -> Table:
     found = result["image_auroc"]
     groups = list(next(iter(found.values())))
     rows = [(SCORES[name], [own[group] for group in groups]) for name, own in found.items()]
+    rows += [
+        (f"control: {name.replace('_', ' ')}", [own[group] for group in groups])
+        for name, own in result["controls"].items()
+    ]
     return Table("image AUROC", [group.replace("_", " ") for group in groups], rows)
 
 

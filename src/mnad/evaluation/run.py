@@ -12,7 +12,7 @@ from mnad.datasets.clip import Clip, Dataset, Kind, Prepared, require_fit, requi
 from mnad.errors import MnadError
 from mnad.evaluation.clips import ClipScores, Intake, score_clips
 from mnad.evaluation.frames import controls_of, frame_numbers, has
-from mnad.evaluation.images import ImageLook, image_aurocs
+from mnad.evaluation.images import ImageLook, image_aurocs, image_controls
 from mnad.evaluation.pixels import PixelLook
 from mnad.evaluation.protocol import protocol_of
 from mnad.evaluation.summary import arrays, camera_scores, combined, plain
@@ -92,21 +92,19 @@ def evaluate_model(
     camera = None if model.reference is None else camera_scores(clips, model.reference)
     ahead = dataset.kind == "frames"
     numbers: dict[str, Any]
+    controls = controls_of(clips, by_name, Intake(network, damaged=dataset.damaged))
     if isinstance(look, ImageLook):
         parts = {**look.highest(labels), **raw_parts(clips, main.causal, None)}
         if model.reference is not None:
             parts["peak"] = arrays(clips, "peak")
-        numbers = {"image_auroc": image_aurocs(parts)}
+        numbers = {"image_auroc": image_aurocs(parts), "controls": image_controls(controls)}
         numbers["localisation"] = look.numbers(dataset.mask_source)
+    elif ahead:
+        numbers = frame_numbers(clips, labels, main, camera, controls)
     else:
-        plainly = Intake(network, damaged=dataset.damaged)
-        controls = controls_of(clips, by_name, plainly)
-        if ahead:
-            numbers = frame_numbers(clips, labels, main, camera, controls)
-        else:
-            numbers = clip_numbers(labels, raw_parts(clips, main.causal, camera), controls)
-        if look is not None:
-            numbers["pixels"] = look.numbers(dataset.mask_source, list(failed))
+        numbers = clip_numbers(labels, raw_parts(clips, main.causal, camera), controls)
+    if isinstance(look, PixelLook):
+        numbers["pixels"] = look.numbers(dataset.mask_source, list(failed))
     detail = {
         clip.name: {
             "index": clip.index,

@@ -13,7 +13,10 @@ from mnad.evaluation.summary import PerClip, arrays
 from mnad.metrics.frame import bootstrap_auc
 from mnad.metrics.video import POOLINGS, video_metrics
 
-CONTROLS = ("mean_intensity", "squared_difference", "squared_difference_block")
+CONTROLS = (
+    *("constant", "random", "mean_intensity"),
+    *("squared_difference", "squared_difference_block"),
+)
 """The number of a frame or of its clip is no control of clips: their length is."""
 
 

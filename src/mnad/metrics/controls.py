@@ -74,7 +74,8 @@ def control_scores(frames: Iterable[Frame], clip: int = 0, block: int = 36) -> d
         block: side of the block in pixels, as for `block_maximum`.
 
     Returns:
-        Name to (T,) score, high = abnormal: ``frame_index`` from 0; ``clip_id``, the clip's number
+        Name to (T,) score, high = abnormal: ``constant``, 0; ``random``, uniform in 0..1, seeded by
+        the clip's number; ``frame_index`` from 0; ``clip_id``, the clip's number
         throughout; ``mean_intensity``, 0..1; ``squared_difference``, the mean to the frame before,
         0..1; ``squared_difference_block``, its block maximum, 0..1. The differences of the first
         frame are 0.
@@ -99,11 +100,23 @@ def control_scores(frames: Iterable[Frame], clip: int = 0, block: int = 36) -> d
         previous = frame.copy()
     table = np.array(rows, dtype=np.float64).reshape(-1, 3)
     return {
+        **blind_scores(len(rows), clip),
         "frame_index": np.arange(len(rows), dtype=np.float64),
         "clip_id": np.full(len(rows), float(clip)),
         "mean_intensity": table[:, 0],
         "squared_difference": table[:, 1],
         "squared_difference_block": table[:, 2],
+    }
+
+
+def blind_scores(frames: int, clip: int = 0) -> dict[str, Array]:
+    """The controls that see nothing, (frames,) each: ``constant`` and ``random``.
+
+    Their AUC is 0.5 and near 0.5; where a protocol makes more of them, it does so of any detector.
+    """
+    return {
+        "constant": np.zeros(frames),
+        "random": np.random.default_rng(clip).random(frames),
     }
 
 
