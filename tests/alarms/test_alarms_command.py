@@ -94,7 +94,7 @@ def test_closing_kills_it_and_leaves_the_message(tmp_path: Path, eventually: Eve
 def test_a_child_left_in_the_background_does_not_hold_it_up(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="mnad")
     child = tmp_path / "child"
     command = Command(["sh", "-c", f"sleep 60 & echo $! > {child}; echo said"], tmp_path)
     thread = threading.Thread(target=command.deliver, args=(MESSAGE,), daemon=True)

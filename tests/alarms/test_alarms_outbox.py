@@ -206,7 +206,7 @@ def test_damaged_files_and_those_of_other_channels(
 def test_an_unforeseen_error_ends_nothing_and_its_text_is_not_logged(
     tmp_path: Path, eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="mnad")
 
     def behave(message: Message) -> None:
         if message.attempts == 0:

@@ -173,7 +173,7 @@ def test_verify_rejects_what_is_forged_changed_or_played_again() -> None:
 def test_without_a_secret_nothing_is_signed_and_credentials_go_as_basic_authentication(
     server: Callable[..., Server], caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="mnad")
     receiver = server(200, 404)
     to = address(receiver.port, user="ann:p%40ss@")
     outbox = Outbox(tmp_path, [Webhook(to)], QUICK)
