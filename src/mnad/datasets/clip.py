@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnad.datasets.masks import Masks
+from mnad.datasets.masks import Masks, labels_of
 from mnad.errors import MnadError, UsageError
 from mnad.video.find import name_of
 from mnad.video.source import count_frames
@@ -112,6 +112,14 @@ def unlabelled(paths: Iterable[Path]) -> tuple[Clip, ...]:
             )
         clips[name] = Clip(name, path, count_frames(path))
     return tuple(clips.values())
+
+
+def by_pixels(test: Sequence[Clip]) -> tuple[Clip, ...]:
+    """Clips with the labels that their masks imply; all masks are read."""
+    return tuple(
+        clip if clip.masks is None else replace(clip, labels=labels_of(clip.masks, clip.length))
+        for clip in test
+    )
 
 
 def require_labels(dataset: Dataset) -> None:

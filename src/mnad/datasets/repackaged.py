@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from mnad.datasets.avenue import HASAN, OWNER, avenue_name, by_hasan, by_masks, with_masks
-from mnad.datasets.clip import Clip, Dataset
+from mnad.datasets.clip import Clip, Dataset, by_pixels
 from mnad.datasets.facts import KNOWN, differences, numbering
 from mnad.datasets.folder import clips_in
 from mnad.datasets.labels import read_joined, read_mat
 from mnad.datasets.layout import number_of
 from mnad.datasets.masks import ArrayMasks, StoredMasks, open_array, require_masks
-from mnad.datasets.shanghaitech import FRAME_MASKS, PIXEL_MASKS, by_pixels
+from mnad.datasets.shanghaitech import FRAME_MASKS, PIXEL_MASKS
 from mnad.errors import MnadError
 
 LAYOUT = "the public code's: clips in training and testing, numbered from 0"

@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mnad.datasets.clip import Clip, Dataset
+from mnad.datasets.clip import Clip, Dataset, by_pixels
 from mnad.datasets.facts import KNOWN, differences, numbering
 from mnad.datasets.labels import read_npy
 from mnad.datasets.layout import videos_in
-from mnad.datasets.masks import ArrayMasks, labels_of, open_array, require_masks
+from mnad.datasets.masks import ArrayMasks, open_array, require_masks
 from mnad.errors import MnadError
 from mnad.video.find import find_sources
 
@@ -70,14 +70,6 @@ def open_shanghaitech(root: Path, labels: bool) -> Dataset:
         facts.rate,
         layout="the owners': training/videos/01_001.avi, testing/frames/01_0014/000.jpg",
         mask_source=mask_source,
-    )
-
-
-def by_pixels(test: Sequence[Clip]) -> tuple[Clip, ...]:
-    """Clips with the labels that their masks imply; all masks are read."""
-    return tuple(
-        clip if clip.masks is None else replace(clip, labels=labels_of(clip.masks, clip.length))
-        for clip in test
     )
 
 

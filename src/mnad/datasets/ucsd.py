@@ -17,12 +17,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mnad.datasets.clip import Clip, Dataset, unlabelled
+from mnad.datasets.clip import Clip, Dataset, by_pixels, unlabelled
 from mnad.datasets.facts import KNOWN, differences, numbering
 from mnad.datasets.headers import damage_told, damaged_in
 from mnad.datasets.labels import fill, read_ranges
 from mnad.datasets.layout import number_of, numbered
-from mnad.datasets.masks import ImageMasks, labels_of
+from mnad.datasets.masks import ImageMasks
 from mnad.errors import MnadError
 from mnad.video.find import images_in
 
@@ -112,11 +112,8 @@ def _labelled(test: Sequence[Clip], file: Path) -> tuple[tuple[Clip, ...], str, 
             where = f"{file}, clip {clip.name}"
             clips.append(replace(clip, labels=fill(ranges[number - 1], clip.length, where, 1)))
         return tuple(clips), file.name, []
-    clips = [
-        clip if clip.masks is None else replace(clip, labels=labels_of(clip.masks, clip.length))
-        for clip in test
-    ]
-    if not any(clip.labels is not None for clip in clips):
-        return tuple(clips), "none", [f"{file} is missing, and there are no masks: no labels."]
+    masked = by_pixels(test)
+    if not any(clip.labels is not None for clip in masked):
+        return masked, "none", [f"{file} is missing, and there are no masks: no labels."]
     sentence = f"{file} is missing: labels are those of the masks."
-    return tuple(clips), "pixel masks (TestNNN_gt)", [sentence]
+    return masked, "pixel masks (TestNNN_gt)", [sentence]

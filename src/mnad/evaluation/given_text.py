@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mnad.evaluation.kinds_text import number
-from mnad.evaluation.text import COLUMNS
+from mnad.evaluation.text import COLUMNS, interval_lines, macro_lines
 
 TITLES = COLUMNS | {"causal_micro": "as given"}
 POOLED = {
@@ -60,30 +60,13 @@ def _frame_lines(frame: dict[str, Any]) -> list[str]:
         f"{name:<36}" + "".join(f"{number(values[c]):>11}" for c in TITLES) for name, values in rows
     ]
     lines.append("")
-    for name, interval in frame["auc_interval_95"].items():
-        if interval:
-            lines.append(
-                f"95 % interval by clip, {TITLES[name]}: {interval[0]:.4f} to {interval[1]:.4f}"
-            )
+    lines += interval_lines(frame["auc_interval_95"], TITLES)
     lines += [
         "F1 per clip = min-max scaled within each finished clip (looks ahead); F2 whole set = over "
         "all",
         "clips (looks ahead); F3 as given; F4 macro = mean of the clips' AUC.",
     ]
-    macro = frame["macro"]
-    if macro["one_class_clips"]:
-        lines.append(
-            f"macro leaves out {len(macro['one_class_clips'])} clip(s) of one class: "
-            f"{', '.join(macro['one_class_clips'])}; padded macro {number(macro['padded_auc'])}"
-        )
-    lines.append(
-        "clips: "
-        + "  ".join(
-            f"{name} {number(c['auc'])} ({c['normal']}+{c['abnormal']})"
-            for name, c in macro["clips"].items()
-        )
-    )
-    return lines
+    return lines + macro_lines(frame["macro"])
 
 
 def _video_lines(video: dict[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mnad.evaluation.kinds_text import kind_text, number, pixel_lines
@@ -34,6 +34,33 @@ def rows_of(result: Mapping[str, Any]) -> list[tuple[str, dict[str, float | None
     return rows
 
 
+def interval_lines(
+    intervals: Mapping[str, Sequence[float] | None], titles: Mapping[str, str]
+) -> list[str]:
+    """The bootstrap intervals that there are, by the title of their protocol."""
+    return [
+        f"95 % interval by clip, {titles[name]}: {found[0]:.4f} to {found[1]:.4f}"
+        for name, found in intervals.items()
+        if found
+    ]
+
+
+def macro_lines(macro: Mapping[str, Any]) -> list[str]:
+    """The clips that a macro figure leaves out, if any, and each clip's own AUC and frames."""
+    left_out = macro["one_class_clips"]
+    lines = []
+    if left_out:
+        lines.append(
+            f"macro leaves out {len(left_out)} clip(s) of one class: {', '.join(left_out)}; "
+            f"padded macro {number(macro['padded_auc'])}"
+        )
+    of_clips = (
+        f"{name} {number(c['auc'])} ({c['normal']}+{c['abnormal']})"
+        for name, c in macro["clips"].items()
+    )
+    return [*lines, "clips: " + "  ".join(of_clips)]
+
+
 def report_text(result: dict[str, Any]) -> str:
     """The numbers, then what they mean; the argument is what `evaluate` returns."""
     if result["kind"] != "frames":
@@ -48,11 +75,7 @@ def report_text(result: dict[str, Any]) -> str:
     for name, values in rows_of(result):
         lines.append(f"{name:<36}" + "".join(f"{number(values[c]):>11}" for c in COLUMNS))
     lines.append("")
-    for name, interval in result["auc_interval_95"].items():
-        if interval:
-            lines.append(
-                f"95 % interval by clip, {COLUMNS[name]}: {interval[0]:.4f} to {interval[1]:.4f}"
-            )
+    lines += interval_lines(result["auc_interval_95"], COLUMNS)
     lines += [
         "per clip = parts min-max scaled within each finished clip (the paper's protocol); "
         "whole set =",
@@ -63,19 +86,7 @@ def report_text(result: dict[str, Any]) -> str:
         f"memory: {memory['policy']}, {100 * memory['share_of_frames_that_updated']:.1f} % of the "
         f"frames passed the gate (regular score < {memory['gamma']:g})",
     ]
-    macro = result["macro"]
-    if macro["one_class_clips"]:
-        lines.append(
-            f"macro leaves out {len(macro['one_class_clips'])} clip(s) of one class: "
-            f"{', '.join(macro['one_class_clips'])}; padded macro {number(macro['padded_auc'])}"
-        )
-    lines.append(
-        "clips: "
-        + "  ".join(
-            f"{name} {number(c['auc'])} ({c['normal']}+{c['abnormal']})"
-            for name, c in macro["clips"].items()
-        )
-    )
+    lines += macro_lines(result["macro"])
     if "pixels" in result:
         lines += ["", *pixel_lines(result), ""]
     published = protocol["published"]["auc"]
