@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ class Scores:
     score: Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FrameScore:
     """The score of one frame of a stream.
 
@@ -60,8 +61,7 @@ class FrameScore:
         boxes: where, in shares of the frame's width and height; only of an abnormal frame.
         updated: whether the frame moved the memory.
         error: (h, w) float32, squared error of the frame in 0..1 at the size of the network.
-        heat: (h, w) float32 for the eye: the error smoothed, on a scale on which 1 is as high as
-            normal footage hardly ever gets at that place; None where that is not known.
+        where: what makes a heat map of the error; None where nothing is known of normal footage.
     """
 
     index: int
@@ -73,7 +73,14 @@ class FrameScore:
     boxes: tuple[Box, ...]
     updated: bool
     error: NDArray[np.float32]
-    heat: NDArray[np.float32] | None
+    where: Where | None = field(repr=False)
+
+    @cached_property
+    def heat(self) -> NDArray[np.float32] | None:
+        """(h, w) float32 for the eye: the error smoothed, on a scale on which 1 is as high as
+        normal footage hardly ever gets at that place; None where that is not known.
+        """
+        return None if self.where is None else self.where.map(self.error)
 
 
 class Detector:
@@ -190,8 +197,14 @@ class LiveStream:
         Raises:
             MnadError: another shape or type.
         """
+        return self.push_fitted(self.fitted(pixels), seconds)
+
+    def push_fitted(
+        self, fitted: NDArray[np.uint8], seconds: float | None = None
+    ) -> FrameScore | None:
+        """As `push`, for a frame that `fitted` has been at."""
         self._times.append(self._stream.pushed / self._rate if seconds is None else seconds)
-        parts = self._scorer.push([self._stream], [self.fitted(pixels)])[0]
+        parts = self._scorer.push([self._stream], [fitted])[0]
         return None if parts is None else self._scored(parts)
 
     def fitted(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -208,15 +221,15 @@ class LiveStream:
 
     def _scored(self, parts: FrameParts) -> FrameScore:
         reference, error = self._model.reference, parts.error.cpu().numpy()
-        score, heat = np.nan, None
+        score = np.nan
         boxes: tuple[Box, ...] = ()
-        if reference is not None and self._where is not None:
+        if reference is not None:
             seconds = self._times[parts.index - self._stream.pushed]
             score = self._median.push(seconds, float(reference.score([parts.peak])[0]))
-            heat = self._where.map(error)
         abnormal = self._threshold is not None and score >= self._threshold
-        if abnormal and heat is not None:
+        if abnormal and self._where is not None:
             # The frame is abnormal somewhere: its hottest place counts, however warm.
+            heat = self._where.map(error)
             found = Where.boxes(heat, min(1.0, 0.7 * float(heat.max())))
             boxes = tuple(self._box(region, found[0].peak, score) for region in found)
         return FrameScore(
@@ -229,7 +242,7 @@ class LiveStream:
             boxes=boxes,
             updated=parts.updated,
             error=error,
-            heat=heat,
+            where=self._where,
         )
 
     def _box(self, region: Region, highest: float, score: float) -> Box:

@@ -169,9 +169,9 @@ class _TimedStream(LiveStream):
         super().__init__(model, scorer, threshold)
         self._began, self._first = detector.began, model.config.network.window - 1
 
-    def push(self, pixels: Frames, seconds: float | None = None) -> FrameScore | None:
+    def push_fitted(self, fitted: Frames, seconds: float | None = None) -> FrameScore | None:
         self._began.append(time.perf_counter())
         scored = self._began[self._first :]
         if len(scored) > FILE_FRAMES and scored[-1] - scored[0] > FILE_SECONDS:
             raise _ENOUGH
-        return super().push(pixels, seconds)
+        return super().push_fitted(fitted, seconds)

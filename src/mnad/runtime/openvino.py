@@ -72,7 +72,8 @@ def compiled(model: openvino.Model | Path) -> Run:
     ready = core.compile_model(source, "CPU", settings)
 
     def run(arrays: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
-        found = ready(list(arrays))  # copies, which stay when the next window is scored
+        # The outputs are copies, which stay when the next window is scored.
+        found = ready(list(arrays), share_inputs=True)
         return [np.asarray(found[number]) for number in range(len(OUTPUTS))]
 
     return run

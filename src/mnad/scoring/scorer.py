@@ -28,6 +28,9 @@ def score_and_update(
     """
     query, parts = runtime.score(windows, items, mask)
     gate = parts.regular < runtime.method.gamma  # (S,)
+    # On CUDA to ask would cost more than to update in vain.
+    if not gate.is_cuda and not gate.any():
+        return parts, gate, items
     method = runtime.method
     moved = update(query.unsqueeze(1), items, method.update_scope, method.update_momentum)
     return parts, gate, torch.where(gate[:, None, None], moved, items)

@@ -111,7 +111,8 @@ class Scorer:
         scored: list[FrameParts | None] = [None] * len(streams)
         if not full:
             return scored
-        batch = torch.from_numpy(np.stack([np.stack(streams[i].window) for i in full]))
+        seen = np.stack([frame for i in full for frame in streams[i].window])
+        batch = torch.from_numpy(seen.reshape(len(full), length, *seen.shape[1:]))
         batch = batch.to(self.runtime.device)
         memories = [streams[i].items for i in full]
         if memories[0] is None:

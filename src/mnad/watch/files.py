@@ -77,10 +77,11 @@ def detect_source(
             )
             with bar, Watcher(detector, out, source.name, source.rate, options) as watcher:
                 try:
-                    with ahead(source) as frames:
-                        for frame in frames:
+                    # Decoding, scoring and writing overlap, each in a thread.
+                    with ahead(source) as frames, ahead(watcher.scored(frames), 2) as pairs:
+                        for pair in pairs:
                             bar.update()
-                            watcher.push(frame)
+                            watcher.show(pair)
                 except MnadError as error:
                     broken = str(error)
     except MnadError as error:

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mnad.detector import Detector, FrameScore, LiveStream
 from mnad.video.source import Frame
 from mnad.video.thin import Thin
@@ -19,11 +22,13 @@ class Pair(NamedTuple):
         frame: as decoded.
         scored: of this frame; None where it has no score.
         latest: of the latest frame up to this one that has a score; for the eye.
+        fitted: the frame as the network took it; None where it was not looked at.
     """
 
     frame: Frame
     scored: FrameScore | None
     latest: FrameScore | None
+    fitted: NDArray[np.uint8] | None
 
 
 class Pairing:
@@ -55,7 +60,7 @@ class Pairing:
         network = detector.model.config.network
         self._behind = network.window - 1 - network.target
         self._thin = Thin(self._rate, detector.model.config.rate)
-        self._waiting: deque[tuple[Frame, int | None]] = deque()
+        self._waiting: deque[tuple[Frame, int | None, NDArray[np.uint8] | None]] = deque()
         self._latest: FrameScore | None = None
         self._pushed = 0
 
@@ -67,22 +72,24 @@ class Pairing:
 
     def push(self, frame: Frame) -> Iterator[Pair]:
         """Take in the next frame; gives those of which all is known now."""
-        number, scored = None, None
+        number, scored, fitted = None, None, None
         if self._thin.takes(frame.seconds):
             number = self._pushed
             self._pushed += 1
-            scored = self.stream.push(frame.pixels, float(frame.seconds))
-        self._waiting.append((frame, number))
+            fitted = self.stream.fitted(frame.pixels)
+            scored = self.stream.push_fitted(fitted, float(frame.seconds))
+        self._waiting.append((frame, number, fitted))
         while self._waiting:
-            first, own = self._waiting[0]
+            first, own, taken = self._waiting[0]
             if own is not None and own > self._pushed - 1 - self._behind:
                 return
             self._waiting.popleft()
             mine = scored if scored is not None and scored.index == own else None
             self._latest = mine or self._latest
-            yield Pair(first, mine, self._latest)
+            yield Pair(first, mine, self._latest, taken)
 
     def rest(self) -> Iterator[Pair]:
         """The frames that still wait for a score that will not come."""
         while self._waiting:
-            yield Pair(self._waiting.popleft()[0], None, self._latest)
+            frame, _, fitted = self._waiting.popleft()
+            yield Pair(frame, None, self._latest, fitted)

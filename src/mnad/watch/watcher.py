@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from fractions import Fraction
@@ -112,21 +112,48 @@ class Watcher(Closing):
 
     def push(self, frame: Frame) -> None:
         """Take in the next frame."""
-        self._show(self._pairing.push(frame))
+        for pair in self._pairing.push(frame):
+            self.show(pair)
         if time.monotonic() - self._kept_house > HOUSEKEEPING_SECONDS:
             self.keep_house()
+
+    def scored(self, frames: Iterable[Frame]) -> Iterator[Pair]:
+        """Score frames; what comes of it is to be given to `show`, by another thread if one likes.
+
+        It is `push` in two halves, of which the second one takes as long with an overlay.
+        """
+        for frame in frames:
+            yield from self._pairing.push(frame)
+
+    def show(self, pair: Pair) -> None:
+        """Take in a frame with what is known of it: judge it, write it down, draw it."""
+        frame, scored, latest_score, fitted = pair
+        events: tuple[Event, ...] = ()
+        seconds = self._last = float(frame.seconds)
+        if scored is not None and fitted is not None:
+            events = self._judge.push(frame, scored, fitted, self.live)
+            self._table.write(row_of(frame.index, seconds, scored))
+            self._count(seconds, scored)
+        picture = None
+        if self._recorder is not None or self._options.overlay:
+            picture = self._painter.paint(frame, latest_score, self._options.overlay)
+        self._tell(events, picture, seconds)
+        if self._options.overlay and picture is not None:
+            self._draw(picture, frame, None if latest_score is None else latest_score.score)
 
     def gap(self, gap: Gap) -> None:
         """The stream was lost, or is back."""
         if gap.ended is None:
-            self._show(self._pairing.restart())
+            for pair in self._pairing.restart():
+                self.show(pair)
             self._tell(self._judge.gap(), None, gap.began)
         else:
             self.gaps.append(Missing(gap.began, gap.ended, gap.reason))
 
     def swap(self, detector: Detector) -> None:
         """Go on with another model; no frame and no event is lost."""
-        self._show(self._pairing.rest())
+        for pair in self._pairing.rest():
+            self.show(pair)
         self._tell(self._judge.swap(detector), None, self._last)
         self.detector = detector
         self._painter = Painter(
@@ -161,7 +188,8 @@ class Watcher(Closing):
             stack.callback(self._alarms.close)
             stack.callback(self._log.close)
             stack.callback(self._close_files)
-            self._show(self._pairing.rest())
+            for pair in self._pairing.rest():
+                self.show(pair)
             self._tell(self._judge.close(), None, self._last)
 
     def _close_files(self) -> None:
@@ -187,22 +215,6 @@ class Watcher(Closing):
         told = read_events(path)
         self.events = {event.id: event for event in latest(told)[-MOST_EVENTS:]}
         return tuple(close_open(told, self.out))
-
-    def _show(self, pairs: Iterable[Pair]) -> None:
-        for frame, scored, latest_score in pairs:
-            events: tuple[Event, ...] = ()
-            seconds = self._last = float(frame.seconds)
-            if scored is not None:
-                fitted = self._pairing.stream.fitted(frame.pixels)
-                events = self._judge.push(frame, scored, fitted, self.live)
-                self._table.write(row_of(frame.index, seconds, scored))
-                self._count(seconds, scored)
-            picture = None
-            if self._recorder is not None or self._options.overlay:
-                picture = self._painter.paint(frame, latest_score, self._options.overlay)
-            self._tell(events, picture, seconds)
-            if self._options.overlay and picture is not None:
-                self._draw(picture, frame, None if latest_score is None else latest_score.score)
 
     def _count(self, seconds: float, scored: FrameScore) -> None:
         self.frames += 1
