@@ -19,9 +19,13 @@ def split_window(windows: Tensor, config: NetworkConfig) -> tuple[Tensor, Tensor
         Input (B, frames_in * c, H, W), frame by frame, and target (B, c, H, W), both channels-last
         in memory, which is how convolutions are fastest.
     """
-    batch, _, height, width, _ = windows.shape
-    frames = windows.permute(0, 1, 4, 2, 3).float() / 127.5 - 1  # (B, T, c, H, W)
-    inputs = frames[:, : config.frames_in].reshape(batch, -1, height, width)
-    target = frames[:, config.target]
+    batch, length, height, width, _ = windows.shape
+    if config.channels == 1:  # other engines would take the time to transpose it
+        frames = windows.reshape(batch, length, 1, height, width)
+    else:
+        frames = windows.permute(0, 1, 4, 2, 3)  # (B, T, c, H, W)
+    inputs, target = frames[:, : config.frames_in], frames[:, config.target]
+    inputs = inputs.reshape(batch, -1, height, width).float() / 127.5 - 1
+    target = target.float() / 127.5 - 1
     layout = torch.channels_last
     return inputs.contiguous(memory_format=layout), target.contiguous(memory_format=layout)
