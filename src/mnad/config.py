@@ -16,6 +16,8 @@ Task = Literal["prediction", "reconstruction"]
 Preset = Literal["official", "paper", "camera"]
 Policy = Literal["carried", "reset", "frozen"]
 DecoderInput = Literal["both", "read", "query"]
+Convolution = Literal["full", "separable"]
+Upsampling = Literal["transposed", "nearest"]
 ReconstructionLoss = Literal["mse", "norm", "norm_mean", "squared_sum"]
 MemoryLoss = Literal["official", "paper", "norm_mean", "squared_sum"]
 ItemLearning = Literal["update", "gradient"]
@@ -57,6 +59,9 @@ class NetworkConfig:
             shapes the features by its losses only).
         skip_maps: how many of the encoder's three maps reach the decoder in prediction, the
             coarsest first; the paper's 3, or fewer. Reconstruction has none.
+        convolution: ``full`` (paper), or ``separable``: within each channel, then across them.
+        upsampling: by ``transposed`` convolutions (paper), or ``nearest``: a 1x1 convolution, then
+            repetition.
         height: rows of the frame as the network sees it, a multiple of 8.
         image_width: columns of that frame, a multiple of 8.
 
@@ -72,6 +77,8 @@ class NetworkConfig:
     items: int = 10
     decoder_input: DecoderInput = "both"
     skip_maps: int = 3
+    convolution: Convolution = "full"
+    upsampling: Upsampling = "transposed"
     height: int = 256
     image_width: int = 256
 
@@ -83,6 +90,8 @@ class NetworkConfig:
         _require(self.items >= 1, f"items is {self.items}; it must be 1 or more.")
         _one_of("decoder_input", self.decoder_input, get_args(DecoderInput))
         _one_of("skip_maps", self.skip_maps, (0, 1, 2, 3))
+        _one_of("convolution", self.convolution, get_args(Convolution))
+        _one_of("upsampling", self.upsampling, get_args(Upsampling))
         for name, size in (("height", self.height), ("image_width", self.image_width)):
             _require(
                 size >= 16 and size % 8 == 0, f"{name} is {size}; use a multiple of 8 from 16 up."

@@ -46,8 +46,9 @@ def test_a_count_by_hand() -> None:
 @pytest.mark.parametrize("memory", [True, False])
 @pytest.mark.parametrize("skip_maps", [3, 2])
 @pytest.mark.parametrize("decoder_input", ["both", "query"])
+@pytest.mark.parametrize("layers", [("full", "transposed"), ("separable", "nearest")])
 def test_the_count_is_that_of_torch(
-    task: str, memory: bool, skip_maps: int, decoder_input: str
+    task: str, memory: bool, skip_maps: int, decoder_input: str, layers: tuple[str, str]
 ) -> None:
     config = NetworkConfig(
         task=task,  # type: ignore[arg-type]
@@ -57,6 +58,8 @@ def test_the_count_is_that_of_torch(
         memory=memory,
         skip_maps=skip_maps,
         decoder_input=decoder_input,  # type: ignore[arg-type]
+        convolution=layers[0],  # type: ignore[arg-type]
+        upsampling=layers[1],  # type: ignore[arg-type]
         height=24,
         image_width=40,
     )

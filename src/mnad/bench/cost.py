@@ -14,14 +14,23 @@ def macs(config: NetworkConfig) -> int:
     a, b, c, d = config.stages
     area = config.height * config.image_width
 
-    def conv(inputs: int, outputs: int, shrunk: int) -> int:
-        """A 3x3 convolution on maps of 1 / `shrunk` of the frame's side; of a transposed one it
-        is the side of the maps that go in.
-        """
+    def whole(inputs: int, outputs: int, shrunk: int) -> int:
+        """A 3x3 convolution on maps of 1 / `shrunk` of the frame's side."""
         return 9 * inputs * outputs * area // shrunk**2
 
+    def conv(inputs: int, outputs: int, shrunk: int) -> int:
+        """The same of the network's kind, within each channel and then across them."""
+        if config.convolution == "full":
+            return whole(inputs, outputs, shrunk)
+        return inputs * (9 + outputs) * area // shrunk**2
+
+    def up(inputs: int, outputs: int, shrunk: int) -> int:
+        """From maps of 1 / `shrunk` of the frame's side to those of twice their size."""
+        transposed = config.upsampling == "transposed"
+        return (9 if transposed else 1) * inputs * outputs * area // shrunk**2
+
     encoder = (
-        conv(config.frames_in * config.channels, a, 1)
+        whole(config.frames_in * config.channels, a, 1)
         + conv(a, a, 1)
         + conv(a, b, 2)
         + conv(b, b, 2)
@@ -34,16 +43,16 @@ def macs(config: NetworkConfig) -> int:
     decoder = (
         conv(config.decoder_channels, d, 8)
         + conv(d, d, 8)
-        + conv(d, up3 * c, 8)
+        + up(d, up3 * c, 8)
         + conv(2 * c, c, 4)
         + conv(c, c, 4)
-        + conv(c, up2 * b, 4)
+        + up(c, up2 * b, 4)
         + conv(2 * b, b, 2)
         + conv(b, b, 2)
-        + conv(b, up1 * a, 2)
+        + up(b, up1 * a, 2)
         + conv(2 * a, a, 1)
         + conv(a, a, 1)
-        + conv(a, config.channels, 1)
+        + whole(a, config.channels, 1)
     )
     memory = 2 * (area // 64) * d * config.items if config.memory else 0
     return encoder + decoder + memory

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mnad.config import (
+    Convolution,
     DecoderInput,
     Device,
     ItemLearning,
@@ -20,6 +21,7 @@ from mnad.config import (
     ReconstructionLoss,
     Task,
     TrainConfig,
+    Upsampling,
     preset_of,
     scale_of,
 )
@@ -86,6 +88,8 @@ def train(
     items: int = 10,
     decoder_input: DecoderInput = "both",
     skip_maps: int = 3,
+    convolution: Convolution = "full",
+    upsampling: Upsampling = "transposed",
     height: int | None = None,
     image_width: int | None = None,
     rate: float | None = None,
@@ -122,6 +126,8 @@ def train(
         items: number of memory items.
         decoder_input: what the decoder gets: query and read, the read alone, or the query alone.
         skip_maps: how many of the three skips of the prediction there are, the coarsest first.
+        convolution: full, or separable: within each channel, then across them.
+        upsampling: transposed convolutions, or nearest: a 1x1 convolution, then repetition.
         height: rows of the frames as the network sees them, a multiple of 8; null: the preset's
             (256, camera 160).
         image_width: columns of those frames, a multiple of 8; null: the preset's (256).
@@ -174,6 +180,8 @@ def train(
         items,
         decoder_input,
         skip_maps,
+        convolution,
+        upsampling,
         scale.height if height is None else height,
         scale.image_width if image_width is None else image_width,
     )

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mnad.config import MethodConfig, NetworkConfig
 from mnad.network.memory import Memory, similarity, to_queries
-from mnad.network.unet import Decoder, Encoder
+from mnad.network.unet import Decoder, Encoder, Layers
 
 OFFICIAL = MethodConfig()
 
@@ -44,7 +44,8 @@ class MNAD(nn.Module):
         super().__init__()
         self.config = config
         channels = config.stages[-1]
-        self.encoder = Encoder(config.frames_in * config.channels, config.stages)
+        layers = Layers(config.convolution == "separable", config.upsampling == "nearest")
+        self.encoder = Encoder(config.frames_in * config.channels, config.stages, layers)
         self.memory = None
         if config.memory:
             self.memory = Memory(
@@ -56,7 +57,7 @@ class MNAD(nn.Module):
                 learnt=method.item_learning == "gradient",
             )
         self.decoder = Decoder(
-            config.decoder_channels, config.stages, config.channels, config.skips
+            config.decoder_channels, config.stages, config.channels, config.skips, layers
         )
 
     def forward(self, frames: Tensor, items: Tensor | None = None) -> Output:

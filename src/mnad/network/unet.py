@@ -1,36 +1,65 @@
 """Encoder and decoder of MNAD (section 3.1.1 of the paper; layer table of the public code).
 
-Every convolution is 3x3 with bias. The last one of the encoder is bare: batch normalisation and
+Every convolution of the paper is 3x3 with bias. The last one of the encoder is bare: batch normalisation and
 ReLU would cut the negative values off and narrow the features that the memory compares.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def _conv(inputs: int, outputs: int) -> list[nn.Module]:
-    return [
-        nn.Conv2d(inputs, outputs, 3, padding=1),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    ]
+class Layers(NamedTuple):
+    """What the layers are made of; the paper's by default.
+
+    Attributes:
+        separable: a 3x3 convolution is one within each channel and a 1x1 one across them: an eighth
+            of the arithmetic. The first and the last layer stay whole.
+        nearest: the map is doubled by repetition, after a 1x1 convolution, instead of by a
+            transposed convolution, which takes CPUs long.
+    """
+
+    separable: bool = False
+    nearest: bool = False
+
+    def bare(self, inputs: int, outputs: int) -> list[nn.Module]:
+        """A convolution alone."""
+        if not self.separable:
+            return [nn.Conv2d(inputs, outputs, 3, padding=1)]
+        within = nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False)
+        return [within, nn.Conv2d(inputs, outputs, 1)]
+
+    def double(self, inputs: int, outputs: int) -> nn.Sequential:
+        """Two convolutions, each with its normalisation and ReLU."""
+        return nn.Sequential(
+            *self.bare(inputs, outputs),
+            *_normal(outputs),
+            *self.bare(outputs, outputs),
+            *_normal(outputs),
+        )
+
+    def up(self, inputs: int, outputs: int) -> nn.Sequential:
+        """(B, inputs, h, w) to (B, outputs, 2h, 2w)."""
+        if self.nearest:
+            return nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1), *_normal(outputs), nn.Upsample(scale_factor=2)
+            )
+        return nn.Sequential(
+            nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1),
+            *_normal(outputs),
+        )
 
 
-def _double(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(*_conv(inputs, outputs), *_conv(outputs, outputs))
+PAPER = Layers()
 
 
-def _up(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )
+def _normal(channels: int) -> list[nn.Module]:
+    return [nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
 
 
 class Encoder(nn.Module):
@@ -39,15 +68,17 @@ class Encoder(nn.Module):
     Args:
         inputs: channels of the stacked input frames.
         stages: channels at 1, 1/2, 1/4 and 1/8 of the input size.
+        layers: what they are made of.
     """
 
-    def __init__(self, inputs: int, stages: Sequence[int]) -> None:
+    def __init__(self, inputs: int, stages: Sequence[int], layers: Layers = PAPER) -> None:
         super().__init__()
         a, b, c, d = stages
-        self.stage1 = _double(inputs, a)
-        self.stage2 = _double(a, b)
-        self.stage3 = _double(b, c)
-        self.stage4 = nn.Sequential(*_conv(c, d), nn.Conv2d(d, d, 3, padding=1))
+        first = PAPER.bare(inputs, a)  # few channels in: nothing to separate
+        self.stage1 = nn.Sequential(*first, *_normal(a), *layers.bare(a, a), *_normal(a))
+        self.stage2 = layers.double(a, b)
+        self.stage3 = layers.double(b, c)
+        self.stage4 = nn.Sequential(*layers.bare(c, d), *_normal(d), *layers.bare(d, d))
 
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
         """Map (B, inputs, H, W) to (B, d, H/8, W/8) and the maps of the first three stages."""
@@ -66,22 +97,28 @@ class Decoder(nn.Module):
         outputs: channels of the frame.
         skips: whether the map of stage 1, 2 and 3 is concatenated (skip first). Without it the
             up-convolution keeps its channels, so that all other layers are the same.
+        layers: what they are made of.
     """
 
     def __init__(
-        self, inputs: int, stages: Sequence[int], outputs: int, skips: tuple[bool, bool, bool]
+        self,
+        inputs: int,
+        stages: Sequence[int],
+        outputs: int,
+        skips: tuple[bool, bool, bool],
+        layers: Layers = PAPER,
     ) -> None:
         super().__init__()
         a, b, c, d = stages
         self.skips = skips
         wide1, wide2, wide3 = (1 if skip else 2 for skip in skips)
-        self.stage4 = _double(inputs, d)
-        self.up4 = _up(d, wide3 * c)
-        self.stage3 = _double(2 * c, c)
-        self.up3 = _up(c, wide2 * b)
-        self.stage2 = _double(2 * b, b)
-        self.up2 = _up(b, wide1 * a)
-        self.out = nn.Sequential(_double(2 * a, a), nn.Conv2d(a, outputs, 3, padding=1), nn.Tanh())
+        self.stage4 = layers.double(inputs, d)
+        self.up4 = layers.up(d, wide3 * c)
+        self.stage3 = layers.double(2 * c, c)
+        self.up3 = layers.up(c, wide2 * b)
+        self.stage2 = layers.double(2 * b, b)
+        self.up2 = layers.up(b, wide1 * a)
+        self.out = nn.Sequential(layers.double(2 * a, a), *PAPER.bare(a, outputs), nn.Tanh())
 
     def forward(self, x: Tensor, maps: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Map (B, inputs, H/8, W/8) and the encoder's maps to (B, outputs, H, W)."""
