@@ -1,7 +1,8 @@
 """Encoder and decoder of MNAD (section 3.1.1 of the paper; layer table of the public code).
 
-Every convolution of the paper is 3x3 with bias. The last one of the encoder is bare: batch normalisation and
-ReLU would cut the negative values off and narrow the features that the memory compares.
+Every convolution of the paper is 3x3 with bias. The last one of the encoder is bare: batch
+normalisation and ReLU would cut the negative values off and narrow the features that the memory
+compares.
 """
 
 from __future__ import annotations
