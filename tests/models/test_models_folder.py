@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from footage import moving_square
+from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from mnad.calibration.calibrate import calibrate_model
@@ -18,8 +20,12 @@ from mnad.calibration.holdout import fingerprints
 from mnad.config import ModelConfig, NetworkConfig
 from mnad.detector import Detector
 from mnad.errors import MnadError, UsageError
+from mnad.events.event import Event
 from mnad.models.folder import Model, build_network, load_model, save_model, save_normal
 from mnad.video.regions import Regions
+from mnad.video.source import Frame
+from mnad.watch.judge import Judge
+from mnad.watch.options import WatchOptions
 
 SMALL = NetworkConfig(channels=1, width=0.1, height=32, image_width=32)
 CLIP = moving_square(240, 0)
@@ -55,6 +61,38 @@ def test_a_calibrated_model_scores_the_same_bits_after_it_was_stored(
     assert np.isfinite(one.score).all() and np.ptp(one.score) > 0
 
 
+def test_a_model_without_the_picture_of_its_place_scores_alike(
+    calibrated: Model, tmp_path: Path
+) -> None:
+    assert calibrated.calibration is not None
+    given_away = replace(calibrated, calibration=replace(calibrated.calibration, view=None))
+    save_model(tmp_path / "m", given_away)
+    assert not any(
+        name.startswith("view.") for name in load_file(tmp_path / "m" / "normal.safetensors")
+    )
+    loaded = load_model(tmp_path / "m")
+    assert loaded.calibration is not None and loaded.calibration.view is None
+    frames = moving_square(30, 3)
+    one, same = Detector(calibrated).score(frames, 10.0), Detector(loaded).score(frames, 10.0)
+    np.testing.assert_array_equal(one.score, same.score)
+    # The same frame again and again: a camera whose picture is known would be called frozen.
+    assert {event.kind for event in _told(calibrated, frames[0])} == {"camera"}
+    assert not _told(loaded, frames[0])
+
+
+def _told(model: Model, frame: NDArray[np.uint8]) -> list[Event]:
+    """What is told of a frame that stands still for 80 s."""
+    judge = Judge(Detector(model), WatchOptions(threshold=0.999), "yard", None)
+    stream = Detector(model).stream()
+    told: list[Event] = []
+    for index in range(800):
+        scored = stream.push(frame, index / 10)
+        if scored is not None:
+            now = Frame(frame, index, Fraction(index, 10))
+            told += judge.push(now, scored, stream.fitted(frame), False)
+    return told
+
+
 def test_all_that_is_known_of_normal_footage_comes_back(calibrated: Model, tmp_path: Path) -> None:
     save_model(tmp_path / "m", calibrated)
     loaded = load_model(tmp_path / "m")
@@ -73,6 +111,7 @@ def test_all_that_is_known_of_normal_footage_comes_back(calibrated: Model, tmp_p
         assert getattr(a_calibration, name) == getattr(b_calibration, name)
     assert a_calibration.sentences() == b_calibration.sentences()
     np.testing.assert_array_equal(a_calibration.score, b_calibration.score)
+    assert a_calibration.view is not None and b_calibration.view is not None
     view = b_calibration.view.as_arrays()
     for name, array in a_calibration.view.as_arrays().items():
         np.testing.assert_array_equal(array, view[name])

@@ -22,7 +22,8 @@ class Calibration:
         sources: names of the footage.
         trained_on: share of the frames that the model was trained on, 0..1.
         score: (n,) smoothed scores of its frames, to notice when normal scores drift.
-        view: what the camera normally shows, to notice when something happens to the camera.
+        view: what the camera normally shows, to notice when something happens to the camera; None
+            for a model that is given to others, as it holds a picture of the place.
     """
 
     threshold: Threshold
@@ -31,7 +32,7 @@ class Calibration:
     sources: tuple[str, ...]
     trained_on: float
     score: NDArray[np.float64]
-    view: View
+    view: View | None
 
     def sentences(self) -> list[str]:
         """The facts for people, one sentence each."""

@@ -57,7 +57,8 @@ def normal_to_bytes(normal: Normal) -> bytes:
     if normal.calibration is not None:
         calibration = normal.calibration
         arrays["score"] = calibration.score
-        arrays |= {f"view.{name}": part for name, part in calibration.view.as_arrays().items()}
+        if calibration.view is not None:
+            arrays |= {f"view.{name}": part for name, part in calibration.view.as_arrays().items()}
         facts = {
             "threshold": asdict(calibration.threshold),
             "rate": calibration.rate,
@@ -104,5 +105,5 @@ def _calibration(arrays: Mapping[str, NDArray[Any]], facts: dict[str, Any]) -> C
         sources=tuple(facts["sources"]),
         trained_on=facts["trained_on"],
         score=arrays["score"],
-        view=View.from_arrays(view),
+        view=View.from_arrays(view) if view else None,
     )

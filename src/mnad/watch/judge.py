@@ -58,7 +58,8 @@ class Judge:
             config = self._options.times.at(threshold)
             self._machine = EventMachine(config, self._source, self._started_at)
         if calibration is not None:
-            self._health = Health(calibration.view, calibration.rate)
+            if calibration.view is not None:
+                self._health = Health(calibration.view, calibration.rate)
             # Every score may lie above a threshold that a person gave; then drift means nothing.
             if threshold is not None and (calibration.score < threshold).any():
                 self._drift = Drift(calibration.score, calibration.rate, threshold)
