@@ -84,8 +84,10 @@ class VideoSink(_Beside):
         self._container = av.open(
             os.path.abspath(self._part), "w", format="mp4", options={"movflags": "+faststart"}
         )
+        # A third of the time that veryfast at 20 takes, half a decibel less, and a file of 1.2 to
+        # twice the size: the time is missing where frames are scored.
         self._stream: VideoStream = self._container.add_stream(
-            "libx264", rate=self._rate, options={"crf": "20", "preset": "veryfast"}
+            "libx264", rate=self._rate, options={"crf": "23", "preset": "ultrafast"}
         )
         context = self._stream.codec_context
         self._stream.height, self._stream.width = (n + n % 2 for n in size)
