@@ -59,7 +59,7 @@ official() { ablate at-test; }
 ablation() { ablate "at-test,$rows"; }
 speed() {
   [ -f "$work/speed.json" ] && return
-  bounded bench "$models/prediction-official-1" --device "$device" --runtimes torch \
+  bounded bench "$models/prediction-official-1" --device "$device" --runtimes torch,torch-bf16 \
     --streams "${STREAMS:-1,4,16,32,64}" --training --json "$work/speed.json" --markdown "$work/speed.md"
 }
 

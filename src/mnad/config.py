@@ -23,7 +23,9 @@ MemoryLoss = Literal["official", "paper", "norm_mean", "squared_sum"]
 ItemLearning = Literal["update", "gradient"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
-RuntimeName = Literal["auto", "torch", "openvino", "openvino-int8", "onnx", "onnx-int8"]
+RuntimeName = Literal[
+    "auto", "torch", "torch-bf16", "openvino", "openvino-int8", "onnx", "onnx-int8"
+]
 LiveRuntimeName = Literal["auto", "torch", "openvino"]
 ExportFormat = Literal["openvino", "onnx"]
 

@@ -51,7 +51,7 @@ def test_numbers_are_medians_over_the_rounds() -> None:
     assert row["ms_per_frame_median"] == pytest.approx(200.0)
     assert row["ms_per_frame_p95"] == pytest.approx(400.0)
     assert row["gflop_per_frame"] == pytest.approx(5.8, abs=0.1)
-    assert row["share_of_fp32_peak"] == pytest.approx(5 * row["gflop_per_frame"] / 100)
+    assert row["share_of_peak"] == pytest.approx(5 * row["gflop_per_frame"] / 100)
     assert row["update_share_of_frame"] == pytest.approx(0.1)
     assert row["update_ms_per_frame"] == pytest.approx(10.0)
     assert row["end_to_end_frames_per_second"] == pytest.approx(5.0)

@@ -14,7 +14,7 @@ from mnad.calibration.measure import measure, reference_of
 from mnad.config import MethodConfig, ModelConfig, NetworkConfig
 from mnad.models.folder import build_network
 from mnad.network.mnad import MNAD
-from mnad.runtime.runtime import TorchRuntime
+from mnad.runtime.torch import TorchRuntime
 from mnad.scoring.peaks import QUIET, block_errors, usual_errors
 from mnad.scoring.stream import FrameParts, Scorer
 from mnad.scoring.where import NormalLevel

@@ -27,7 +27,7 @@ from mnad.errors import MnadError, UsageError
 from mnad.models.folder import Model, load_model, save_model
 from mnad.models.importer import import_checkpoint, to_ours
 from mnad.models.restricted import _Reader
-from mnad.runtime.runtime import TorchRuntime
+from mnad.runtime.torch import TorchRuntime
 from mnad.scoring.scorer import score_and_update
 
 MODULE = "model_of_the_public_code"

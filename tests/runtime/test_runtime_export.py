@@ -26,7 +26,7 @@ from mnad.runtime import export as room
 from mnad.runtime.export import export_model
 from mnad.runtime.exports import find_export
 from mnad.runtime.pick import load_runtime
-from mnad.runtime.runtime import TorchRuntime
+from mnad.runtime.torch import TorchRuntime
 from mnad.scoring.stream import Scorer
 
 openvino = pytest.importorskip("openvino")

@@ -13,7 +13,8 @@ from networks import SMALL, graph_runtime, trained
 
 from mnad.config import MethodConfig, ModelConfig, preset_of
 from mnad.models.folder import build_network
-from mnad.runtime.runtime import Runtime, TorchRuntime
+from mnad.runtime.runtime import Runtime
+from mnad.runtime.torch import TorchRuntime
 from mnad.scoring.parts import PSNR_CAP
 from mnad.scoring.stream import FrameParts, Scorer
 
@@ -75,6 +76,7 @@ def test_all_that_is_scored_is_what_torch_scores(
         ({"decoder_input": "read", "skip_maps": 1}, {"read_temperature": 0.05}),
         ({"decoder_input": "query", "items": 30}, {"memory_loss": "norm_mean"}),
         ({"skip_maps": 0}, {"item_learning": "gradient", "memory_loss": "squared_sum"}),
+        ({"convolution": "separable", "upsampling": "nearest"}, {}),
     ],
 )
 def test_so_it_is_of_the_named_changes(

@@ -14,7 +14,7 @@ from mnad.config import MethodConfig, ModelConfig, NetworkConfig
 from mnad.models.folder import build_network
 from mnad.network.mnad import MNAD
 from mnad.network.window import split_window
-from mnad.runtime.runtime import TorchRuntime
+from mnad.runtime.torch import TorchRuntime
 from mnad.scoring.peaks import block_errors, peaks_of
 from mnad.scoring.stream import FrameParts, Scorer
 

@@ -106,14 +106,17 @@ def counts(name: str, text: str) -> list[int]:
     return [int(word) for word in words]
 
 
-def runtimes(text: str) -> tuple[list[RuntimeName], list[str]]:
+def runtimes(text: str, bf16: bool = False) -> tuple[list[RuntimeName], list[str]]:
     """The runtimes that are asked for and there, and a sentence for each that is not.
+
+    ``auto`` is all of them; torch in bf16 only with `bf16`, where that is computed in itself.
 
     Raises:
         UsageError: an unknown one, or none of them is there.
     """
     if text == "auto":
-        return [name for name in RUNTIMES if installed(name, to_export=True)], []
+        there = [name for name in RUNTIMES if installed(name, to_export=True)]
+        return [name for name in there if bf16 or name != "torch-bf16"], []
     found: list[RuntimeName] = []
     missing = []
     for word in _words("runtimes", text):
@@ -134,7 +137,7 @@ def runtimes(text: str) -> tuple[list[RuntimeName], list[str]]:
 
 def precision_of(runtime: str) -> str:
     """In what a runtime computes most of it."""
-    return "int8" if runtime.endswith("int8") else "fp32"
+    return next((end for end in ("int8", "bf16") if runtime.endswith(end)), "fp32")
 
 
 def groups(rows: Sequence[Row], together: int) -> list[list[Row]]:

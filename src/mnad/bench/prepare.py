@@ -57,7 +57,7 @@ def untrained(network: NetworkConfig, video: Path) -> Model:
 def export(folder: Path, model: Model, runtime: str, footage: NormalFootage) -> bool:
     """Export for a runtime, unless there is an export that may be used; whether it was made."""
     found = find_export(folder, runtime)
-    if runtime == "torch" or (found is not None and not found.changed):
+    if runtime.startswith("torch") or (found is not None and not found.changed):
         return False
     form, _, int8 = runtime.partition("-")
     # Without a threshold, which would take footage of minutes: it is the speed that is asked for.

@@ -164,7 +164,8 @@ def summed(found: Sequence[tuple[Row, Rounds]], peaks: dict[str, Any]) -> dict[s
         if row.kind == "training":
             training.append(training_numbers(row, rounds) | {"rounds": rounds})
         else:
-            peak = peaks[row.device]["gflops"]
+            in_bf16 = row.precision == "bf16" and "bf16_gflops" in peaks[row.device]
+            peak = peaks[row.device]["bf16_gflops" if in_bf16 else "gflops"]
             rows.append(scoring_numbers(row, rounds, peak) | {"rounds": rounds})
     return {"rows": rows, "training": training}
 
@@ -228,7 +229,7 @@ def _prepared(
                     f"{plan.model} has no export for {runtime} that may be used; one was made for "
                     "this measurement alone, int8 of the video's first frames."
                 )
-            device = plan.device if runtime == "torch" else "cpu"
+            device = plan.device if runtime.startswith("torch") else "cpu"
             one = replace(shared, runtime=runtime, device=device, precision=precision_of(runtime))
             rows += [replace(one, streams=streams) for streams in plan.streams]
     rows += [replace(shared, kind="training", precision=p) for p in plan.training]

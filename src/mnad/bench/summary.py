@@ -20,7 +20,7 @@ def scoring_numbers(row: Row, rounds: Rounds, peak_gflops: float) -> Numbers:
     Args:
         row: what was measured.
         rounds: of it.
-        peak_gflops: of the device of the row, in fp32.
+        peak_gflops: of the device of the row, in bf16 for a row in bf16 on CUDA, else in fp32.
     """
     alone = rounds["network"]
     rate = median(row.streams * len(one["seconds"]) / sum(one["seconds"]) for one in alone)
@@ -31,7 +31,7 @@ def scoring_numbers(row: Row, rounds: Rounds, peak_gflops: float) -> Numbers:
         "frames_per_second": rate,
         "ms_per_frame_median": each * median(median(one["seconds"]) for one in alone),
         "ms_per_frame_p95": each * float(np.quantile(pooled, 0.95)),
-        "share_of_fp32_peak": rate * gflop(row.network) / peak_gflops,
+        "share_of_peak": rate * gflop(row.network) / peak_gflops,
     }
     if "update" in rounds:
         numbers |= _update(row, rounds)
@@ -58,7 +58,8 @@ def training_numbers(row: Row, rounds: Rounds) -> Numbers:
 def peak_numbers(rounds: Rounds) -> Numbers:
     """What the matrix product came to, and what was told with it."""
     found = rounds["peak"]
-    return {**found[-1], "gflops": median(one["gflops"] for one in found)}
+    names = [name for name in found[-1] if name.endswith("gflops")]
+    return {**found[-1], **{name: median(one[name] for one in found) for name in names}}
 
 
 def _names(row: Row) -> Numbers:

@@ -27,7 +27,7 @@ SCORING: tuple[Column, ...] = (
     ("frames_per_second", "frames/s", _speed),
     ("ms_per_frame_median", "ms", _speed),
     ("ms_per_frame_p95", "p95 ms", _speed),
-    ("share_of_fp32_peak", "of peak", _percent),
+    ("share_of_peak", "of peak", _percent),
     ("update_share_of_frame", "update", _percent),
     ("end_to_end_frames_per_second", "file", _speed),
     ("end_to_end_everything_frames_per_second", "file, all", _speed),
@@ -43,7 +43,8 @@ TRAINING: tuple[Column, ...] = (
 )
 LEGEND = (
     "frames/s, ms, p95: the network alone, of all streams together and of one frame; of peak: "
-    "share of what a fp32 matrix product by torch reached in the same rounds, for int8 too; "
+    "share of what a matrix product by torch reached in the same rounds, in bf16 for bf16 on CUDA, "
+    "else in fp32, for int8 too; "
     "update: what the memory update takes of a frame; file: frames scored per second from a video "
     "file to scores and events, all: with overlay and clips too; MiB: the most memory that the "
     "process took."

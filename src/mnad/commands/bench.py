@@ -31,8 +31,8 @@ def bench(
     Args:
         model: a model folder; without it untrained official prediction networks, grey.
         video: what is scored; a rendered scene without it.
-        runtimes: of torch, openvino, openvino-int8, onnx and onnx-int8, with commas between; auto
-            for those that are installed.
+        runtimes: of torch, torch-bf16, openvino, openvino-int8, onnx and onnx-int8, with commas
+            between; auto for those that are installed.
         widths: of the untrained networks, with commas between; 1,0.5,0.25 without it.
         sizes: of their frames, columns x rows, with commas between; 256x256 without it.
         streams: how many are scored side by side, with commas between; a file is one.
@@ -70,9 +70,10 @@ def bench(
         measured = [loaded.config.network]
         if loaded.calibration is not None:
             threshold = loaded.calibration.threshold.score
-    available, missing = runtimes_of(runtimes)
     where = pick_device(device)
-    precisions = ("fp32", "bf16") if computes_bf16(where) else ("fp32",)
+    bf16 = computes_bf16(where)
+    available, missing = runtimes_of(runtimes, bf16)
+    precisions = ("fp32", "bf16") if bf16 else ("fp32",)
     plan = Plan(
         networks=measured,
         runtimes=available,

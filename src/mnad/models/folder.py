@@ -26,7 +26,7 @@ from mnad.config import MethodConfig, ModelConfig, NetworkConfig, from_dict
 from mnad.errors import MnadError, UsageError
 from mnad.models.normal import Normal, load_normal, normal_to_bytes
 from mnad.network.mnad import MNAD
-from mnad.runtime.runtime import TorchRuntime
+from mnad.runtime.torch import TorchRuntime
 from mnad.scoring.reference import Reference
 from mnad.video.regions import Regions
 

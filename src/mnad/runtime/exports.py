@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from mnad.config import RuntimeName
 from mnad.errors import MnadError
@@ -18,7 +18,7 @@ from mnad.models.folder import CONFIG, NORMAL, WEIGHTS
 
 RECORD = "export.json"
 FORMAT = 1
-EXPORTED: tuple[RuntimeName, ...] = get_args(RuntimeName)[2:]
+EXPORTED: tuple[RuntimeName, ...] = ("openvino", "openvino-int8", "onnx", "onnx-int8")
 """Runtimes that a model can be exported for."""
 
 

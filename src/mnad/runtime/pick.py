@@ -15,6 +15,7 @@ from mnad.models.folder import NORMAL, Model, load_model
 from mnad.models.normal import load_normal
 from mnad.runtime.exports import EXPORTED, Export, command, find_export
 from mnad.runtime.runtime import GraphRuntime, Runtime
+from mnad.runtime.torch import TorchRuntime
 
 _LOG = logging.getLogger("mnad")
 PACKAGES: dict[str, tuple[str, ...]] = {
@@ -79,7 +80,7 @@ def load_runtime(
         MnadError: the folder is broken, or an export that was asked for is of another model.
     """
     folder = Path(path)
-    elsewhere = name not in ("auto", "torch")
+    elsewhere = name in EXPORTED
     if elsewhere and device == "cuda":
         raise UsageError(f"{name} computes on the CPU; leave --device cuda out, or take torch.")
     where = torch.device("cpu") if elsewhere else pick_device(device)
@@ -89,8 +90,9 @@ def load_runtime(
         export = _asked_for(folder, name)
     elif name == "auto":
         name, export = ("torch", None) if where.type == "cuda" else _fastest(folder)
-    if name == "torch":
-        return model, model.torch_runtime
+    if name in ("torch", "torch-bf16"):
+        bf16 = name == "torch-bf16"
+        return model, TorchRuntime(model.network, model.config.method, bf16)
     if export is not None and (export.folder / NORMAL).exists():
         normal = load_normal(export.folder / NORMAL)
         model = replace(model, reference=normal.reference, calibration=normal.calibration)

@@ -1,4 +1,4 @@
-"""What scores windows: torch with the network itself, or another engine with its graph."""
+"""What scores windows: an engine with a network or with its graph."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from torch import Tensor
 
 from mnad.config import MethodConfig, NetworkConfig, RuntimeName
 from mnad.network.mnad import MNAD
-from mnad.runtime.graph import ScoringGraph
 from mnad.scoring.parts import Parts
 
 Run = Callable[[Sequence[NDArray[Any]]], Sequence[NDArray[Any]]]
@@ -56,31 +55,6 @@ class Runtime(ABC):
         Returns:
             The queries (S, K, C), and the parts of the frames that were scored.
         """
-
-
-class TorchRuntime(Runtime):
-    """The network as it is, on its device.
-
-    Args:
-        network: in evaluation mode.
-        method: the reading of the equations.
-    """
-
-    def __init__(self, network: MNAD, method: MethodConfig) -> None:
-        items = None if network.memory is None else network.memory.items
-        device = next(network.parameters()).device
-        super().__init__("torch", network.config, method, items, device)
-        self._graph = ScoringGraph(network, method)
-
-    @torch.inference_mode()
-    def score(
-        self, windows: Tensor, items: Tensor | None = None, mask: Tensor | None = None
-    ) -> tuple[Tensor, Parts]:
-        """See `Runtime.score`."""
-        if items is None and self.items is not None:
-            items = self.items.unsqueeze(0)
-        *parts, query = self._graph(windows, mask, items)
-        return query, Parts(*parts)
 
 
 class GraphRuntime(Runtime):

@@ -1,0 +1,60 @@
+"""torch in bf16, and on CUDA recorded passes, beside torch as it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from footage import moving_square
+from networks import SMALL, trained
+
+from mnad.config import MethodConfig
+from mnad.runtime.torch import OFTEN, TorchRuntime
+
+METHOD = MethodConfig()
+
+
+def windows(streams: int, first: int = 0) -> torch.Tensor:
+    clips = [moving_square(5, seed) for seed in range(first, first + streams)]
+    return torch.from_numpy(np.stack(clips))
+
+
+def test_bf16_is_near_fp32_and_not_it() -> None:
+    network = trained()
+    whole, half = TorchRuntime(network, METHOD), TorchRuntime(network, METHOD, bf16=True)
+    assert (whole.name, half.name) == ("torch", "torch-bf16")
+    query, parts = whole.score(windows(3))
+    other_query, others = half.score(windows(3))
+    assert other_query.dtype == others.error.dtype == others.psnr.dtype == torch.float32
+    # Eight bits of mantissa.
+    torch.testing.assert_close(other_query, query, rtol=0, atol=2e-2)
+    torch.testing.assert_close(others.psnr, parts.psnr, rtol=2e-2, atol=0)
+    assert not torch.equal(others.psnr, parts.psnr)
+
+
+def test_the_memory_is_read_in_fp32() -> None:
+    network = trained(replace(SMALL, skip_maps=0))
+    query, _ = TorchRuntime(network, METHOD, bf16=True).score(windows(2))
+    torch.testing.assert_close(query.norm(dim=-1), torch.ones(query.shape[:2]), rtol=0, atol=1e-6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("bf16", [False, True])
+def test_a_recorded_pass_is_that_pass(bf16: bool) -> None:
+    network = trained().cuda()
+    runtime = TorchRuntime(network, METHOD, bf16=bf16)
+    assert network.memory is not None
+    for turn in range(OFTEN + 3):
+        for streams in (1, 3):
+            given = windows(streams, turn).cuda()
+            items = network.memory.items.roll(turn, 0).expand(streams, -1, -1).clone()
+            query, parts = runtime.score(given, items)
+            fresh_query, fresh = TorchRuntime(network, METHOD, bf16=bf16).score(given, items)
+            torch.testing.assert_close(query, fresh_query, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(parts.psnr, fresh.psnr, rtol=1e-4, atol=1e-4)
+    kept = runtime.score(windows(1, 1).cuda())[1].error
+    before = kept.clone()
+    runtime.score(windows(1, 2).cuda())
+    assert torch.equal(kept, before)
