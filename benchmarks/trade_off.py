@@ -2,9 +2,9 @@
 
     python benchmarks/trade_off.py VIDEO LABEL=MODEL:RESULT … --json FILE --plot FILE.png
 
-MODEL is a model folder, RESULT what camera_score.py wrote of it. All models are exported to OpenVINO
-as they are and in int8 (ranges from the beginning of VIDEO, for speed alone), and measured in turn,
-round after round: the network alone, and from VIDEO, an H.264 file, to scores and events.
+MODEL is a model folder, RESULT what camera_score.py wrote of it. All models are exported to
+OpenVINO as they are and in int8 (ranges from the beginning of VIDEO, for speed alone), and measured
+in turn, round after round: the network alone, and from VIDEO, an H.264 file, to scores and events.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def main() -> None:
 def table(rows: list[dict[str, Any]]) -> str:
     """In Markdown."""
     lines = [
-        "| network | GFLOP | causal AUC | macro | alone, fp32 | int8 | from the file, fp32 | int8 |",
+        "| network | GFLOP | causal AUC | macro | alone, fp32 | int8 | from file, fp32 | int8 |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
