@@ -132,7 +132,7 @@ def test_broken_and_short_ones_stop_no_other_and_say_what_they_say_alone(
     failed = ["nowhere.mp4", "20.png", "text.mp4", "short.mp4"]
     assert [name in line for name, line in zip(failed, sentences, strict=True)] == [True] * 4
     assert len(said[0].out.splitlines()) == 3
-    assert len(table(tmp_path / "out" / "torn")) == 8 and not (tmp_path / "out" / "short").exists()
+    assert len(table(tmp_path / "out" / "torn")) == 6 and not (tmp_path / "out" / "short").exists()
     assert not list((tmp_path / "out").rglob("*.part*"))
 
 
@@ -163,7 +163,7 @@ def test_an_error_of_the_engine_ends_all_and_leaves_whole_files(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_ends_soon_with_whole_files(model: Path, clips: list[Path], tmp_path: Path) -> None:
-    long = [video(tmp_path / f"long{n}.mp4", street(3000, n)) for n in range(2)]
+    long = [video(tmp_path / f"long{n}.mp4", street(1200, n)) for n in range(2)]
     out = tmp_path / "out"
     command = [sys.executable, "-m", "mnad", "detect", str(model), *map(str, [*long, clips[0]])]
     command += ["--at_once", "2", "--out", str(out)]
@@ -179,7 +179,7 @@ def test_ctrl_c_ends_soon_with_whole_files(model: Path, clips: list[Path], tmp_p
     assert not list(out.rglob("*.part*"))
     for one in long:
         scored = len(table(out / one.stem))
-        assert 20 < scored < 2900
+        assert 20 <= scored < 1100
         with av.open(str(out / one.stem / "overlay.mp4")) as container:
             assert sum(1 for _ in container.decode(video=0)) == scored + 4
         assert (out / one.stem / "report.html").exists()
@@ -220,7 +220,6 @@ def test_folders_of_images_have_the_rate_that_is_given(
         ([str(clips[0]), "--folder_rate", "10"], "for folders of images"),
         (["rtsp://camera/1", "--folder_rate", "10"], "for folders of images"),
         ([str(folder), "--folder_rate", "0"], "folder_rate is 0"),
-        ([str(folder), "--folder_rate", "nan"], "folder_rate is nan"),
     ):
         assert main([*base, *words]) == 2
         said = capsys.readouterr().err
