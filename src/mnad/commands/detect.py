@@ -55,9 +55,9 @@ def detect(
         live: play a file at its own speed, as if it came from a camera; streams and cameras are
             live without it.
         fail_on_event: end with exit code 3 when there were events.
-        at_once: files that are read at the same time and scored in one batch; each takes memory of
-            its own, of the order of 200 MB in full HD. null: 8 on CUDA, 1 on a CPU, which gains
-            little by it.
+        at_once: files that are read at the same time and scored in one batch; each one more takes
+            memory for its frames under way, about 0.5 GB in full HD. null: 8 on CUDA, 1 on a CPU,
+            which gains little by it.
         policy: memory at test time; frozen, or reset: updated by regular frames, anew per source.
         device: auto, cpu or cuda.
         runtime: torch, openvino, openvino-int8, onnx or onnx-int8; auto: torch on CUDA; on the CPU
