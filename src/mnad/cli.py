@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,24 @@ GROUPS = {"data": "Look at a data set, or decode it once and for all."}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 fine, 1 some input failed, 2 wrong usage."""
+    """Run one command; returns the exit code.
+
+    0 fine, 1 some input failed, 2 wrong usage, 3 events where that was asked for, 130 stopped by
+    Ctrl-C, 141 whoever read the output has gone, such as `head`.
+    """
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            if sys.stdout is not None:  # as it is where there is no console
+                # Now, and not at the exit of Python, which would complain.
+                sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(format="mnad: %(message)s")
     logging.getLogger("mnad").setLevel(logging.INFO)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,32 @@ def test_help_is_quick_because_torch_is_not_imported() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert all(name.split()[0] in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_nobody_reads_any_more_ends_quietly(model: Path, unbuffered: str) -> None:
+    """As in ``mnad info MODEL | head -1``: whatever is printed finds the pipe closed."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    for words, code in ((["info", str(model)], 141), (["info", "--help"], None)):
+        read, write = os.pipe()
+        os.close(read)
+        command = [sys.executable, "-m", "mnad", *words]
+        done = subprocess.run(
+            command, stdout=write, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        # argparse itself passes over a help that cannot be printed, where it comes to know of it.
+        assert done.returncode == code if code else done.returncode in (0, 141)
+        assert done.stderr == ""
+        done = subprocess.run(command, stdout=write, stderr=write, env=environment)
+        assert done.returncode == code if code else done.returncode in (0, 141)
+        os.close(write)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sh closes the output")
+def test_without_any_output_a_command_runs_all_the_same(model: Path) -> None:
+    command = f"'{sys.executable}' -m mnad info '{model}' >&-"
+    done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0 and done.stderr == ""
 
 
 @pytest.mark.parametrize("command", COMMANDS)

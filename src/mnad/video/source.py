@@ -125,6 +125,11 @@ def open_source(
     return _open_video(path, channels)
 
 
+def without_rate(path: Path) -> bool:
+    """Whether a source says nothing of its frames per second: a folder of images, a NumPy file."""
+    return path.is_dir() or path.suffix == ".npy"
+
+
 def count_frames(path: Path) -> int:
     """Number of frames without decoding them: files of a folder, or as a video declares it.
 

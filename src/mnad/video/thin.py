@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from mnad.errors import UsageError
-from mnad.video.source import FOLDER_RATE, Frame, Source, open_source
+from mnad.video.source import FOLDER_RATE, Frame, Source, open_source, without_rate
 
 
 def step_of(rate: Fraction | float | None, wanted: float | None) -> int:
@@ -66,7 +66,7 @@ def taken_rate(path: Path, wanted: float | None, rate: Fraction | None = None) -
         wanted: frames per second to take about; None for all.
         rate: of a folder of images or a NumPy file, which do not say it.
     """
-    if path.is_dir() or path.suffix == ".npy":
+    if without_rate(path):
         own = rate or FOLDER_RATE
     else:
         with open_source(path) as source:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from threading import Event, Lock
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -15,6 +17,9 @@ from mnad.video.ahead import ahead
 from mnad.video.source import open_source
 from mnad.watch.options import WatchOptions
 from mnad.watch.watcher import Watcher
+
+_DRAWING = Lock()
+"""matplotlib is not made for several threads at a time."""
 
 
 @dataclass(frozen=True)
@@ -52,23 +57,29 @@ def detect_source(
     out: Path,
     options: WatchOptions = WatchOptions(),
     *,
+    folder_rate: Fraction | None = None,
     progress: bool = True,
+    stop: Event | None = None,
 ) -> Detection:
     """Score a source frame by frame and write what is found to the folder `out`.
 
     A source that breaks off is scored up to there: the files are whole, and the result says why.
+    Several may be scored at the same time, each by a thread (`mnad.watch.several`).
 
     Args:
         detector: the model.
         path: a video or a folder of frames.
         out: folder for the results; made if missing.
         options: what to write and whom to tell.
+        folder_rate: frames per second of a folder of images, which does not say it; None: 25.
         progress: show a progress bar.
+        stop: once it is set, the source is taken to end there.
     """
+    channels = detector.model.config.network.channels
     broken: str | None = None
     watcher: Watcher | None = None
     try:
-        with open_source(path, detector.model.config.network.channels) as source:
+        with open_source(path, channels, folder_rate) as source:
             bar = tqdm(
                 total=source.length,
                 unit="frame",
@@ -80,6 +91,8 @@ def detect_source(
                     # Decoding, scoring and writing overlap, each in a thread.
                     with ahead(source) as frames, ahead(watcher.scored(frames), 2) as pairs:
                         for pair in pairs:
+                            if stop is not None and stop.is_set():
+                                break
                             bar.update()
                             watcher.show(pair)
                 except MnadError as error:
@@ -99,7 +112,8 @@ def detect_source(
         )
     seconds, psnr, distance, score = watcher.curve.rows().T
     try:
-        score_plot(out / "scores.png", seconds, psnr, distance, score, title=path.name)
+        with _DRAWING:
+            score_plot(out / "scores.png", seconds, psnr, distance, score, title=path.name)
     except MnadError as error:
         broken = broken or str(error)
     told = [event for event in watcher.events.values() if event.kind == "anomaly"]

@@ -1,0 +1,70 @@
+"""Detection in several files or folders of frames, some of them at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import nullcontext
+from fractions import Fraction
+from pathlib import Path
+from threading import Event
+
+from mnad.detector import Detector
+from mnad.watch.files import Detection, detect_source
+from mnad.watch.options import WatchOptions
+
+
+def detect_sources(
+    detector: Detector,
+    sources: Sequence[tuple[Path, Path]],
+    options: WatchOptions = WatchOptions(),
+    at_once: int = 1,
+    *,
+    folder_rate: Fraction | None = None,
+    progress: bool = True,
+) -> list[Detection]:
+    """Score sources, `at_once` at a time, each by a thread; their frames share batches.
+
+    An error that is not of one source ends all of them, and so does Ctrl-C: their files are whole,
+    up to where they were.
+
+    Args:
+        detector: the model; each source has its own window and memory.
+        sources: pairs of a source and the folder for its results.
+        options: what to write and whom to tell.
+        at_once: sources at the same time, at least 1.
+        folder_rate: frames per second of folders of images, which do not say it; None: 25.
+        progress: show a progress bar for each source under way.
+
+    Returns:
+        What came of the sources, in their order.
+    """
+    stop = Event()
+    # One at a time takes no batches, and is computed without a detour.
+    shared = detector.together() if at_once > 1 < len(sources) else nullcontext(detector)
+    with shared as scoring, ThreadPoolExecutor(at_once, "mnad-source") as threads:
+        found = [
+            threads.submit(
+                detect_source,
+                scoring,
+                source,
+                out,
+                options,
+                folder_rate=folder_rate,
+                progress=progress,
+                stop=stop,
+            )
+            for source, out in sources
+        ]
+        pending = set(found)
+        try:
+            while pending:
+                # On Windows a wait without a limit does not hear Ctrl-C.
+                done, pending = wait(pending, timeout=1.0, return_when=FIRST_EXCEPTION)
+                for one in done:
+                    one.result()
+        except BaseException:
+            stop.set()
+            threads.shutdown(cancel_futures=True)
+            raise
+    return [one.result() for one in found]
