@@ -15,7 +15,7 @@ from mnad.errors import UsageError
 Task = Literal["prediction", "reconstruction"]
 Preset = Literal["official", "paper", "camera"]
 Policy = Literal["carried", "reset", "frozen"]
-DecoderInput = Literal["both", "read", "query"]
+DecoderInput = Literal["both", "read", "query", "none"]
 Convolution = Literal["full", "separable"]
 Upsampling = Literal["transposed", "nearest"]
 ReconstructionLoss = Literal["mse", "norm", "norm_mean", "squared_sum"]
@@ -57,8 +57,9 @@ class NetworkConfig:
         memory: without it the decoder gets the L2-normalised query alone ("w/o Mem.").
         items: number of memory items, M in the paper.
         decoder_input: what the decoder gets of the memory: ``both`` (query and aggregate, paper),
-            the aggregate alone (``read``, as MemAE does), or the ``query`` alone (the memory then
-            shapes the features by its losses only).
+            the aggregate alone (``read``, as MemAE does), the ``query`` alone (the memory then
+            shapes the features by its losses only), or ``none``: the deepest stage is left out,
+            and a learnt constant map takes its place; without memory, in prediction alone.
         skip_maps: how many of the encoder's three maps reach the decoder in prediction, the
             coarsest first; the paper's 3, or fewer. Reconstruction has none.
         convolution: ``full`` (paper), or ``separable``: within each channel, then across them.
@@ -92,6 +93,10 @@ class NetworkConfig:
         _require(self.items >= 1, f"items is {self.items}; it must be 1 or more.")
         _one_of("decoder_input", self.decoder_input, get_args(DecoderInput))
         _one_of("skip_maps", self.skip_maps, (0, 1, 2, 3))
+        _require(
+            self.decoder_input != "none" or (not self.memory and any(self.skips)),
+            "decoder_input is 'none'; that takes prediction with skips, and memory false.",
+        )
         _one_of("convolution", self.convolution, get_args(Convolution))
         _one_of("upsampling", self.upsampling, get_args(Upsampling))
         for name, size in (("height", self.height), ("image_width", self.image_width)):

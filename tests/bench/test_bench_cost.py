@@ -66,3 +66,12 @@ def test_the_count_is_that_of_torch(
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         MNAD(config).eval()(torch.zeros(1, 4, 24, 40))
     assert 2 * macs(config) == counter.get_total_flops()
+
+
+def test_what_the_bottleneck_takes() -> None:
+    whole = NetworkConfig(channels=1, width=0.25, memory=False)
+    less = replace(whole, decoder_input="none")
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        MNAD(less).eval()(torch.zeros(1, 4, 256, 256))
+    assert 2 * macs(less) == counter.get_total_flops()
+    assert 0.7 < macs(less) / macs(whole) < 0.8

@@ -44,6 +44,44 @@ def test_parameters_and_cost_are_the_papers(
     assert 16 * counter.get_total_flops() / 2e9 == pytest.approx(gmac, abs=6e-4)
 
 
+def test_without_a_bottleneck_a_constant_takes_its_place() -> None:
+    config = replace(P, width=0.1, channels=1, height=32, image_width=48)
+    config = replace(config, memory=False, decoder_input="none")
+    net = MNAD(config).eval()
+    assert net.encoder.stage4 is None and net.decoder.constant is not None
+    torch.manual_seed(0)
+    frames = torch.rand(3, 4, 32, 48)
+    plain = MNAD(replace(config, decoder_input="both")).eval()
+    plain.load_state_dict(net.state_dict(), strict=False)
+    # What comes from below in the network that has a bottleneck, put in as the constant.
+    below: list[torch.Tensor] = []
+    plain.decoder.up4.register_forward_hook(lambda module, given, out: below.append(out))
+    with torch.no_grad():
+        expected = plain(frames[:1]).frame
+        net.decoder.constant.copy_(below[0])
+        found = net(frames[:1]).frame
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    net.train()
+    out = net(frames)
+    assert out.query.shape == (3, 1, config.stages[-1]) and out.similarity.shape == (3, 1, 0)
+    training_losses(
+        out, frames[:, :1], None, preset_of("official", "prediction")[0]
+    ).total.backward()
+    assert all(
+        p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters() if p.ndim > 1
+    )
+
+
+@pytest.mark.parametrize(
+    "change", [{"memory": True}, {"memory": False, "skip_maps": 0}, {"task": "reconstruction"}]
+)
+def test_a_constant_is_refused_where_nothing_else_tells_of_the_frame(
+    change: dict[str, object],
+) -> None:
+    with pytest.raises(UsageError, match="takes prediction with skips, and memory false"):
+        replace(P, **{"memory": False, "decoder_input": "none", **change})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("width", [0.5, 0.25])
 @pytest.mark.parametrize("task", ["prediction", "reconstruction"])
 @pytest.mark.parametrize("memory", [True, False])
@@ -129,7 +167,7 @@ def test_gradient_of_the_paper_preset_passes_the_read() -> None:
         ({"items": 0}, "1 or more"),
         ({"task": "predict"}, "'prediction'"),
         ({"skip_maps": 4}, "choose one of 0, 1, 2, 3"),
-        ({"decoder_input": "none"}, "'both', 'read', 'query'"),
+        ({"decoder_input": "all"}, "'both', 'read', 'query', 'none'"),
     ],
 )
 def test_dimensions_out_of_range_are_refused(change: dict[str, object], words: str) -> None:

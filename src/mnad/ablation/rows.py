@@ -88,6 +88,7 @@ CHANGES: dict[str, Change] = {
     "learnt-items": Change(method={"item_learning": "gradient"}),
     "read-alone": Change({"decoder_input": "read"}),
     "query-alone": Change({"decoder_input": "query"}),
+    "no-bottleneck": Change({"decoder_input": "none", "memory": False}),
     "skips-2": Change({"skip_maps": 2}),
     "skips-1": Change({"skip_maps": 1}),
     "skips-0": Change({"skip_maps": 0}),
@@ -155,6 +156,8 @@ _ROWS = (
     Row("read-alone", "the decoder gets the read alone", "read-alone"),
     Row("query-alone", "the decoder gets the query alone; the memory acts by its losses only",
         "query-alone"),
+    Row("no-bottleneck", "neither memory nor deepest stage, a learnt constant in their place; PSNR "
+        "alone scores", "no-bottleneck"),
     Row("skips-2", "no skip at full size", "skips-2"),
     Row("skips-1", "the skip at a quarter of the size only", "skips-1"),
     Row("skips-0", "no skips", "skips-0"),

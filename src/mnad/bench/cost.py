@@ -36,15 +36,14 @@ def macs(config: NetworkConfig) -> int:
         + conv(b, b, 2)
         + conv(b, c, 4)
         + conv(c, c, 4)
-        + conv(c, d, 8)
-        + conv(d, d, 8)
     )
     up1, up2, up3 = (1 if skip else 2 for skip in config.skips)
+    bottleneck = conv(c, d, 8) + conv(d, d, 8)
+    bottleneck += conv(config.decoder_channels, d, 8) + conv(d, d, 8) + up(d, up3 * c, 8)
+    if config.decoder_input == "none":
+        bottleneck = 0
     decoder = (
-        conv(config.decoder_channels, d, 8)
-        + conv(d, d, 8)
-        + up(d, up3 * c, 8)
-        + conv(2 * c, c, 4)
+        conv(2 * c, c, 4)
         + conv(c, c, 4)
         + up(c, up2 * b, 4)
         + conv(2 * b, b, 2)
@@ -55,7 +54,7 @@ def macs(config: NetworkConfig) -> int:
         + whole(a, config.channels, 1)
     )
     memory = 2 * (area // 64) * d * config.items if config.memory else 0
-    return encoder + decoder + memory
+    return encoder + bottleneck + decoder + memory
 
 
 def gflop(config: NetworkConfig) -> float:

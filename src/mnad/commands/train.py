@@ -124,7 +124,8 @@ def train(
         width: factor on the channels of the paper's network; null: the preset's (1, camera 0.25).
         memory: with the memory, or without ("w/o Mem.").
         items: number of memory items.
-        decoder_input: what the decoder gets: query and read, the read alone, or the query alone.
+        decoder_input: what the decoder gets: query and read, the read alone, the query alone, or
+            none, so that there is no bottleneck (with --memory false).
         skip_maps: how many of the three skips of the prediction there are, the coarsest first.
         convolution: full, or separable: within each channel, then across them.
         upsampling: transposed convolutions, or nearest: a 1x1 convolution, then repetition.

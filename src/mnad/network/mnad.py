@@ -18,7 +18,7 @@ class Output(NamedTuple):
 
     Attributes:
         frame: (B, c, H, W) predicted or reconstructed frame, in -1..1.
-        query: (B, K, C) unit-norm queries, K = H/8 * W/8.
+        query: (B, K, C) unit-norm queries, K = H/8 * W/8; one of zeros without a bottleneck.
         similarity: (B, K, M) cosines of queries and items; M = 0 without memory.
     """
 
@@ -45,7 +45,12 @@ class MNAD(nn.Module):
         self.config = config
         channels = config.stages[-1]
         layers = Layers(config.convolution == "separable", config.upsampling == "nearest")
-        self.encoder = Encoder(config.frames_in * config.channels, config.stages, layers)
+        constant = None
+        if config.decoder_input == "none":
+            constant = config.height // 4, config.image_width // 4
+        self.encoder = Encoder(
+            config.frames_in * config.channels, config.stages, layers, constant is None
+        )
         self.memory = None
         if config.memory:
             self.memory = Memory(
@@ -57,7 +62,7 @@ class MNAD(nn.Module):
                 learnt=method.item_learning == "gradient",
             )
         self.decoder = Decoder(
-            config.decoder_channels, config.stages, config.channels, config.skips, layers
+            config.decoder_channels, config.stages, config.channels, config.skips, layers, constant
         )
 
     def forward(self, frames: Tensor, items: Tensor | None = None) -> Output:
@@ -68,7 +73,11 @@ class MNAD(nn.Module):
             items: (B, M, C), one memory per stream, instead of the trained one.
         """
         feature, maps = self.encoder(frames)  # (B, C, H/8, W/8)
-        if self.memory is None:
+        if feature is None:
+            # One query that says nothing: engines have no use for arrays of none.
+            query = frames.new_zeros(frames.shape[0], 1, self.config.stages[-1])
+            cosine = query[..., :0]
+        elif self.memory is None:
             query = to_queries(feature.float())
             feature = query.transpose(1, 2).reshape(feature.shape)
             cosine = similarity(query, query[:, :0])  # (B, K, 0)

@@ -70,23 +70,29 @@ class Encoder(nn.Module):
         inputs: channels of the stacked input frames.
         stages: channels at 1, 1/2, 1/4 and 1/8 of the input size.
         layers: what they are made of.
+        deepest: without it there is no fourth stage.
     """
 
-    def __init__(self, inputs: int, stages: Sequence[int], layers: Layers = PAPER) -> None:
+    def __init__(
+        self, inputs: int, stages: Sequence[int], layers: Layers = PAPER, deepest: bool = True
+    ) -> None:
         super().__init__()
         a, b, c, d = stages
         first = PAPER.bare(inputs, a)  # few channels in: nothing to separate
         self.stage1 = nn.Sequential(*first, *_normal(a), *layers.bare(a, a), *_normal(a))
         self.stage2 = layers.double(a, b)
         self.stage3 = layers.double(b, c)
-        self.stage4 = nn.Sequential(*layers.bare(c, d), *_normal(d), *layers.bare(d, d))
+        self.stage4 = None
+        if deepest:
+            self.stage4 = nn.Sequential(*layers.bare(c, d), *_normal(d), *layers.bare(d, d))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+    def forward(self, x: Tensor) -> tuple[Tensor | None, tuple[Tensor, Tensor, Tensor]]:
         """Map (B, inputs, H, W) to (B, d, H/8, W/8) and the maps of the first three stages."""
         x1 = self.stage1(x)  # (B, a, H, W)
         x2 = self.stage2(F.max_pool2d(x1, 2))  # (B, b, H/2, W/2)
         x3 = self.stage3(F.max_pool2d(x2, 2))  # (B, c, H/4, W/4)
-        return self.stage4(F.max_pool2d(x3, 2)), (x1, x2, x3)
+        feature = None if self.stage4 is None else self.stage4(F.max_pool2d(x3, 2))
+        return feature, (x1, x2, x3)
 
 
 class Decoder(nn.Module):
@@ -99,6 +105,8 @@ class Decoder(nn.Module):
         skips: whether the map of stage 1, 2 and 3 is concatenated (skip first). Without it the
             up-convolution keeps its channels, so that all other layers are the same.
         layers: what they are made of.
+        constant: rows and columns of a learnt map, at a quarter of the frame's size, that takes the
+            place of what comes from below; None where the feature map comes.
     """
 
     def __init__(
@@ -108,24 +116,36 @@ class Decoder(nn.Module):
         outputs: int,
         skips: tuple[bool, bool, bool],
         layers: Layers = PAPER,
+        constant: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         a, b, c, d = stages
         self.skips = skips
         wide1, wide2, wide3 = (1 if skip else 2 for skip in skips)
-        self.stage4 = layers.double(inputs, d)
-        self.up4 = layers.up(d, wide3 * c)
+        self.constant = None
+        if constant is None:
+            self.stage4 = layers.double(inputs, d)
+            self.up4 = layers.up(d, wide3 * c)
+        else:
+            self.constant = nn.Parameter(torch.zeros(1, wide3 * c, *constant))
         self.stage3 = layers.double(2 * c, c)
         self.up3 = layers.up(c, wide2 * b)
         self.stage2 = layers.double(2 * b, b)
         self.up2 = layers.up(b, wide1 * a)
         self.out = nn.Sequential(layers.double(2 * a, a), *PAPER.bare(a, outputs), nn.Tanh())
 
-    def forward(self, x: Tensor, maps: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        """Map (B, inputs, H/8, W/8) and the encoder's maps to (B, outputs, H, W)."""
+    def forward(self, x: Tensor | None, maps: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """Map (B, inputs, H/8, W/8) and the encoder's maps to (B, outputs, H, W).
+
+        With a constant map, `x` is not looked at.
+        """
         x1, x2, x3 = maps
         skip1, skip2, skip3 = self.skips
-        x = _join(x3 if skip3 else None, self.up4(self.stage4(x)))  # (B, 2c, H/4, W/4)
+        if self.constant is None:
+            below = self.up4(self.stage4(x))
+        else:
+            below = self.constant.expand(x3.shape[0], -1, -1, -1)
+        x = _join(x3 if skip3 else None, below)  # (B, 2c, H/4, W/4)
         x = _join(x2 if skip2 else None, self.up3(self.stage3(x)))  # (B, 2b, H/2, W/2)
         x = _join(x1 if skip1 else None, self.up2(self.stage2(x)))  # (B, 2a, H, W)
         frame: Tensor = self.out(x)
