@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
-from watched_clip import reaches, watch_clip
+from watched_clip import digests, reaches, watch_clip
 
 from mnad.datasets import open_dataset
 from mnad.detector import Detector, FrameScore
@@ -34,7 +34,7 @@ from mnad.video.source import open_source
 def main() -> None:
     """Measure and print; see the module."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path)
+    parser.add_argument("model", type=Path, help="a model folder, or the name of a built-in one")
     parser.add_argument("data", type=Path, help="the folder of Ped2, with its pixel masks")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -72,6 +72,7 @@ def main() -> None:
     counted = calibration.threshold.counted
     result = {
         "dataset": "ped2",
+        "model_sha256": digests(given.model),
         "frames": int(sum(map(len, labels.values()))),
         "auc": {
             "causal": causal_micro(labels, score).auc,

@@ -13,7 +13,6 @@ by construction. FILE is written after every condition; started again, the scrip
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import platform
 import zlib
@@ -28,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from perturb import Perturb, conditions
 from tqdm import tqdm
-from watched_clip import Watched, reaches, watch_clip
+from watched_clip import Watched, digests, reaches, watch_clip
 
 from mnad.calibration.holdout import known_share
 from mnad.config import RuntimeName
@@ -38,7 +37,7 @@ from mnad.detector import Detector, FrameScore
 from mnad.events.event import Event
 from mnad.metrics.events import poisson_interval
 from mnad.metrics.frame import bootstrap_auc, causal_micro, per_clip_minmax_micro
-from mnad.models.folder import CONFIG, NORMAL, WEIGHTS
+from mnad.models.builtin import resolve
 from mnad.runtime.exports import find_export
 from mnad.video.source import Frame, open_source
 from mnad.watch.judge import Judge
@@ -67,7 +66,9 @@ def main() -> None:
     arguments.add_argument("model", type=Path)
     arguments.add_argument("data", type=Path, help="the folder of Ped2")
     arguments.add_argument("--json", type=Path, required=True)
-    arguments.add_argument("--runtime", help="openvino if the model is exported for it, else torch")
+    arguments.add_argument(
+        "--runtime", help="without it: openvino if the model is exported for it, else torch"
+    )
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--clips", type=int, help="only so many of each kind, for a quick look")
     given = arguments.parse_args()
@@ -93,7 +94,7 @@ def main() -> None:
 
 def runtime_of(model: Path) -> RuntimeName:
     """OpenVINO in fp32 if the model is exported for it, else torch."""
-    export = find_export(model, "openvino")
+    export = find_export(resolve(model), "openvino")
     return "torch" if export is None or export.changed else "openvino"
 
 
@@ -121,10 +122,9 @@ def protocol(
     normal: Sequence[Clip],
 ) -> dict[str, Any]:
     """All that a result depends on."""
-    files = {name: digest(given.model / name) for name in (CONFIG, WEIGHTS, NORMAL)}
     return {
         "dataset": "ped2",
-        "model_sha256": files,
+        "model_sha256": digests(given.model),
         "threshold": detector.threshold,
         "runtime": runtime,
         "seed": given.seed,
@@ -147,10 +147,6 @@ def begun(file: Path, now: dict[str, Any]) -> dict[str, Any]:
     if other:
         raise SystemExit(f"{file} is of another {', '.join(other)}; remove it or give another")
     return result
-
-
-def digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def condition(

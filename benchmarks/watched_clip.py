@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 from mnad.detector import Detector, FrameScore
 from mnad.events.event import Event, Observed
 from mnad.events.machine import EventConfig, EventMachine
+from mnad.models.builtin import resolve
+from mnad.models.folder import CONFIG, NORMAL, WEIGHTS
 
 Floats = NDArray[np.float64]
 
@@ -80,3 +84,9 @@ def reaches(watched: Watched, labels: NDArray[np.uint8], rate: float) -> bool:
     """Whether an event overlaps an abnormal frame; labels (T,) of 0 and 1 of the whole clip."""
     times = np.flatnonzero(labels) / rate
     return any(((times >= e["start"]) & (times <= e["end"])).any() for e in watched.events)
+
+
+def digests(model: Path) -> dict[str, str]:
+    """SHA-256 of the files of a model: what a result is of."""
+    files = [resolve(model) / name for name in (CONFIG, WEIGHTS, NORMAL)]
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
