@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model_card import NAME, PAGE, line, part, read, with_part
+from model_card import BEGIN, END, NAME, PAGE, line, part, read, with_part
 
 from mnad.models.builtin import built_in
 
@@ -17,9 +17,7 @@ def test_the_page_and_the_list_are_those_of_the_results() -> None:
 
 
 def test_only_what_lies_between_the_marks_is_written_anew() -> None:
-    page = (
-        "# A\n\nbefore\n\n<!-- written by benchmarks/model_card.py -->\nold\n<!-- end -->\nafter\n"
-    )
+    page = f"# A\n\nbefore\n\n{BEGIN}\nold\n{END}\nafter\n"
     once = with_part(page, "new")
     assert once == page.replace("old", "\nnew\n")
     assert with_part(once, "new") == once
