@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -63,7 +62,7 @@ def main() -> None:
         with open_source(clip.path, detector.model.config.network.channels) as source:
             frames = (frame.pixels for frame in source)
             watched = watch_clip(detector, clip.name, frames, dataset.rate, add)
-        labels[clip.name] = clip.labels[watched.index].astype(float)
+        labels[clip.name] = clip.labels[watched.frames].astype(float)
         score[clip.name], peak[clip.name] = watched.score, watched.peak
         events[clip.name] = watched.events
         # Ped2 has one abnormal stretch a clip.
@@ -103,7 +102,7 @@ def main() -> None:
             "memory": "frozen",
             "pixels": "heat resized bilinearly to 240x360, all pixels of all scored frames pooled",
             "training": detector.model.training,
-            "command": " ".join(["python", *sys.argv]),
+            "command": "python benchmarks/camera_score.py MODEL PED2 --json FILE",
         },
         "versions": {name: version(name) for name in ("mnad", "torch", "numpy")},
         "machine": platform.processor() or platform.machine(),

@@ -80,7 +80,7 @@ def part(score: dict[str, Any], robust: dict[str, Any]) -> str:
         "trained on": f"{training['data']['frames']:,} frames of {training['data']['name']}, "
         f"{training['data']['clips']} clips; {training['epochs']} epochs, {training['steps']:,} "
         f"steps, learning rate {training['learning_rate']:g}, seed {training['seed']}, "
-        f"{training['seconds'] / 60:.0f} minutes on a {training['device']}",
+        f"{training['seconds'] / 60:.0f} minutes on a {training['device'].upper()}",
     }
     measured = {
         "frame AUC, causal (95 % over clips)": f"**{auc['causal']:.3f}** ({low:.3f} to {high:.3f})",

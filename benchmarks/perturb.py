@@ -65,7 +65,7 @@ def conditions(rate: float) -> dict[str, tuple[str, Perturb]]:
 def gain(clip: Clip, rng: np.random.Generator, *, factor: float) -> Clip:
     """Grey levels times a factor, rounded, clipped at 255."""
     levels = np.rint(np.minimum(np.arange(256) * factor, 255)).astype(np.uint8)
-    return levels[clip]
+    return np.asarray(levels[clip])
 
 
 def noise(clip: Clip, rng: np.random.Generator, *, sigma: float) -> Clip:

@@ -210,7 +210,7 @@ def aucs(test: Sequence[Clip], watched: Sequence[Watched]) -> dict[str, Any]:
     """Of frames; None where a class is missing."""
     names = [clip.name for clip in test]
     labels = {
-        clip.name: labels_of(clip)[one.index].astype(float)
+        clip.name: labels_of(clip)[one.frames].astype(float)
         for clip, one in zip(test, watched, strict=True)
     }
     score = dict(zip(names, (one.score for one in watched), strict=True))

@@ -23,14 +23,14 @@ class Watched(NamedTuple):
     """Of n frames that were scored; arrays (n,).
 
     Attributes:
-        index: numbers of the frames.
+        frames: their numbers.
         score: the causal score.
         peak: the same before its median and ranks.
         psnr: dB, low = abnormal.
         events: that ended, with start, end and peak.
     """
 
-    index: NDArray[np.int64]
+    frames: NDArray[np.int64]
     score: Floats
     peak: Floats
     psnr: Floats
