@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,9 @@ def main() -> None:
     arguments.add_argument("data", type=Path, help="the folder of Ped2")
     arguments.add_argument("--json", type=Path, required=True)
     arguments.add_argument(
-        "--runtime", help="without it: openvino if the model is exported for it, else torch"
+        "--runtime",
+        choices=get_args(RuntimeName)[1:],
+        help="without it: openvino if the model is exported for it, else torch",
     )
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--clips", type=int, help="only so many of each kind, for a quick look")
