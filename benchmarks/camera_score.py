@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
+from watched_clip import digests, reaches, watch_clip
 
 from mnad.datasets import open_dataset
 from mnad.detector import Detector, FrameScore
 from mnad.evaluation.truth import Truth, resized
-from mnad.events.event import Event, Observed
-from mnad.events.machine import EventConfig, EventMachine
 from mnad.metrics.events import poisson_interval
 from mnad.metrics.frame import bootstrap_auc, causal_micro, macro, per_clip_minmax_micro
 from mnad.metrics.pixel import PixelRoc
@@ -35,7 +33,7 @@ from mnad.video.source import open_source
 def main() -> None:
     """Measure and print; see the module."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path)
+    parser.add_argument("model", type=Path, help="a model folder, or the name of a built-in one")
     parser.add_argument("data", type=Path, help="the folder of Ped2, with its pixel masks")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -47,49 +45,33 @@ def main() -> None:
     dataset = open_dataset(f"ped2:{given.data}")
     assert dataset.rate is not None
     truth = Truth.of_dataset(dataset, None)
-    pixels = PixelRoc()
+    located = PixelRoc()
     labels: dict[str, NDArray[np.float64]] = {}
     score: dict[str, NDArray[np.float64]] = {}
     peak: dict[str, NDArray[np.float64]] = {}
     events: dict[str, list[dict[str, Any]]] = {}
+    reached = 0
     for clip in tqdm(dataset.test, unit="clip"):
         assert clip.labels is not None
-        stream = detector.stream()
-        machine = EventMachine(EventConfig(detector.threshold), clip.name, None)
-        scored: list[FrameScore] = []
-        messages: list[Event] = []
+
+        def add(pixels: NDArray[np.uint8], found: FrameScore | None, name: str = clip.name) -> None:
+            mask = None if found is None else truth.at(name, found.index)
+            if found is not None and found.heat is not None and mask is not None:
+                located.add(resized(found.heat, mask.shape), mask)
+
         with open_source(clip.path, detector.model.config.network.channels) as source:
-            for frame in source:
-                found = stream.push(frame.pixels, frame.index / dataset.rate)
-                if found is None or found.heat is None:
-                    continue
-                scored.append(found)
-                seconds = found.index / dataset.rate
-                messages += machine.push(Observed(found.index, seconds, found.score, found.boxes))
-                mask = truth.at(clip.name, found.index)
-                if mask is not None:
-                    pixels.add(resized(found.heat, mask.shape), mask)
-        messages += machine.close(clip.length / dataset.rate)
-        index = [one.index for one in scored]
-        labels[clip.name] = clip.labels[index].astype(float)
-        score[clip.name] = np.array([one.score for one in scored])
-        peak[clip.name] = np.array([one.peak for one in scored])
-        events[clip.name] = [
-            {"start": m.start, "end": m.end, "peak": m.peak_score}
-            for m in messages
-            if m.phase == "end"
-        ]
-    # Ped2 has one abnormal stretch a clip: it is found if an event overlaps it.
-    reached = 0
-    for clip in dataset.test:
-        assert clip.labels is not None
-        times = np.flatnonzero(clip.labels) / dataset.rate
-        told = events[clip.name]
-        reached += any(((times >= e["start"]) & (times <= e["end"])).any() for e in told)
+            frames = (frame.pixels for frame in source)
+            watched = watch_clip(detector, clip.name, frames, dataset.rate, add)
+        labels[clip.name] = clip.labels[watched.frames].astype(float)
+        score[clip.name], peak[clip.name] = watched.score, watched.peak
+        events[clip.name] = watched.events
+        # Ped2 has one abnormal stretch a clip.
+        reached += reaches(watched, clip.labels, dataset.rate)
     interval = bootstrap_auc(labels, score)
     counted = calibration.threshold.counted
     result = {
         "dataset": "ped2",
+        "model_sha256": digests(given.model),
         "frames": int(sum(map(len, labels.values()))),
         "auc": {
             "causal": causal_micro(labels, score).auc,
@@ -98,7 +80,7 @@ def main() -> None:
             "macro": macro(labels, score).auc,
             "causal_interval_95": None if interval is None else [interval.low, interval.high],
         },
-        "pixel_auroc": pixels.value().auroc,
+        "pixel_auroc": located.value().auroc,
         "false_alarms_on_held_out_clips": {
             "count": counted,
             "interval_95": poisson_interval(counted),
@@ -120,7 +102,7 @@ def main() -> None:
             "memory": "frozen",
             "pixels": "heat resized bilinearly to 240x360, all pixels of all scored frames pooled",
             "training": detector.model.training,
-            "command": " ".join(["python", *sys.argv]),
+            "command": "python benchmarks/camera_score.py MODEL PED2 --json FILE",
         },
         "versions": {name: version(name) for name in ("mnad", "torch", "numpy")},
         "machine": platform.processor() or platform.machine(),

@@ -8,7 +8,7 @@ from mnad.commands.detect import detect
 from mnad.commands.evaluate import evaluate
 from mnad.commands.export import export
 from mnad.commands.figures import figures
-from mnad.commands.models import import_checkpoint, info
+from mnad.commands.models import copy_model, import_checkpoint, info, list_models
 from mnad.commands.reproduce import reproduce
 from mnad.commands.score_file import score_file
 from mnad.commands.train import MethodOptions, train
@@ -21,12 +21,14 @@ __all__ = [
     "bench",
     "calibrate",
     "check_data",
+    "copy_model",
     "detect",
     "evaluate",
     "export",
     "figures",
     "import_checkpoint",
     "info",
+    "list_models",
     "mark",
     "prepare_data",
     "reproduce",

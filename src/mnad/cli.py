@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mnad.calibration.result import Calibration
     from mnad.datasets.prepared import Copy
     from mnad.events.event import Event
+    from mnad.models.builtin import BuiltIn
     from mnad.models.folder import Model
     from mnad.watch.files import Detection
 
@@ -43,6 +44,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "watch": api.watch,
     "mark": api.mark,
     "info": api.info,
+    "models": api.list_models,
+    "copy": api.copy_model,
     "import": api.import_checkpoint,
     "demo": demo,
     "bench": api.bench,
@@ -234,6 +237,20 @@ def _show_info(facts: dict[str, Any], given: dict[str, Any]) -> int:
     return 0
 
 
+def _show_models(found: list[BuiltIn], given: dict[str, Any]) -> int:
+    for one in found:
+        print(f"{one.name}: {one.size / 1e6:.1f} MB, {one.network}; trained on {one.trained_on}")
+        if one.result is not None:
+            print(f"  {one.result}")
+        print(f"  terms of the weights: {one.terms}")
+    return 0
+
+
+def _show_copy(folder: Path, given: dict[str, Any]) -> int:
+    print(f"{given['model']} -> {folder}")
+    return 0
+
+
 def _show_import(model: Model, given: dict[str, Any]) -> int:
     network = model.config.network
     print(
@@ -295,6 +312,8 @@ _SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "watch": _show_watch,
     "mark": _show_mark,
     "info": _show_info,
+    "models": _show_models,
+    "copy": _show_copy,
     "import": _show_import,
     "demo": _show_demo,
     "bench": _show_bench,

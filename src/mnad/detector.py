@@ -119,7 +119,9 @@ class Detector:
         policy: Policy = "frozen",
         runtime: RuntimeName = "auto",
     ) -> Detector:
-        """Load a model folder, and what computes its scores (`mnad.runtime.pick`).
+        """Load a model folder, or a built-in model by name, and what computes its scores.
+
+        What a name means is said in `mnad.models.builtin`, what computes in `mnad.runtime.pick`.
 
         Raises:
             UsageError: no such folder, no such device, or a runtime that is not installed or that

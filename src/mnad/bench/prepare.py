@@ -17,6 +17,7 @@ from mnad.calibration.footage import NormalFootage
 from mnad.calibration.measure import reference_of
 from mnad.calibration.things import block_size
 from mnad.config import ModelConfig, NetworkConfig, preset_of
+from mnad.models.builtin import resolve
 from mnad.models.folder import NORMAL, Model, build_network, load_model, save_model
 from mnad.runtime.export import export_model
 from mnad.runtime.exports import find_export
@@ -32,7 +33,9 @@ def make(spec: Json) -> Answer:
     if spec["threads"] is not None:
         torch.set_num_threads(spec["threads"])
     if spec["model"] is not None:
-        shutil.copytree(spec["model"], folder, ignore=shutil.ignore_patterns("training", ".*"))
+        shutil.copytree(
+            resolve(spec["model"]), folder, ignore=shutil.ignore_patterns("training", ".*")
+        )
     else:
         save_model(folder, untrained(NetworkConfig(**spec["network"]), video))
     model = load_model(folder)

@@ -29,7 +29,8 @@ def bench(
     """Measure how fast this machine scores video, in one table.
 
     Args:
-        model: a model folder; without it untrained official prediction networks, grey.
+        model: a model folder, or the name of a built-in one (mnad models); without it untrained
+            official prediction networks, grey.
         video: what is scored; a rendered scene without it.
         runtimes: of torch, torch-bf16, openvino, openvino-int8, onnx and onnx-int8, with commas
             between; auto for those that are installed.

@@ -39,10 +39,12 @@ def calibrate(
     """
     from mnad.calibration.calibrate import calibrate_model
     from mnad.calibration.footage import normal_footage
+    from mnad.models.builtin import to_change
     from mnad.models.folder import load_model, save_normal
     from mnad.runtime.pick import pick_device
 
-    loaded = load_model(model, pick_device(device))
+    folder = to_change(model)
+    loaded = load_model(folder, pick_device(device))
     if by_place is None:
         known, preset = loaded.reference, loaded.config.preset
         if loaded.calibration is not None and known is not None:
@@ -53,6 +55,6 @@ def calibrate(
     calibrated = calibrate_model(
         loaded, *footage, false_alarms_per_hour, by_place=by_place, trained_on=trained_on
     )
-    save_normal(Path(model), calibrated)
+    save_normal(folder, calibrated)
     assert calibrated.calibration is not None
     return calibrated.calibration

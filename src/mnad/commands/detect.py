@@ -38,7 +38,7 @@ def detect(
     """Find when and where something is wrong: events, clips, scores, overlay video and report.
 
     Args:
-        model: a model folder.
+        model: a model folder, or the name of a built-in one (mnad models).
         sources: video files, folders of videos, folders of frames, or patterns such as '*.mp4';
             or one stream (rtsp://, http://) or camera (0, /dev/video0), watched until stopped.
         out: folder for the results, a folder in it per source.

@@ -35,7 +35,7 @@ def evaluate(
     (PHANTOM, Something-Something), or images (MVTec AD, LOCO); see docs/evaluation.md.
 
     Args:
-        model: a model folder.
+        model: a model folder, or the name of a built-in one (mnad models).
         data: NAME:PATH of a data set of the field (docs/datasets.md), a prepared copy, or a folder
             of one's own with labels or masks beside each clip.
         json: file for all numbers, frame by frame too.

@@ -40,11 +40,13 @@ def export(
         raise UsageError("--calibration is for int8 alone; add --int8, or leave it out.")
 
     from mnad.calibration.footage import normal_footage
+    from mnad.models.builtin import to_change
     from mnad.models.folder import load_model
     from mnad.runtime.export import export_model
     from mnad.runtime.pick import require
 
     require(format, to_export=True)
-    loaded = load_model(model)
+    folder = to_change(model)
+    loaded = load_model(folder)
     footage = normal_footage(loaded, calibration, rate, cache_dir) if calibration else None
-    return export_model(Path(model), loaded, format, footage, trained_on=trained_on)
+    return export_model(folder, loaded, format, footage, trained_on=trained_on)

@@ -54,7 +54,7 @@ def figures(
     the numbers. The memory is the one that was trained, without updates at test time.
 
     Args:
-        model: a model folder.
+        model: a model folder, or the name of a built-in one (mnad models).
         data: ped2:PATH, avenue:PATH or shanghaitech:PATH, or a folder of one's own; labels are used
             where there are some.
         out: folder for the figures.

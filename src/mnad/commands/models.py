@@ -1,4 +1,4 @@
-"""mnad info and mnad import."""
+"""mnad info, mnad models, mnad copy and mnad import."""
 
 # Annotations are not postponed: to resolve them the command line would have to import torch.
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mnad.errors import UsageError
 
 if TYPE_CHECKING:
+    from mnad.models.builtin import BuiltIn
     from mnad.models.folder import Model
 
 
@@ -16,13 +17,14 @@ def info(model: str | Path) -> dict[str, Any]:
     """Say what a model folder holds: task, sizes, exports, how it was trained and on what.
 
     Args:
-        model: a model folder.
+        model: a model folder, or the name of a built-in one (mnad models).
     """
+    from mnad.models.builtin import resolve
     from mnad.models.folder import load_model
     from mnad.runtime.exports import EXPORTED, find_export
 
     loaded = load_model(model)
-    exports = {name: find_export(Path(model), name) for name in EXPORTED}
+    exports = {name: find_export(resolve(model), name) for name in EXPORTED}
     reference = loaded.reference
     return {
         "preset": loaded.config.preset,
@@ -40,6 +42,25 @@ def info(model: str | Path) -> dict[str, Any]:
         },
         "training": loaded.training,
     }
+
+
+def list_models() -> "list[BuiltIn]":
+    """List the built-in models, which every command takes by name in place of a model folder."""
+    from mnad.models.builtin import built_in
+
+    return built_in()
+
+
+def copy_model(model: str | Path, *, out: Path) -> Path:
+    """Copy a model, such as a built-in one that is to be calibrated or exported.
+
+    Args:
+        model: a model folder, or the name of a built-in one (mnad models).
+        out: the new model folder.
+    """
+    from mnad.models.builtin import copy_folder
+
+    return copy_folder(model, Path(out))
 
 
 def import_checkpoint(checkpoint: Path, items: Path, *, out: Path) -> "Model":

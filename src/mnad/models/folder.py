@@ -24,6 +24,7 @@ from safetensors.torch import save as tensors_to_bytes
 from mnad.calibration.result import Calibration
 from mnad.config import MethodConfig, ModelConfig, NetworkConfig, from_dict
 from mnad.errors import MnadError, UsageError
+from mnad.models.builtin import names, resolve
 from mnad.models.normal import Normal, load_normal, normal_to_bytes
 from mnad.network.mnad import MNAD
 from mnad.runtime.torch import TorchRuntime
@@ -113,13 +114,13 @@ def save_normal(path: Path, model: Model) -> None:
 
 
 def load_model(path: str | Path, device: torch.device | str = "cpu") -> Model:
-    """Read a model folder.
+    """Read a model folder, or a built-in model by its name.
 
     Raises:
-        UsageError: there is no such folder, or it is no model folder.
+        UsageError: there is no such folder or name, or it is no model folder.
         MnadError: the folder is broken, incomplete or from a newer version.
     """
-    folder = Path(path)
+    folder = resolve(path)
     config, training, regions = _read_config(folder)
     network = build_network(config)
     weights = _tensors(folder / WEIGHTS, load_file)
@@ -142,7 +143,8 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Model:
 def _read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any], Regions | None]:
     if not folder.exists():
         raise UsageError(
-            f"model {folder} does not exist; give the folder that `mnad train --out` wrote."
+            f"model {folder} does not exist; give the folder that `mnad train --out` wrote, or a "
+            f"built-in model ({', '.join(names())})."
         )
     file = folder / CONFIG
     if not file.is_file():

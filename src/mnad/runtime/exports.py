@@ -14,6 +14,7 @@ from typing import Any
 
 from mnad.config import RuntimeName
 from mnad.errors import MnadError
+from mnad.models.builtin import name_of_built_in
 from mnad.models.folder import CONFIG, NORMAL, WEIGHTS
 
 RECORD = "export.json"
@@ -47,9 +48,11 @@ class Export:
 
 
 def command(model: Path, name: str) -> str:
-    """The command that exports a model for a runtime."""
+    """The command that exports a model for a runtime; a built-in one, a copy of it."""
     form, _, int8 = name.partition("-")
-    return f"mnad export {model} --format {form}" + (
+    built_in = name_of_built_in(model)
+    copied = "" if built_in is None else f"mnad copy {built_in} --out DIR && "
+    return f"{copied}mnad export {'DIR' if copied else model} --format {form}" + (
         " --int8 --calibration NORMAL_FOOTAGE" if int8 else ""
     )
 

@@ -11,6 +11,7 @@ import torch
 
 from mnad.config import Device, RuntimeName
 from mnad.errors import MnadError, UsageError
+from mnad.models.builtin import resolve
 from mnad.models.folder import NORMAL, Model, load_model
 from mnad.models.normal import load_normal
 from mnad.runtime.exports import EXPORTED, Export, command, find_export
@@ -66,7 +67,7 @@ def require(name: str, *, to_export: bool = False) -> None:
 def load_runtime(
     path: str | Path, device: Device = "auto", name: RuntimeName = "auto"
 ) -> tuple[Model, Runtime]:
-    """Load a model folder and what computes its scores.
+    """Load a model folder, or a built-in model by its name, and what computes its scores.
 
     ``auto`` is torch on CUDA. On the CPU it is what the model was exported for in int8, OpenVINO
     before ONNX; else what it was exported for otherwise, in the same order; else torch. Other
@@ -79,7 +80,7 @@ def load_runtime(
         UsageError: no such folder or device, or a runtime that cannot be had.
         MnadError: the folder is broken, or an export that was asked for is of another model.
     """
-    folder = Path(path)
+    folder = resolve(path)
     elsewhere = name in EXPORTED
     if elsewhere and device == "cuda":
         raise UsageError(f"{name} computes on the CPU; leave --device cuda out, or take torch.")

@@ -1,0 +1,23 @@
+"""The card of the built-in model says what was measured of the weights that ship."""
+
+from __future__ import annotations
+
+from model_card import BEGIN, END, NAME, PAGE, line, part, read, with_part
+
+from mnad.models.builtin import built_in
+
+
+def test_the_page_and_the_list_are_those_of_the_results() -> None:
+    score, robust = read("ped2-compact"), read("ped2-compact-robustness")
+    page = PAGE.read_text()
+    assert page == with_part(page, part(score, robust))
+    shown = {one.name: one for one in built_in()}[NAME]
+    assert shown.result == line(score)
+    assert "research and evaluation" in shown.terms.read_text()
+
+
+def test_only_what_lies_between_the_marks_is_written_anew() -> None:
+    page = f"# A\n\nbefore\n\n{BEGIN}\nold\n{END}\nafter\n"
+    once = with_part(page, "new")
+    assert once == page.replace("old", "\nnew\n")
+    assert with_part(once, "new") == once
