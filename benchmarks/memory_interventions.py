@@ -142,7 +142,7 @@ def _read(network: MNAD, feature: Tensor, items: Tensor) -> Tensor:
     """(1, C, h, w): other items (M, C) read by the weights of the trained ones."""
     memory = network.memory
     assert memory is not None
-    read = memory(feature).similarity.softmax(-1) @ items
+    read: Tensor = memory(feature).similarity.softmax(-1) @ items
     return read.transpose(1, 2).reshape(1, -1, *feature.shape[-2:])
 
 

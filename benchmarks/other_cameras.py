@@ -228,11 +228,10 @@ def watch(folder: Path, video: Path, thresholds: dict[str, float]) -> dict[str, 
         scores = []
         with open_source(video, model.config.network.channels) as source:
             pairing = Pairing(detector, source.rate)
-            for frame, scored, _ in chain.from_iterable(map(pairing.push, source)):
-                if scored is None:
+            for frame, scored, _, fitted in chain.from_iterable(map(pairing.push, source)):
+                if scored is None or fitted is None:
                     continue
                 scores.append((frame.index, float(frame.seconds), scored.score, scored.peak))
-                fitted = pairing.stream.fitted(frame.pixels)
                 for key, judge in judges.items():
                     for event in judge.push(frame, scored, fitted, False):
                         told[key][event.id] = event.as_dict()

@@ -79,7 +79,7 @@ class _Recorded:
         windows, mask, items = (None if tensor is None else tensor.clone() for tensor in given)
         assert windows is not None
         self._given = (windows, mask, items)
-        aside = torch.cuda.Stream()
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):  # what is set up in a first pass must not be recorded
             for _ in range(3):
