@@ -1,7 +1,7 @@
 """Does a frame cost the same after 100,000 others?
 
     OMP_NUM_THREADS=1 python benchmarks/constancy.py MODEL CLIP [--frames N] [--runtime NAME]
-        [--json FILE]
+        [--threshold SCORE] [--json FILE]
 
 The frames of a real clip go again and again through all that detect does to a file (window, score,
 events, table, report) but decoding, overlay and clips of events. Measured is the processor time of
@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("clip", type=Path)
     parser.add_argument("--frames", type=int, default=100_000)
     parser.add_argument("--runtime", default="openvino")
+    parser.add_argument("--threshold", type=float, help="without it the model's own")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
 
@@ -51,7 +52,7 @@ def main() -> None:
     with open_source(given.clip, network.channels) as source:
         pixels = [frame.pixels for frame in source]
         rate = source.rate or FOLDER_RATE
-    options = WatchOptions(overlay=False, clips=False)
+    options = WatchOptions(overlay=False, clips=False, threshold=given.threshold)
     cost: list[float] = []
     memory: list[float] = []
     length = given.frames // PARTS
