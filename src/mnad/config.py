@@ -95,7 +95,7 @@ class NetworkConfig:
         _one_of("skip_maps", self.skip_maps, (0, 1, 2, 3))
         _require(
             self.decoder_input != "none" or (not self.memory and any(self.skips)),
-            "decoder_input is 'none'; that takes prediction with skips, and memory false.",
+            "decoder_input is 'none'; that takes prediction with skips, and no memory.",
         )
         _one_of("convolution", self.convolution, get_args(Convolution))
         _one_of("upsampling", self.upsampling, get_args(Upsampling))

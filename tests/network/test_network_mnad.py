@@ -78,7 +78,7 @@ def test_without_a_bottleneck_a_constant_takes_its_place() -> None:
 def test_a_constant_is_refused_where_nothing_else_tells_of_the_frame(
     change: dict[str, object],
 ) -> None:
-    with pytest.raises(UsageError, match="takes prediction with skips, and memory false"):
+    with pytest.raises(UsageError, match="takes prediction with skips, and no memory"):
         replace(P, **{"memory": False, "decoder_input": "none", **change})  # type: ignore[arg-type]
 
 

@@ -125,7 +125,7 @@ def train(
         memory: with the memory, or without ("w/o Mem.").
         items: number of memory items.
         decoder_input: what the decoder gets: query and read, the read alone, the query alone, or
-            none, so that there is no bottleneck (with --memory false).
+            none, so that there is no bottleneck (with --no_memory).
         skip_maps: how many of the three skips of the prediction there are, the coarsest first.
         convolution: full, or separable: within each channel, then across them.
         upsampling: transposed convolutions, or nearest: a 1x1 convolution, then repetition.
