@@ -16,7 +16,8 @@ from mnad.config import MethodConfig, ModelConfig, NetworkConfig
 from mnad.models.folder import build_network
 from mnad.network.mnad import MNAD
 from mnad.network.window import split_window
-from mnad.runtime.runtime import Runtime, TorchRuntime
+from mnad.runtime.runtime import Runtime
+from mnad.runtime.torch import TorchRuntime
 from mnad.scoring.parts import Parts
 from mnad.scoring.stream import FrameParts, Scorer
 from mnad.scoring.together import Together
