@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +65,8 @@ class FrameScore:
         boxes: where, in shares of the frame's width and height; only of an abnormal frame.
         updated: whether the frame moved the memory.
         error: (h, w) float32, squared error of the frame in 0..1 at the size of the network.
-        where: what makes a heat map of the error; None where nothing is known of normal footage.
+        heat_of: makes the heat map once, when it is first asked for; None where nothing is known of
+            normal footage.
     """
 
     index: int
@@ -77,14 +78,14 @@ class FrameScore:
     boxes: tuple[Box, ...]
     updated: bool
     error: NDArray[np.float32]
-    where: Where | None = field(repr=False)
+    heat_of: Callable[[], NDArray[np.float32]] | None = field(repr=False)
 
-    @cached_property
+    @property
     def heat(self) -> NDArray[np.float32] | None:
         """(h, w) float32 for the eye: the error smoothed, on a scale on which 1 is as high as
         normal footage hardly ever gets at that place; None where that is not known.
         """
-        return None if self.where is None else self.where.map(self.error)
+        return None if self.heat_of is None else self.heat_of()
 
 
 class Detector:
@@ -249,9 +250,10 @@ class LiveStream:
             seconds = self._times[parts.index - self._stream.pushed]
             score = self._median.push(seconds, float(reference.score([parts.peak])[0]))
         abnormal = self._threshold is not None and score >= self._threshold
-        if abnormal and self._where is not None:
+        heat_of = None if self._where is None else cache(partial(self._where.map, error))
+        if abnormal and heat_of is not None:
             # The frame is abnormal somewhere: its hottest place counts, however warm.
-            heat = self._where.map(error)
+            heat = heat_of()
             found = Where.boxes(heat, min(1.0, 0.7 * float(heat.max())))
             boxes = tuple(self._box(region, found[0].peak, score) for region in found)
         return FrameScore(
@@ -264,7 +266,7 @@ class LiveStream:
             boxes=boxes,
             updated=parts.updated,
             error=error,
-            where=self._where,
+            heat_of=heat_of,
         )
 
     def _box(self, region: Region, highest: float, score: float) -> Box:
