@@ -90,11 +90,11 @@ def main() -> None:
         "events": events,
         "calibration": calibration.sentences(),
         "protocol": {
-            "score": f"mean absolute error of {reference.side}-pixel blocks"
+            "score": f"mean absolute error of {reference.side}-pixel blocks against "
             + (
-                " against what 1 % of the training frames exceed at their place"
+                "what 1 % of the training frames exceed at their place"
                 if reference.by_place
-                else ""
+                else "the contrast around each pixel"
             )
             + ", the highest ranked among held-out normal frames, causal median of 0.5 s; no "
             "look-ahead",

@@ -228,7 +228,9 @@ def watch(folder: Path, video: Path, thresholds: dict[str, float]) -> dict[str, 
         scores = []
         with open_source(video, model.config.network.channels) as source:
             pairing = Pairing(detector, source.rate)
-            for frame, scored, _, fitted in chain.from_iterable(map(pairing.push, source)):
+            for frame, scored, _, fitted in chain.from_iterable(
+                pairing.push([frame]) for frame in source
+            ):
                 if scored is None or fitted is None:
                     continue
                 scores.append((frame.index, float(frame.seconds), scored.score, scored.peak))

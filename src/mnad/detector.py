@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
@@ -197,7 +197,7 @@ class LiveStream:
     def __init__(self, model: Model, scorer: Scorer, threshold: float | None) -> None:
         self._model, self._scorer, self._threshold = model, scorer, threshold
         self._stream: Stream = scorer.open()
-        self._times: deque[float] = deque(maxlen=model.config.network.window)
+        self._times: deque[tuple[int, float]] = deque()
         self._median = CausalMedian()
         reference, calibration = model.reference, model.calibration
         self._rate = float(FOLDER_RATE) if calibration is None else calibration.rate
@@ -220,15 +220,22 @@ class LiveStream:
         Raises:
             MnadError: another shape or type.
         """
-        return self.push_fitted(self.fitted(pixels), seconds)
+        if seconds is None:
+            seconds = self._stream.pushed / self._rate
+        return self.push_run([self.fitted(pixels)], [seconds])[0]
 
-    def push_fitted(
-        self, fitted: NDArray[np.uint8], seconds: float | None = None
-    ) -> FrameScore | None:
-        """As `push`, for a frame that `fitted` has been at."""
-        self._times.append(self._stream.pushed / self._rate if seconds is None else seconds)
-        parts = self._scorer.push([self._stream], [fitted])[0]
-        return None if parts is None else self._scored(parts)
+    def push_run(
+        self, fitted: Sequence[NDArray[np.uint8]], seconds: Sequence[float]
+    ) -> list[FrameScore | None]:
+        """As `push`, for the next frames, which `fitted` has been at, in one batch where possible.
+
+        Args:
+            fitted: (h, w, c) uint8 each.
+            seconds: of each.
+        """
+        self._times.extend(enumerate(seconds, self._stream.pushed))
+        found = self._scorer.push_run(self._stream, fitted)
+        return [None if parts is None else self._scored(parts) for parts in found]
 
     def fitted(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A frame (H, W), (H, W, 1) or (H, W, 3) as the network takes it, (h, w, c) uint8."""
@@ -244,13 +251,15 @@ class LiveStream:
 
     def _scored(self, parts: FrameParts) -> FrameScore:
         reference, error = self._model.reference, parts.error.cpu().numpy()
+        measured = parts.measured.cpu().numpy()
+        while self._times[0][0] < parts.index:
+            self._times.popleft()
         score = np.nan
         boxes: tuple[Box, ...] = ()
         if reference is not None:
-            seconds = self._times[parts.index - self._stream.pushed]
-            score = self._median.push(seconds, float(reference.score([parts.peak])[0]))
+            score = self._median.push(self._times[0][1], float(reference.score([parts.peak])[0]))
         abnormal = self._threshold is not None and score >= self._threshold
-        heat_of = None if self._where is None else cache(partial(self._where.map, error))
+        heat_of = None if self._where is None else cache(partial(self._where.map, measured))
         if abnormal and heat_of is not None:
             # The frame is abnormal somewhere: its hottest place counts, however warm.
             heat = heat_of()

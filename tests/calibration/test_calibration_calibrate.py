@@ -54,8 +54,8 @@ def test_the_score_rests_on_every_frame_of_the_footage(model: Model, calibrated:
     assert len(peaks) == calibration.frames == 180 + 130 - 2 * 4
     np.testing.assert_allclose(reference.peak, peaks, rtol=1e-4)
     np.testing.assert_allclose(calibration.score, scores, atol=5e-3)
-    # A tenth of the frames is as rare as one in ten.
-    assert (reference.score(reference.peak) >= 0.5).mean() == pytest.approx(0.1, abs=0.02)
+    # A tenth of the frames is as rare as one in ten, but for frames that are alike.
+    assert 0.05 < (reference.score(reference.peak) >= 0.5).mean() < 0.12
     assert calibrated.network is model.network and model.reference is None
 
 
@@ -74,9 +74,9 @@ def test_what_is_usual_is_known_from_the_training_and_stays(model: Model) -> Non
         np.testing.assert_array_equal(reference.usual, trained.reference.usual)
         assert not np.array_equal(reference.level, trained.reference.level)
     assert plain.reference is not None and placed.reference is not None
-    assert plain.reference.against.shape == () and plain.reference.against == 1
+    assert plain.reference.against is None
     assert placed.reference.against is placed.reference.usual
-    assert plain.reference.peak.max() <= 1 < placed.reference.peak.max()
+    assert not np.isclose(plain.reference.peak, placed.reference.peak).any()
     assert again.reference is not None
     np.testing.assert_allclose(placed.reference.peak, again.reference.peak, rtol=1e-5)
 

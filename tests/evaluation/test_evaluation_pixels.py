@@ -57,7 +57,8 @@ def made(folder: Path, clips: dict[str, tuple[np.ndarray, Any]]) -> Dataset:
 
 
 def parts(index: int, error: np.ndarray) -> FrameParts:
-    return FrameParts(index, 0.0, 0.0, 0.0, 0.0, False, torch.from_numpy(error))
+    found = torch.from_numpy(error)
+    return FrameParts(index, 0.0, 0.0, 0.0, 0.0, False, found, found)
 
 
 def by_hand(frames: list[tuple[str, np.ndarray, np.ndarray]]) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def test_a_frame_without_any_error_has_the_highest_psnr(
 
 def pushed(runtime: Runtime, policy: str) -> tuple[list[list[FrameParts]], list[torch.Tensor]]:
     """Two streams in lockstep, each with its own memory, which the first hands on to a third."""
-    scorer = Scorer(runtime, policy, blocks=(6, np.ones((), np.float32)))  # type: ignore[arg-type]
+    scorer = Scorer(runtime, policy, blocks=(6, None))  # type: ignore[arg-type]
     streams = [scorer.open(), scorer.open()]
     clips = [moving_square(14, seed) for seed in (1, 5)]
     found = [

@@ -10,15 +10,16 @@ import reference
 import torch
 from footage import moving_square
 
-from mnad.config import MethodConfig, ModelConfig, NetworkConfig
+from mnad.config import MethodConfig, ModelConfig, NetworkConfig, Policy, Task
 from mnad.models.folder import build_network
 from mnad.network.mnad import MNAD
 from mnad.network.window import split_window
 from mnad.runtime.torch import TorchRuntime
+from mnad.scoring.contrast import relative_error
 from mnad.scoring.peaks import block_errors, peaks_of
 from mnad.scoring.stream import FrameParts, Scorer
 
-PLAIN = (4, np.ones((), np.float32))
+PLAIN = (4, None)
 SMALL = NetworkConfig(channels=1, width=0.1, height=32, image_width=32)
 
 
@@ -128,10 +129,14 @@ def test_the_peak_is_the_highest_block_of_the_error_map() -> None:
     net, clip = network(), moving_square(8, 1)
     usual = np.random.default_rng(0).uniform(0.1, 1, (27, 27)).astype(np.float32)
     found = alone(Scorer(TorchRuntime(net, MethodConfig()), "frozen", blocks=(6, usual)), clip)
-    for parts in found:
+    plain = alone(Scorer(TorchRuntime(net, MethodConfig()), "frozen", blocks=(6, None)), clip)
+    for parts, other in zip(found, plain, strict=True):
         blocks = block_errors(parts.error[None], 6)
         assert parts.peak == pytest.approx(float((blocks[0].numpy() / usual).max()), rel=1e-6)
-        assert parts.peak > float(peaks_of(blocks))
+        assert parts.measured is not other.measured and torch.equal(parts.measured, parts.error)
+        relative = relative_error(other.error[None], [clip[parts.index]])
+        assert other.peak == pytest.approx(float(peaks_of(block_errors(relative, 6))), rel=1e-6)
+        torch.testing.assert_close(other.measured, relative[0])
     without = alone(Scorer(TorchRuntime(net, MethodConfig()), "frozen"), clip)
     assert all(np.isnan(parts.peak) for parts in without)
     np.testing.assert_array_equal(numbers(without), numbers(found))
@@ -149,10 +154,10 @@ def test_a_masked_pixel_of_the_frame_that_is_scored_counts_nowhere() -> None:
     np.testing.assert_array_equal(numbers([plain]), numbers([same]))
     assert plain.peak == same.peak and torch.equal(plain.error, same.error)
     assert not plain.error[:, 20:].any()
-    assert other.psnr < plain.psnr and other.peak > plain.peak and other.regular > plain.regular
+    assert other.psnr < plain.psnr and other.peak != plain.peak and other.regular > plain.regular
     assert other.distance == plain.distance
     (unmasked,) = alone(Scorer(TorchRuntime(net, MethodConfig()), "frozen", blocks=PLAIN), hidden)
-    assert unmasked.psnr < same.psnr and unmasked.peak > same.peak
+    assert unmasked.psnr < same.psnr and unmasked.peak != same.peak
 
 
 def test_a_mask_of_ones_is_no_mask() -> None:
@@ -164,3 +169,25 @@ def test_a_mask_of_ones_is_no_mask() -> None:
     plain = alone(Scorer(TorchRuntime(net, method), "reset", blocks=PLAIN), clip)
     np.testing.assert_allclose(numbers(masked), numbers(plain), rtol=1e-5)
     np.testing.assert_allclose([p.peak for p in masked], [p.peak for p in plain], rtol=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["frozen", "reset"])
+@pytest.mark.parametrize("task", ["prediction", "reconstruction"])
+def test_a_run_of_frames_is_scored_as_frame_by_frame(policy: Policy, task: Task) -> None:
+    frames_in = 4 if task == "prediction" else 5
+    config = replace(SMALL, task=task, frames_in=frames_in)
+    scorer = Scorer(TorchRuntime(network(config), MethodConfig(gamma=10.0)), policy, blocks=PLAIN)
+    clip = moving_square(23, 0)
+    one_by_one, runs = scorer.open(), scorer.open()
+    expected = [scorer.push([one_by_one], [frame])[0] for frame in clip]
+    found = []
+    for first, last in ((0, 2), (2, 9), (9, 10), (10, 10), (10, 23)):
+        found += scorer.push_run(runs, clip[first:last])
+    assert len(found) == 23 and runs.pushed == one_by_one.pushed
+    for own, other in zip(found, expected, strict=True):
+        assert (own is None) == (other is None)
+        if own is not None and other is not None:
+            assert (own.index, own.updated) == (other.index, other.updated)
+            assert own.psnr == pytest.approx(other.psnr, rel=1e-5)
+            assert own.peak == pytest.approx(other.peak, rel=1e-4)
+            torch.testing.assert_close(own.measured, other.measured, rtol=1e-3, atol=1e-5)

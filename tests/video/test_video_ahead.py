@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from mnad.errors import MnadError
-from mnad.video.ahead import ahead
+from mnad.video.ahead import ahead, runs
 
 
 def running() -> list[threading.Thread]:
@@ -74,3 +74,20 @@ def test_what_goes_wrong_outside_ends_the_thread_too() -> None:
     with pytest.raises(ZeroDivisionError), ahead(iter(int, 1), 2):
         raise ZeroDivisionError
     assert not running()
+
+
+def test_runs_are_of_so_many_and_what_is_left_over() -> None:
+    assert list(runs(range(10), 4)) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert list(runs(range(8), 4)) == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert list(runs([], 4)) == []
+
+
+def test_what_came_before_an_error_is_given_before_it_is_raised() -> None:
+    def breaks() -> Iterator[int]:
+        yield from range(6)
+        raise MnadError("broken")
+
+    given: list[list[int]] = []
+    with pytest.raises(MnadError, match="broken"):
+        given.extend(runs(breaks(), 4))
+    assert given == [[0, 1, 2, 3], [4, 5]]

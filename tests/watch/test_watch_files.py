@@ -260,7 +260,7 @@ def test_a_target_in_the_middle_of_the_window_keeps_frames_and_scores_together(
     detector = middle()
     network = detector.model.config.network
     pairing = Pairing(detector, Fraction(RATE))
-    pairs = [pair for frame in flash(40, 20) for pair in pairing.push(frame)]
+    pairs = [pair for frame in flash(40, 20) for pair in pairing.push([frame])]
     assert len(pairs) == 40 - (network.window - 1 - network.target)
     pairs += pairing.rest()
     assert [pair.frame.index for pair in pairs] == list(range(40))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -98,7 +98,7 @@ def end_to_end(
         everything: overlay and clips.
 
     Returns:
-        ``frames`` and ``seconds`` between the first scored frame and the last one, and what it
+        ``frames`` and ``seconds`` between the first run that was scored and the last, and what it
         takes ``besides``: to open, to fill the window, to finish videos, report and plot.
     """
     detector = _Timed(model, runtime)
@@ -112,10 +112,11 @@ def end_to_end(
         shutil.rmtree(out, ignore_errors=True)
     if found.error and found.error != str(_ENOUGH):
         raise MnadError(found.error)
-    scored = detector.began[runtime.network.window - 1 :]
-    seconds = scored[-1] - scored[0]
+    # What an engine prepares for the first batch is not a matter of the frames, if there are more.
+    first, last = detector.began[1 if len(detector.began) > 2 else 0], detector.began[-1]
+    seconds = last.seconds - first.seconds
     return {
-        "frames": len(scored) - 1,
+        "frames": last.scored - first.scored,
         "seconds": seconds,
         "besides": whole - seconds,
         "events": found.events,
@@ -158,12 +159,19 @@ def matrix_product(device: torch.device) -> dict[str, Any]:
 _ENOUGH = MnadError("long enough")
 
 
+class _Began(NamedTuple):
+    """When frames were given to be scored, and how many were scored before; from the first on."""
+
+    seconds: float
+    scored: int
+
+
 class _Timed(Detector):
     """A detector that knows when it was given each frame, and breaks off when it has enough."""
 
     def __init__(self, model: Model, runtime: Runtime) -> None:
         super().__init__(model, runtime=runtime)
-        self.began: list[float] = []
+        self.began: list[_Began] = []
 
     def stream(self, threshold: float | None = None) -> LiveStream:
         at = self.threshold if threshold is None else threshold
@@ -177,9 +185,14 @@ class _TimedStream(LiveStream):
         super().__init__(model, scorer, threshold)
         self._began, self._first = detector.began, model.config.network.window - 1
 
-    def push_fitted(self, fitted: Frames, seconds: float | None = None) -> FrameScore | None:
-        self._began.append(time.perf_counter())
-        scored = self._began[self._first :]
-        if len(scored) > FILE_FRAMES and scored[-1] - scored[0] > FILE_SECONDS:
+    def push_run(
+        self, fitted: Sequence[Frames], seconds: Sequence[float]
+    ) -> list[FrameScore | None]:
+        began = _Began(time.perf_counter(), max(0, self._stream.pushed - self._first))
+        if began.scored == 0:
+            self._began.clear()
+        self._began.append(began)
+        frames, took = began.scored, began.seconds - self._began[0].seconds
+        if frames > FILE_FRAMES and took > FILE_SECONDS:
             raise _ENOUGH
-        return super().push_fitted(fitted, seconds)
+        return super().push_run(fitted, seconds)

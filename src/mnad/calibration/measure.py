@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mnad.runtime.runtime import Runtime
+from mnad.scoring.contrast import relative_error
 from mnad.scoring.peaks import QUIET, block_errors, half, peaks_of, usual_errors
 from mnad.scoring.reference import Reference
 from mnad.scoring.where import BUSY, NormalLevel
@@ -71,12 +72,15 @@ def measure(
     order = [chosen[i : i + BATCH] for i in range(0, len(chosen), BATCH)]
     for batch in windows.batches(order, runtime.device):
         parts = runtime.score(batch, mask=looked)[1]
-        blocks = block_errors(parts.error, half(block) if by_place else block)
-        peak = peaks_of(blocks, against)
+        measured = parts.error
+        if not by_place:
+            seen = batch[:, runtime.network.target].cpu().numpy()
+            measured = relative_error(measured, seen, mask)
+        peak = peaks_of(block_errors(measured, half(block) if by_place else block), against)
         rows.append(torch.stack([parts.psnr, parts.distance, peak], 1).double().cpu())
         # Of each frame the error that one pixel in 1,000 exceeds, and of those the largest.
         highest = max(highest, float(torch.quantile(parts.error.flatten(1), 0.999, dim=1).max()))
-        for error in parts.error.cpu().numpy():
+        for error in measured.cpu().numpy():
             levels.push(error)
         told(parts.error)
     psnr, distance, peaks = torch.cat(rows).numpy().T

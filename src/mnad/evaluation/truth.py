@@ -56,10 +56,9 @@ class Maps:
 
     def of(self, parts: FrameParts, size: tuple[int, ...]) -> dict[str, Map]:
         """The maps of a frame at `size` (rows, columns), float32, high = abnormal."""
-        error = parts.error.cpu().numpy()
-        made = {"error": error}
+        made = {"error": parts.error.cpu().numpy()}
         if self.where is not None:
-            made["heat"] = self.where.map(error)
+            made["heat"] = self.where.map(parts.measured.cpu().numpy())
         return {name: resized(one, size) for name, one in made.items()}
 
 

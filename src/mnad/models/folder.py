@@ -29,9 +29,10 @@ from mnad.models.normal import Normal, load_normal, normal_to_bytes
 from mnad.network.mnad import MNAD
 from mnad.runtime.torch import TorchRuntime
 from mnad.scoring.reference import Reference
+from mnad.scoring.stream import Blocks
 from mnad.video.regions import Regions
 
-FORMAT = 2
+FORMAT = 3
 CONFIG, WEIGHTS, NORMAL = "config.json", "model.safetensors", "normal.safetensors"
 
 
@@ -65,7 +66,7 @@ class Model:
         return self.regions.mask(self.config.network.height, self.config.network.image_width)
 
     @property
-    def blocks(self) -> tuple[int, NDArray[np.float32]] | None:
+    def blocks(self) -> Blocks | None:
         """Blocks of the score for cameras: their side, and what they are measured against."""
         known = self.reference
         return None if known is None else (known.side, known.against)

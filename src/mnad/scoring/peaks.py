@@ -1,10 +1,11 @@
 """The frame score for cameras: where in the frame is the error of a block most unusual.
 
 The paper's PSNR averages over the frame, in which a small anomaly drowns; a block of the size of a
-thing does not. Errors count as they are, or each block is measured against what is usual in
-training frames at its place: else the busiest place of the scene sets the bar for all others, and
-a person between the lanes of a road errs less than the cars on them always do. But then whatever
-first enters a place that was always empty is told of too, be it ever so ordinary.
+thing does not. An error has to be measured against something: against the contrast around it
+(`mnad.scoring.contrast`), or each block against what is usual in training frames at its place: else
+the busiest place of the scene sets the bar for all others, and a person between the lanes of a road
+errs less than the cars on them always do. But then whatever first enters a place that was always
+empty is told of too, be it ever so ordinary.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ def block_errors(error: Tensor, block: int) -> Tensor:
     a bright ground decide. Blocks at the lower and right edges are cut where the frame ends.
 
     Args:
-        error: (B, H, W) squared error of images in 0..1, mean over the channels.
+        error: (B, H, W) squared error of images in 0..1, or that against the contrast.
         block: rows and columns of a block, 1..min(H, W).
 
     Returns:
-        (B, h, w) in 0..1.
+        (B, h, w), 0 and more.
     """
     # As two small matrix products, which take a tenth of the time of a pooling layer on a CPU.
     down, across = (_means(size, block, error.device) for size in error.shape[1:])
@@ -62,11 +63,11 @@ def peaks_of(blocks: Tensor, usual: Tensor | None = None) -> Tensor:
 
     Args:
         blocks: (B, h, w) from `block_errors`.
-        usual: (h, w) from `usual_errors`; without it errors count as they are.
+        usual: (h, w) from `usual_errors`; None for errors against the contrast.
 
     Returns:
         (B,) 0 and more: 1 is what one training frame in a hundred exceeds at that place; without
-        `usual` in 0..1.
+        `usual` about the pixels by which edges are off.
     """
     return (blocks if usual is None else blocks / usual).flatten(1).amax(1)
 

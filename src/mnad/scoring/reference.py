@@ -57,11 +57,10 @@ class Reference:
         peak: (n,) error of the most unusual block (`mnad.scoring.peaks`).
         block: side of a block as large as what moves, in pixels of the frames of the network.
         usual: (rows, columns) float32, what is usual in training frames for blocks half as large.
-        by_place: whether these are measured against that; else the errors of the blocks count as
-            they are.
+        by_place: whether these are measured against that; else against the contrast around them.
         error_peak: squared error of images in 0..1 that next to no pixel of them exceeds.
-        level: (h, w) float32, what the smoothed error of each pixel hardly ever exceeds
-            (`mnad.scoring.where`).
+        level: (h, w) float32, what the smoothed error of each pixel, against the contrast unless
+            by place, hardly ever exceeds (`mnad.scoring.where`).
         floor: the least level that counts.
     """
 
@@ -81,9 +80,9 @@ class Reference:
         return half(self.block) if self.by_place else self.block
 
     @property
-    def against(self) -> NDArray[np.float32]:
-        """What the blocks are measured against: (rows, columns), or () for 1 everywhere."""
-        return self.usual if self.by_place else np.ones((), np.float32)
+    def against(self) -> NDArray[np.float32] | None:
+        """What the blocks are measured against: (rows, columns), or None for the contrast."""
+        return self.usual if self.by_place else None
 
     def score(self, peak: ArrayLike) -> Floats:
         """The score of single frames for cameras, 0..1, high = abnormal; needs no look-ahead.

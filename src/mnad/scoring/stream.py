@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from mnad.config import Policy
 from mnad.runtime.runtime import Runtime
+from mnad.scoring.contrast import relative_error
 from mnad.scoring.peaks import block_errors, peaks_of
 from mnad.scoring.scorer import score_and_update
 
@@ -32,6 +34,9 @@ class Stream:
     pushed: int = 0
 
 
+Blocks = tuple[int, NDArray[np.float32] | None]
+
+
 @dataclass(frozen=True)
 class FrameParts:
     """The parts of one scored frame.
@@ -44,6 +49,8 @@ class FrameParts:
         peak: error of the most unusual block (`mnad.scoring.peaks`); NaN without blocks.
         updated: whether the frame moved the memory.
         error: (H, W) squared error in 0..1, on the runtime's device.
+        measured: (H, W) the same as the score for cameras looks at it: against the contrast, unless
+            blocks are measured by their place.
     """
 
     index: int
@@ -53,6 +60,15 @@ class FrameParts:
     peak: float
     updated: bool
     error: Tensor
+    measured: Tensor
+
+
+class _Window(NamedTuple):
+    """What is scored: the frames of a full window, and which frame of its stream the target is."""
+
+    stream: Stream
+    frames: tuple[NDArray[np.uint8], ...]
+    number: int
 
 
 class Scorer:
@@ -64,7 +80,7 @@ class Scorer:
             regular frames, and differ in what `open` is given at the next clip.
         mask: (H, W) float32 in 0..1, what of each pixel counts; all without it.
         blocks: of the score for cameras: their rows and columns, and what they are measured
-            against (`mnad.scoring.peaks`); none without.
+            against, None for the contrast (`mnad.scoring.peaks`); none without.
     """
 
     def __init__(
@@ -72,12 +88,12 @@ class Scorer:
         runtime: Runtime,
         policy: Policy,
         mask: NDArray[np.float32] | None = None,
-        blocks: tuple[int, NDArray[np.float32]] | None = None,
+        blocks: Blocks | None = None,
     ) -> None:
         self.runtime, self.policy = runtime, policy
-        self.block, self.usual = 0, torch.ones(())
-        if blocks is not None:
-            self.block, self.usual = blocks[0], torch.tensor(blocks[1], device=runtime.device)
+        self.block, usual = blocks or (0, None)
+        self.usual = None if usual is None else torch.tensor(usual, device=runtime.device)
+        self._looked = mask
         self.mask = None if mask is None else torch.tensor(mask, device=runtime.device)
 
     def open(self, after: Stream | None = None) -> Stream:
@@ -103,40 +119,70 @@ class Scorer:
             window fills. Prediction scores the newest frame, reconstruction with motion cues the
             middle one.
         """
-        for stream, frame in zip(streams, frames, strict=True):
-            stream.window.append(frame)
-            stream.pushed += 1
-        length = self.runtime.network.window
-        full = [i for i, stream in enumerate(streams) if len(stream.window) == length]
-        scored: list[FrameParts | None] = [None] * len(streams)
+        return self._parts([self._next(*pair) for pair in zip(streams, frames, strict=True)])
+
+    def push_run(
+        self, stream: Stream, frames: Sequence[NDArray[np.uint8]]
+    ) -> list[FrameParts | None]:
+        """Give one stream its next frames, as many calls of `push` would.
+
+        With the memory frozen no frame waits for the one before it: they are scored in one batch,
+        and differ from frames one by one by rounding, about 1e-6.
+        """
+        if self.policy != "frozen":
+            return [self.push([stream], [frame])[0] for frame in frames]
+        return self._parts([self._next(stream, frame) for frame in frames])
+
+    def _next(self, stream: Stream, frame: NDArray[np.uint8]) -> _Window | None:
+        """What a stream can score once it has a further frame."""
+        network = self.runtime.network
+        stream.window.append(frame)
+        stream.pushed += 1
+        if len(stream.window) < network.window:
+            return None
+        behind = network.window - 1 - network.target
+        return _Window(stream, tuple(stream.window), stream.pushed - 1 - behind)
+
+    def _parts(self, windows: Sequence[_Window | None]) -> list[FrameParts | None]:
+        full = [window for window in windows if window is not None]
         if not full:
-            return scored
-        seen = np.stack([frame for i in full for frame in streams[i].window])
-        batch = torch.from_numpy(seen.reshape(len(full), length, *seen.shape[1:]))
+            return [None] * len(windows)
+        scored = iter(self._score(full))
+        return [None if window is None else next(scored) for window in windows]
+
+    def _score(self, full: Sequence[_Window]) -> list[FrameParts]:
+        whole = np.stack([frame for window in full for frame in window.frames])
+        batch = torch.from_numpy(whole.reshape(len(full), -1, *whole.shape[1:]))
         batch = batch.to(self.runtime.device)
-        memories = [streams[i].items for i in full]
+        memories = [window.stream.items for window in full]
         if memories[0] is None:
             parts = self.runtime.score(batch, mask=self.mask)[1]
             gate = torch.zeros_like(parts.psnr)
         else:
             items = torch.stack([m for m in memories if m is not None])
             parts, gate, items = score_and_update(self.runtime, batch, items, self.mask)
-            for row, i in enumerate(full):
-                streams[i].items = items[row]
-        back = length - 1 - self.runtime.network.target
+            for window, moved in zip(full, items, strict=True):
+                window.stream.items = moved
         peaks = torch.full_like(parts.psnr, torch.nan)
+        measured = parts.error
+        if self.block and self.usual is None:
+            seen = (window.frames[self.runtime.network.target] for window in full)
+            measured = relative_error(parts.error, seen, self._looked)
         if self.block:
-            peaks = peaks_of(block_errors(parts.error, self.block), self.usual)
+            peaks = peaks_of(block_errors(measured, self.block), self.usual)
         numbers = torch.stack([parts.psnr, parts.distance, parts.regular, peaks, gate]).T.tolist()
-        for row, i in enumerate(full):
-            psnr, distance, regular, peak, updated = numbers[row]
-            scored[i] = FrameParts(
-                index=streams[i].pushed - 1 - back,
+        return [
+            FrameParts(
+                index=window.number,
                 psnr=psnr,
                 distance=distance,
                 regular=regular,
                 peak=peak,
                 updated=bool(updated),
-                error=parts.error[row],
+                error=error,
+                measured=own,
             )
-        return scored
+            for window, (psnr, distance, regular, peak, updated), error, own in zip(
+                full, numbers, parts.error, measured, strict=True
+            )
+        ]

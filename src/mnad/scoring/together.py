@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mnad.closing import Closing
 from mnad.config import Policy
 from mnad.runtime.runtime import Runtime
-from mnad.scoring.stream import FrameParts, Scorer, Stream
+from mnad.scoring.stream import Blocks, FrameParts, Scorer, Stream
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Together(Scorer, Closing):
         runtime: Runtime,
         policy: Policy,
         mask: NDArray[np.float32] | None = None,
-        blocks: tuple[int, NDArray[np.float32]] | None = None,
+        blocks: Blocks | None = None,
     ) -> None:
         super().__init__(runtime, policy, mask, blocks)
         self._waiting: deque[_Request] = deque()
@@ -59,6 +59,12 @@ class Together(Scorer, Closing):
         self._engine.submit(self._score_waiting)
         return request.answer.result()
 
+    def push_run(
+        self, stream: Stream, frames: Sequence[NDArray[np.uint8]]
+    ) -> list[FrameParts | None]:
+        """See `Scorer.push_run`; what other threads push meanwhile shares the batches."""
+        return [self.push([stream], [frame])[0] for frame in frames]
+
     def close(self) -> None:
         """End the thread."""
         self._engine.shutdown()
@@ -75,7 +81,9 @@ class Together(Scorer, Closing):
                 [frame for request in batch for frame in request.frames],
             )
             # Left on a GPU, each thread would fetch its own only after the next batch.
-            parts = iter([p and replace(p, error=p.error.cpu()) for p in found])
+            parts = iter(
+                [p and replace(p, error=p.error.cpu(), measured=p.measured.cpu()) for p in found]
+            )
         except BaseException as error:  # raised anew by whoever waits for it
             for request in batch:
                 request.answer.set_exception(error)

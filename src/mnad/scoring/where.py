@@ -175,7 +175,7 @@ class Where:
 
     Args:
         normal: (h, w) from `NormalLevel`; None where nothing is known, so that nothing is damped.
-        floor: the least level, above 0, in smoothed squared error of images in 0..1; it keeps
+        floor: the least level, above 0, in the unit of the smoothed squared error; it keeps
             places where nothing ever happens from glowing at the first thing that does.
         mask: (h, w) share of each pixel that is looked at; all of it without.
     """
@@ -189,7 +189,7 @@ class Where:
         """The heat of a frame.
 
         Args:
-            error: (h, w) float32, squared error of the frame in 0..1.
+            error: (h, w) float32, squared error of the frame, measured as `normal` was.
 
         Returns:
             (h, w) float32, 0 and more; 1 is as high as normal footage hardly ever gets at that

@@ -71,3 +71,23 @@ def ahead(items: Iterable[T], most: int = MOST) -> Iterator[Iterator[T]]:
             except Empty:
                 break
         thread.join()
+
+
+def runs(items: Iterable[T], most: int) -> Iterator[list[T]]:
+    """The items of an iterable, in order, `most` at a time; what is left over comes last.
+
+    What the iterable raises is raised after the items before it were given.
+    """
+    some: list[T] = []
+    try:
+        for item in items:
+            some.append(item)
+            if len(some) == most:
+                yield some
+                some = []
+    except Exception:
+        if some:
+            yield some
+        raise
+    if some:
+        yield some

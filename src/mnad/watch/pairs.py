@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -70,23 +70,30 @@ class Pairing:
         self.stream.restart()
         self._latest = None
 
-    def push(self, frame: Frame) -> Iterator[Pair]:
-        """Take in the next frame; gives those of which all is known now."""
-        number, scored, fitted = None, None, None
-        if self._thin.takes(frame.seconds):
-            number = self._pushed
-            self._pushed += 1
-            fitted = self.stream.fitted(frame.pixels)
-            scored = self.stream.push_fitted(fitted, float(frame.seconds))
-        self._waiting.append((frame, number, fitted))
+    def push(self, frames: Sequence[Frame]) -> list[Pair]:
+        """Take in the next frames; returns those of which all is known now."""
+        run: list[NDArray[np.uint8]] = []
+        seconds: list[float] = []
+        for frame in frames:
+            number, fitted = None, None
+            if self._thin.takes(frame.seconds):
+                number = self._pushed + len(run)
+                fitted = self.stream.fitted(frame.pixels)
+                run.append(fitted)
+                seconds.append(float(frame.seconds))
+            self._waiting.append((frame, number, fitted))
+        self._pushed += len(run)
+        found = {one.index: one for one in self.stream.push_run(run, seconds) if one is not None}
+        ready: list[Pair] = []
         while self._waiting:
             first, own, taken = self._waiting[0]
             if own is not None and own > self._pushed - 1 - self._behind:
-                return
+                break
             self._waiting.popleft()
-            mine = scored if scored is not None and scored.index == own else None
+            mine = None if own is None else found.get(own)
             self._latest = mine or self._latest
-            yield Pair(first, mine, self._latest, taken)
+            ready.append(Pair(first, mine, self._latest, taken))
+        return ready
 
     def rest(self) -> Iterator[Pair]:
         """The frames that still wait for a score that will not come."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event
 
 from mnad.detector import Detector
-from mnad.watch.files import Detection, detect_source
+from mnad.watch.files import Detection, detect_source, failed
 from mnad.watch.options import WatchOptions
 
 
@@ -43,19 +43,25 @@ def detect_sources(
     # One at a time takes no batches, and is computed without a detour.
     shared = detector.together() if at_once > 1 < len(sources) else nullcontext(detector)
     with shared as scoring, ThreadPoolExecutor(at_once, "mnad-source") as threads:
-        found = [
-            threads.submit(
-                detect_source,
-                scoring,
-                source,
-                out,
-                options,
-                folder_rate=folder_rate,
-                progress=progress,
-                stop=stop,
-            )
-            for source, out in sources
-        ]
+
+        def detect(source: Path, out: Path) -> Detection:
+            if stop.is_set():  # an error ended all before this one began
+                return failed(str(source), out, "not begun")
+            try:
+                return detect_source(
+                    scoring,
+                    source,
+                    out,
+                    options,
+                    folder_rate=folder_rate,
+                    progress=progress,
+                    stop=stop,
+                )
+            except BaseException:
+                stop.set()  # before this thread takes the next source
+                raise
+
+        found = [threads.submit(detect, source, out) for source, out in sources]
         pending = set(found)
         try:
             while pending:

@@ -24,6 +24,7 @@ from mnad.events.store import prune
 from mnad.reports.heat import ErrorScale
 from mnad.reports.overlay import Overlay
 from mnad.reports.page import Gap as Missing
+from mnad.video.ahead import runs
 from mnad.video.live import Gap
 from mnad.video.segments import SegmentedVideo
 from mnad.video.sink import CsvSink, VideoSink
@@ -40,6 +41,9 @@ from mnad.watch.table import open_table, row_of
 _LOG = logging.getLogger("mnad")
 EVENTS, REPORT = "events.jsonl", "report.html"
 HOUSEKEEPING_SECONDS = 60.0
+RUN = 8
+"""Frames of a file that are scored in one batch: the threads of an engine that computes one frame
+at a time wait for each other several times in each, and for whatever else is to be done."""
 MOST_EVENTS = 2000
 """Events that the report tells of, the newest ones."""
 
@@ -112,7 +116,7 @@ class Watcher(Closing):
 
     def push(self, frame: Frame) -> None:
         """Take in the next frame."""
-        for pair in self._pairing.push(frame):
+        for pair in self._pairing.push([frame]):
             self.show(pair)
         if time.monotonic() - self._kept_house > HOUSEKEEPING_SECONDS:
             self.keep_house()
@@ -120,10 +124,11 @@ class Watcher(Closing):
     def scored(self, frames: Iterable[Frame]) -> Iterator[Pair]:
         """Score frames; what comes of it is to be given to `show`, by another thread if one likes.
 
-        It is `push` in two halves, of which the second one takes as long with an overlay.
+        It is `push` in two halves, of which the second one takes as long with an overlay. Frames
+        are scored several at a time, which costs nothing where nobody waits for the first of them.
         """
-        for frame in frames:
-            yield from self._pairing.push(frame)
+        for some in runs(frames, RUN):
+            yield from self._pairing.push(some)
 
     def show(self, pair: Pair) -> None:
         """Take in a frame with what is known of it: judge it, write it down, draw it."""
