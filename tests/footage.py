@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+
+from mnad.detector import Detector
+from mnad.models.folder import load_model
 
 
 def moving_square(frames: int, seed: int, size: int = 32) -> np.ndarray:
@@ -13,3 +19,10 @@ def moving_square(frames: int, seed: int, size: int = 32) -> np.ndarray:
         x = (3 * seed + 2 * t) % (size - 8)
         clip[t, 10:18, x : x + 8] = 220
     return clip
+
+
+def in_any_light(folder: Path) -> Detector:
+    """A model whose streams take the light as it is, as evaluations do."""
+    model = load_model(folder)
+    assert model.reference is not None
+    return Detector(replace(model, reference=replace(model.reference, light=None)))

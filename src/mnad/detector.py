@@ -19,6 +19,7 @@ from mnad.events.event import Box
 from mnad.models.folder import Model
 from mnad.runtime.pick import load_runtime
 from mnad.runtime.runtime import Runtime
+from mnad.scoring.light import Light
 from mnad.scoring.smooth import CausalMedian
 from mnad.scoring.stream import FrameParts, Scorer, Stream
 from mnad.scoring.together import Together
@@ -200,6 +201,7 @@ class LiveStream:
         self._times: deque[tuple[int, float]] = deque()
         self._median = CausalMedian()
         reference, calibration = model.reference, model.calibration
+        self._light = Light(None if reference is None else reference.light)
         self._rate = float(FOLDER_RATE) if calibration is None else calibration.rate
         self._where = (
             None if reference is None else Where(reference.level, reference.floor, model.mask)
@@ -234,7 +236,8 @@ class LiveStream:
             seconds: of each.
         """
         self._times.extend(enumerate(seconds, self._stream.pushed))
-        found = self._scorer.push_run(self._stream, fitted)
+        lit = [self._light(frame, t) for frame, t in zip(fitted, seconds, strict=True)]
+        found = self._scorer.push_run(self._stream, lit)
         return [None if parts is None else self._scored(parts) for parts in found]
 
     def fitted(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ import cv2
 import miniatures
 import numpy as np
 import pytest
+from footage import in_any_light
 from scipy.ndimage import label
 from sklearn.metrics import roc_auc_score
 
@@ -110,7 +111,7 @@ def test_what_makes_no_sense_of_clips_is_refused(
 
 def errors_of(model: Path, folder: Path, size: tuple[int, int]) -> list[np.ndarray]:
     """The squared error of each image of a folder, brought to `size` (columns, rows)."""
-    detector = mnad.Detector.load(model, runtime="torch")
+    detector = in_any_light(model)
     found = []
     for file in sorted(folder.glob("*.png")):
         image = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)

@@ -13,6 +13,7 @@ import miniatures
 import numpy as np
 import pytest
 import torch
+from footage import in_any_light
 from sklearn.metrics import roc_auc_score
 
 import mnad
@@ -196,7 +197,7 @@ def ped2(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, dict[str,
 
 def test_the_maps_are_those_of_a_live_stream(ped2: tuple[Path, str, dict[str, Any]]) -> None:
     root, spec, result = ped2
-    detector = mnad.Detector.load(root / "model", runtime="torch")
+    detector = in_any_light(root / "model")
     frames: dict[str, list[tuple[str, np.ndarray, np.ndarray]]] = {"error": [], "heat": []}
     home = Path(spec.partition(":")[2])
     for clip in range(3):

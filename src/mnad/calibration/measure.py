@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mnad.runtime.runtime import Runtime
 from mnad.scoring.contrast import relative_error
+from mnad.scoring.light import light_of, span_of
 from mnad.scoring.peaks import QUIET, block_errors, half, peaks_of, usual_errors
 from mnad.scoring.reference import Reference
 from mnad.scoring.where import BUSY, NormalLevel
@@ -68,13 +69,15 @@ def measure(
     against = torch.tensor(usual, device=runtime.device) if by_place else None
     levels = NormalLevel(mask)
     rows: list[Tensor] = []
+    lights: list[tuple[float, float]] = []
     highest = 0.0
     order = [chosen[i : i + BATCH] for i in range(0, len(chosen), BATCH)]
     for batch in windows.batches(order, runtime.device):
         parts = runtime.score(batch, mask=looked)[1]
+        seen = batch[:, runtime.network.target].cpu().numpy()
+        lights += map(light_of, seen)
         measured = parts.error
         if not by_place:
-            seen = batch[:, runtime.network.target].cpu().numpy()
             measured = relative_error(measured, seen, mask)
         peak = peaks_of(block_errors(measured, half(block) if by_place else block), against)
         rows.append(torch.stack([parts.psnr, parts.distance, peak], 1).double().cpu())
@@ -95,4 +98,5 @@ def measure(
         level=levels.level(),
         # By place, the heat has to show the same as the score: quiet places count for themselves.
         floor=levels.floor(1 - QUIET if by_place else BUSY),
+        light=span_of(np.array(lights)),
     )

@@ -17,6 +17,7 @@ from mnad.calibration.rate import Threshold
 from mnad.calibration.result import Calibration
 from mnad.camera.view import View
 from mnad.errors import MnadError
+from mnad.scoring.light import Span
 from mnad.scoring.reference import Reference
 
 _REFERENCE = (
@@ -54,6 +55,8 @@ def normal_to_bytes(normal: Normal) -> bytes:
     facts: dict[str, Any] = {}
     if normal.reference is not None:
         arrays |= {name: np.atleast_1d(getattr(normal.reference, name)) for name in _REFERENCE}
+        if normal.reference.light is not None:
+            arrays["light"] = np.array(normal.reference.light, np.float64)
     if normal.calibration is not None:
         calibration = normal.calibration
         arrays["score"] = calibration.score
@@ -92,7 +95,11 @@ def load_normal(file: Path) -> Normal:
 def _reference(arrays: Mapping[str, NDArray[Any]]) -> Reference:
     values = {name: arrays[name] for name in _REFERENCE}
     numbers = {name: kind(values[name][0]) for name, kind in _NUMBERS.items()}
-    return Reference(**{**values, **numbers})
+    light = None
+    if "light" in arrays:
+        low, high = arrays["light"].tolist()
+        light = Span(tuple(low), tuple(high))
+    return Reference(**{**values, **numbers}, light=light)
 
 
 def _calibration(arrays: Mapping[str, NDArray[Any]], facts: dict[str, Any]) -> Calibration:

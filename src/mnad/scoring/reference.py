@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mnad.scoring.light import Span
 from mnad.scoring.peaks import half
 from mnad.scoring.tail import Tail, fit_tail
 
@@ -62,6 +63,7 @@ class Reference:
         level: (h, w) float32, what the smoothed error of each pixel, against the contrast unless
             by place, hardly ever exceeds (`mnad.scoring.where`).
         floor: the least level that counts.
+        light: what mean and contrast of normal frames span (`mnad.scoring.light`); None if unknown.
     """
 
     psnr: Floats
@@ -73,6 +75,7 @@ class Reference:
     error_peak: float
     level: NDArray[np.float32]
     floor: float
+    light: Span | None = None
 
     @property
     def side(self) -> int:
