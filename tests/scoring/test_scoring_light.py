@@ -40,7 +40,8 @@ def test_mean_and_deviation_by_numpy() -> None:
 def test_a_known_light_is_left_as_it_is(light: tuple[float, float]) -> None:
     own = frame(*light)
     assert Light(SPAN)(own, 0.0) is own
-    assert Light(None)(frame(10, 3), 0.0) is not None
+    strange = frame(10, 3)
+    assert Light(None)(strange, 0.0) is strange and Light(SPAN)(strange, 0.0) is not strange
 
 
 @pytest.mark.parametrize("factor", [0.25, 0.7, 1.4, 1.8])
