@@ -4,11 +4,20 @@ import os
 from pathlib import Path
 
 import pytest
+
+# Set before torch is imported (`footage` does): tiny networks gain nothing from threads, and a
+# machine that also does something else loses a lot by them. Set later it would reach only the
+# processes that tests start, whose sums then differ from the tests' own in the last bits.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from footage import moving_square
 
-# Set before torch is imported: tiny networks gain nothing from threads, and a machine that also
-# does something else loses a lot by them.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+def pytest_sessionstart() -> None:
+    import torch
+
+    if os.environ["OMP_NUM_THREADS"] == "1" and torch.get_num_threads() != 1:
+        raise pytest.UsageError("torch was imported before tests/conftest.py set OMP_NUM_THREADS")
 
 
 @pytest.fixture(scope="session")
