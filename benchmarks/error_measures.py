@@ -30,21 +30,18 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from cut_outs import cut_outs
 from numpy.typing import NDArray
-from other_cameras import CAMERAS, PED2_DONORS
 from promise import PLACE, RATE, SEEDS, normal_clips
-from usual_ways import FAMILIES, copies_of
+from smoothing import causal_median, on_usual_ways
+from usual_ways import FAMILIES
 
 from mnad import __version__
-from mnad.calibration.holdout import hold_out
 from mnad.calibration.things import block_size
 from mnad.datasets import open_dataset
 from mnad.metrics.frame import causal_micro
 from mnad.models.folder import Model, load_model
 from mnad.scene.scene import render
 from mnad.scoring.peaks import block_errors
-from mnad.scoring.smooth import CausalMedian
 from mnad.scoring.windows import Windows
 from mnad.video.cache import load_clips
 
@@ -98,13 +95,11 @@ def of_ped2(model: Model, ped2: Path, clips: Path) -> Iterator[tuple[str, dict[s
     size = (network.height, network.image_width, network.channels)
     dataset = open_dataset(f"ped2:{ped2}")
     assert dataset.rate is not None
-    every = load_clips([clip.path for clip in dataset.train], *size)
-    held = hold_out(every, 0.2, network.window)[1]
-    donors = [thing for donor in PED2_DONORS for thing in cut_outs(clips / CAMERAS[donor].file)]
+    held, copies = on_usual_ways(dataset, clips, network)
     clean = [peaks(model, clip, block) for clip in held]
     doctored = [
         (copy.family, peaks(model, copy.frames, block), copy.label[network.target :])
-        for copy in copies_of(every, held, donors, np.random.default_rng(1))
+        for copy in copies
     ]
     found = []
     for family in FAMILIES:
@@ -185,19 +180,14 @@ def aucs(
         for i, (found, label) in enumerate(tested):
             kept = label.astype(bool) if clean else slice(None)
             labels[f"t{i}"] = label.astype(float)[kept]
-            scores[f"t{i}"] = median_of(found[form], rate)[kept]
+            scores[f"t{i}"] = causal_median(found[form], rate)[kept]
         for i, found in enumerate(clean):
-            scores[f"c{i}"] = median_of(found[form], rate)
+            scores[f"c{i}"] = causal_median(found[form], rate)
             labels[f"c{i}"] = np.zeros(len(found[form]))
         auc = causal_micro(labels, scores).auc
         assert auc is not None
         result[form] = auc
     return result
-
-
-def median_of(values: Floats, rate: float) -> NDArray[np.float64]:
-    median = CausalMedian()
-    return np.array([median.push(i / rate, float(v)) for i, v in enumerate(values)])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from mnad.metrics.events import poisson_interval, wilson_interval
 
 SIZES = ((0.04, 0.07), (0.07, 0.11), (0.11, 0.15), (0.15, 0.2))
 SLACK = 0.5
-"""Seconds after an object has left in which an event is still its own: the span of the median."""
+"""Seconds after an object has left in which an event is still its own: its score falls late."""
 
 
 def at_threshold(

@@ -36,13 +36,13 @@ from cut_outs import CutOut, blend, cut_outs, scaled
 from numpy.typing import NDArray
 from other_cameras import CAMERAS, PED2_DONORS
 from recall import SIZES
+from smoothing import causal_median
 
 from mnad import __version__
 from mnad.calibration.holdout import hold_out
 from mnad.datasets import open_dataset
 from mnad.metrics.frame import causal_micro
 from mnad.models.folder import Model, load_model
-from mnad.scoring.smooth import CausalMedian
 from mnad.scoring.windows import Windows
 from mnad.video.cache import load_clips
 from mnad.video.fit import fit
@@ -199,7 +199,7 @@ def forms_of(found: Measured) -> dict[str, Any]:
             for name, c in clips.items()
         }
     smoothed = {
-        form: {name: median_of(values, found.rate) for name, values in by_clip.items()}
+        form: {name: causal_median(values, found.rate) for name, values in by_clip.items()}
         for form, by_clip in scores.items()
     }
     return {
@@ -252,11 +252,6 @@ def level_of(usual: Floats, top: str, around: str, q: float) -> Floats:
     if around == "neighbourhood":  # as far as a block reaches
         level = np.asarray(cv2.dilate(level.astype(np.float32), np.ones((9, 9))))
     return np.asarray(np.maximum(level, np.quantile(level, q)), np.float32)
-
-
-def median_of(values: Floats, rate: float) -> NDArray[np.float64]:
-    median = CausalMedian()
-    return np.array([median.push(number / rate, float(v)) for number, v in enumerate(values)])
 
 
 def auc(labels: dict[str, Any], scores: dict[str, Any]) -> float:

@@ -25,7 +25,7 @@ class Watched(NamedTuple):
     Attributes:
         frames: their numbers.
         score: the causal score.
-        peak: the same before its median and ranks.
+        peak: the same before its ranks and mean.
         psnr: dB, low = abnormal.
         events: that ended, with start, end and peak.
     """

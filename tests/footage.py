@@ -21,6 +21,12 @@ def moving_square(frames: int, seed: int, size: int = 32) -> np.ndarray:
     return clip
 
 
+def smoothed_slowly(single: np.ndarray, rate: float, seconds: float = 0.25) -> list[float]:
+    """The score for cameras of a clip (n,): each mean over all before, weighted by their age."""
+    weight = np.exp(-np.arange(len(single)) / (rate * seconds))  # by age in frames
+    return [float(np.average(single[: i + 1], weights=weight[i::-1])) for i in range(len(single))]
+
+
 def in_any_light(folder: Path) -> Detector:
     """A model whose streams take the light as it is, as evaluations do."""
     model = load_model(folder)

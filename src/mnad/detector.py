@@ -20,7 +20,8 @@ from mnad.models.folder import Model
 from mnad.runtime.pick import load_runtime
 from mnad.runtime.runtime import Runtime
 from mnad.scoring.light import Light
-from mnad.scoring.smooth import CausalMedian
+from mnad.scoring.smooth import CausalMean
+from mnad.scoring.steady import Steady
 from mnad.scoring.stream import FrameParts, Scorer, Stream
 from mnad.scoring.together import Together
 from mnad.scoring.where import Region, Where
@@ -61,7 +62,8 @@ class FrameScore:
         peak: error of the most unusual block (`mnad.scoring.peaks`), 0 and more; NaN for a model
             that was never shown normal footage.
         score: causal score in 0..1, high = abnormal: how rare such a peak is in normal footage
-            (`mnad.scoring.reference`), the median of the last half second; NaN likewise.
+            (`mnad.scoring.reference`), its mean over about the last quarter second
+            (`mnad.scoring.smooth`); NaN likewise.
         abnormal: whether the score reaches the threshold; False without a calibration.
         boxes: where, in shares of the frame's width and height; only of an abnormal frame.
         updated: whether the frame moved the memory.
@@ -199,9 +201,11 @@ class LiveStream:
         self._model, self._scorer, self._threshold = model, scorer, threshold
         self._stream: Stream = scorer.open()
         self._times: deque[tuple[int, float]] = deque()
-        self._median = CausalMedian()
+        self._mean = CausalMean()
         reference, calibration = model.reference, model.calibration
         self._light = Light(None if reference is None else reference.light)
+        # Frames scored by themselves may be of one thing each, not of one camera.
+        self._steady = Steady() if model.config.network.window > 1 else None
         self._rate = float(FOLDER_RATE) if calibration is None else calibration.rate
         self._where = (
             None if reference is None else Where(reference.level, reference.floor, model.mask)
@@ -237,6 +241,8 @@ class LiveStream:
         """
         self._times.extend(enumerate(seconds, self._stream.pushed))
         lit = [self._light(frame, t) for frame, t in zip(fitted, seconds, strict=True)]
+        if self._steady is not None:
+            lit = [self._steady(frame, t) for frame, t in zip(lit, seconds, strict=True)]
         found = self._scorer.push_run(self._stream, lit)
         return [None if parts is None else self._scored(parts) for parts in found]
 
@@ -250,7 +256,7 @@ class LiveStream:
     def restart(self) -> None:
         """Forget the frames before a gap: a window must not reach over it."""
         self._stream.window.clear()
-        self._median = CausalMedian()
+        self._mean = CausalMean()
 
     def _scored(self, parts: FrameParts) -> FrameScore:
         reference, error = self._model.reference, parts.error.cpu().numpy()
@@ -260,7 +266,7 @@ class LiveStream:
         score = np.nan
         boxes: tuple[Box, ...] = ()
         if reference is not None:
-            score = self._median.push(self._times[0][1], float(reference.score([parts.peak])[0]))
+            score = self._mean.push(self._times[0][1], float(reference.score([parts.peak])[0]))
         abnormal = self._threshold is not None and score >= self._threshold
         heat_of = None if self._where is None else cache(partial(self._where.map, measured))
         if abnormal and heat_of is not None:

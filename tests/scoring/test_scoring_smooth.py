@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mnad.scoring.smooth import SECONDS, CausalMedian, Sustained
+from mnad.scoring.smooth import SECONDS, CausalMean, Sustained
 
 Floats = NDArray[np.float64]
 
 
-def medians(times: Floats, values: Floats) -> list[float]:
-    median = CausalMedian()
-    return [median.push(float(t), float(v)) for t, v in zip(times, values, strict=True)]
+def means(times: Floats, values: Floats) -> list[float]:
+    mean = CausalMean()
+    return [mean.push(float(t), float(v)) for t, v in zip(times, values, strict=True)]
 
 
 def minima(times: Floats, values: Floats, seconds: float) -> list[float]:
@@ -30,30 +30,42 @@ def uneven(seed: int, count: int = 400) -> tuple[Floats, Floats]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_median_is_that_of_the_last_half_second(seed: int) -> None:
+def test_the_mean_weighs_every_value_by_its_age(seed: int) -> None:
     times, values = uneven(seed)
     expected = [
-        np.median([v for s, v in zip(times, values, strict=True) if t - SECONDS + 1e-3 < s <= t])
-        for t in times
+        np.average(values[: i + 1], weights=np.exp((times[: i + 1] - times[i]) / SECONDS))
+        for i in range(len(times))
     ]
-    np.testing.assert_allclose(medians(times, values), expected, rtol=1e-15)
+    np.testing.assert_allclose(means(times, values), expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize(("rate", "frames"), [(10, 5), (25, 13), (30, 15), (30000 / 1001, 15)])
-def test_the_number_of_frames_never_depends_on_rounding(rate: float, frames: int) -> None:
-    """Of a span of 2 n - 1 frames a step of n - 1 vanishes; one of n lasts n frames."""
-    times = np.arange(2000) / rate
-    short, half = np.zeros(2000), np.zeros(2000)
-    for first in range(30, 1900, 60):
-        short[first : first + frames // 2] = 1
-        half[first : first + frames // 2 + 1] = 1
-    assert max(medians(times, short)) == 0
-    assert np.sum(medians(times, half)) == half.sum()
+def test_at_an_even_rate_it_is_the_exponential_mean() -> None:
+    """By hand: at 4 frames/s a value counts 1/e of the next one."""
+    e = np.exp(-1.0)
+    found = means(np.arange(3) / 4, np.array([1.0, 0.0, 2.0]))
+    assert found == pytest.approx([1.0, e / (1 + e), (e**2 + 2) / (1 + e + e**2)])
+
+
+@pytest.mark.parametrize("rate", [5.0, 10.0, 25.0, 30000 / 1001])
+def test_flicker_fades_and_a_step_is_soon_believed(rate: float) -> None:
+    """One frame in the midst of 0.3 does not reach 0.7 of the step; 0.6 s of it reach 0.9."""
+    times = np.arange(400) / rate
+    flicker, step = np.full(400, 0.3), np.full(400, 0.3)
+    flicker[200] = 0.9
+    step[200:] = 0.9
+    assert max(means(times, flicker)) < 0.3 + 0.7 * 0.6
+    late = 200 + int(np.ceil(0.6 * rate))
+    assert means(times, step)[late] > 0.3 + 0.9 * 0.6
 
 
 def test_after_a_gap_nothing_before_it_counts() -> None:
-    times = np.array([0.0, 0.1, 0.2, 5.0, 5.1])
-    assert medians(times, np.array([1.0, 2.0, 3.0, 7.0, 9.0])) == [1.0, 1.5, 2.0, 7.0, 8.0]
+    found = means(np.array([0.0, 0.1, 60.0]), np.array([1.0, 2.0, 7.0]))
+    assert found[2] == pytest.approx(7.0, abs=1e-12)
+
+
+def test_a_clock_that_jumps_back_leaves_a_mean() -> None:
+    found = means(np.array([5.0, 4.0, 4.0]), np.array([1.0, 0.0, 1.0]))
+    assert found == pytest.approx([1.0, 1 / 2, 2 / 3])
 
 
 @pytest.mark.parametrize("at", [1, 50, 200])
@@ -61,9 +73,9 @@ def test_the_future_changes_nothing(at: int) -> None:
     times, values = uneven(7)
     other = values.copy()
     other[at:] = 100.0
-    assert medians(times, other)[:at] == medians(times, values)[:at]
+    assert means(times, other)[:at] == means(times, values)[:at]
     assert minima(times, other, 0.2)[:at] == minima(times, values, 0.2)[:at]
-    assert medians(times, other)[at + 50] == 100.0
+    assert means(times, other)[at + 50] == pytest.approx(100.0, rel=1e-6)
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.2, 1.0])

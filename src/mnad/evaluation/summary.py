@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mnad.metrics.damage import clip_damage
 from mnad.metrics.frame import FrameMetrics, bootstrap_auc, causal_micro, macro
 from mnad.metrics.scores import per_clip_minmax, whole_set_minmax
-from mnad.scoring.smooth import CausalMedian
+from mnad.scoring.smooth import CausalMean
 
 if TYPE_CHECKING:
     from mnad.evaluation.clips import ClipScores
@@ -67,12 +67,12 @@ def combined(
 
 
 def camera_scores(clips: Sequence[ClipScores], reference: Reference) -> dict[str, Floats]:
-    """The score for cameras: of block peaks among normal frames, with a causal median."""
+    """The score for cameras: of block peaks among normal frames, with a causal mean."""
     found: dict[str, Floats] = {}
     for clip in clips:
-        median, single = CausalMedian(), reference.score(clip.peak)
+        mean, single = CausalMean(), reference.score(clip.peak)
         pairs = zip(clip.seconds, single, strict=True)
-        found[clip.name] = np.array([median.push(t, float(s)) for t, s in pairs])
+        found[clip.name] = np.array([mean.push(t, float(s)) for t, s in pairs])
     return found
 
 

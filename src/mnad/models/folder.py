@@ -32,7 +32,7 @@ from mnad.scoring.reference import Reference
 from mnad.scoring.stream import Blocks
 from mnad.video.regions import Regions
 
-FORMAT = 3
+FORMAT = 4
 CONFIG, WEIGHTS, NORMAL = "config.json", "model.safetensors", "normal.safetensors"
 
 

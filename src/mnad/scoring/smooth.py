@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 from collections import deque
-from statistics import median
+from math import exp
 
-SECONDS = 0.5
-"""Half a second: flicker of a frame or two vanishes, a reaction is not felt to be late."""
+SECONDS = 0.25
+"""A quarter second: flicker of a frame or two fades, a reaction is not felt to be late."""
 
 
-class CausalMedian:
-    """Median of the values of the last so many seconds.
+class CausalMean:
+    """Mean of the values so far, each of which counts less the older it is.
+
+    Every value tells a little of what is abnormal, so that their mean tells it better than the one
+    in the middle would (benchmarks/smoothing.py); scores in 0..1 are bounded, so that none of them
+    outweighs the others.
 
     Args:
-        seconds: length of the span.
+        seconds: after which a value counts 1/e of what it counted; also the mean delay.
     """
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self._span = seconds
-        self._values: deque[tuple[float, float]] = deque()
+        self._last = 0.0
+        self._sum = self._weight = 0.0
 
     def push(self, seconds: float, value: float) -> float:
-        """Take in the value of the frame at `seconds`; returns the median of the span.
+        """Take in the value of the frame at `seconds`; returns the mean.
 
-        Of an even number of values it is the mean of the two in the middle. After a gap in time
-        it starts anew by itself.
+        The first value counts whole, and after a gap in time what was before it next to nothing.
         """
-        values = self._values
-        values.append((seconds, value))
-        # Half a millisecond for the rounding of times: 0.5 s of 10 frames/s are always 5 frames.
-        while values[0][0] <= seconds - self._span + 5e-4:
-            values.popleft()
-        return median(v for _, v in values)
+        fade = exp(-max(0.0, seconds - self._last) / self._span)
+        self._last = seconds
+        self._sum = fade * self._sum + value
+        self._weight = fade * self._weight + 1.0
+        return self._sum / self._weight
 
 
 class Sustained:
