@@ -77,6 +77,7 @@ def main() -> None:
             "causal": causal_micro(labels, score).auc,
             "causal, not smoothed": causal_micro(labels, peak).auc,
             "per_clip_minmax": per_clip_minmax_micro(labels, score).auc,
+            "per_clip_minmax, of the peak itself": per_clip_minmax_micro(labels, peak).auc,
             "macro": macro(labels, score).auc,
             "causal_interval_95": None if interval is None else [interval.low, interval.high],
         },

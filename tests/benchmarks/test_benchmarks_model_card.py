@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from model_card import BEGIN, END, NAME, PAGE, line, part, read, with_part
+from model_card import BEGIN, END, NAME, PAGE, line, others, part, read, spread, with_part
 
 from mnad.models.builtin import built_in
 
 
 def test_the_page_and_the_list_are_those_of_the_results() -> None:
     score, robust = read("ped2-compact"), read("ped2-compact-robustness")
+    seeds = [score, *others()]
     page = PAGE.read_text()
-    assert page == with_part(page, part(score, robust))
+    assert page == with_part(page, part(score, robust, seeds))
     shown = {one.name: one for one in built_in()}[NAME]
-    assert shown.result == line(score)
+    assert shown.result == line(score, seeds)
     assert "research and evaluation" in shown.terms.read_text()
+
+
+def test_the_spread_by_hand() -> None:
+    seeds = [{"auc": {"causal": value}} for value in (0.97, 0.98, 0.99)]
+    assert spread(seeds, "causal") == "0.980 ± 0.010 (0.970, 0.980, 0.990)"
 
 
 def test_only_what_lies_between_the_marks_is_written_anew() -> None:
