@@ -35,7 +35,7 @@ from mnad.datasets.clip import Dataset
 from mnad.metrics.frame import causal_micro
 from mnad.models.folder import Model, load_model
 from mnad.scoring.reference import Rank, squash
-from mnad.scoring.smooth import CausalMean
+from mnad.scoring.smooth import causal_mean
 from mnad.scoring.stream import Scorer
 from mnad.video.cache import load_clips
 
@@ -80,7 +80,7 @@ def forms() -> dict[str, Smooth]:
     """The ways to smooth that are compared."""
     found: dict[str, Smooth] = {"single frames": lambda values, rate: values}
     found |= {f"median of {s:g} s": partial(causal_median, span=s) for s in MEDIANS}
-    return found | {f"mean, 1/e in {s:g} s": partial(causal_mean, span=s) for s in MEANS}
+    return found | {f"mean, 1/e in {s:g} s": partial(mean_of, span=s) for s in MEANS}
 
 
 def of_model(model: Model, dataset: Dataset, clips: Path) -> dict[str, dict[str, float]]:
@@ -150,18 +150,17 @@ def auc_of(tested: Sequence[Tested]) -> float:
     return auc
 
 
+def mean_of(values: Floats, rate: float, span: float) -> Floats:
+    """The mean of those so far, weights falling to 1/e in `span` seconds."""
+    return causal_mean(np.arange(len(values)) / rate, values, span)
+
+
 def causal_median(values: ArrayLike, rate: float, span: float = 0.5) -> Floats:
     """Of each of `values` (n,) and those before it within `span` seconds: their median."""
     x = np.asarray(values, np.float64)
     # Half a millisecond for the rounding of times: 0.5 s of 10 frames/s are always 5 frames.
     count = max(1, int(np.ceil((span - 5e-4) * rate)))
     return np.array([np.median(x[max(0, i + 1 - count) : i + 1]) for i in range(len(x))])
-
-
-def causal_mean(values: ArrayLike, rate: float, span: float) -> Floats:
-    """The mean of those so far, weights falling to 1/e in `span` seconds."""
-    mean = CausalMean(span)
-    return np.array([mean.push(i / rate, float(v)) for i, v in enumerate(np.asarray(values))])
 
 
 if __name__ == "__main__":

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mnad.scoring.smooth import SECONDS, CausalMean, Sustained
+from mnad.scoring.smooth import SECONDS, CausalMean, Sustained, causal_mean
 
 Floats = NDArray[np.float64]
 
 
 def means(times: Floats, values: Floats) -> list[float]:
     mean = CausalMean()
-    return [mean.push(float(t), float(v)) for t, v in zip(times, values, strict=True)]
+    found = [mean.push(float(t), float(v)) for t, v in zip(times, values, strict=True)]
+    assert causal_mean(times, values).tolist() == found
+    return found
 
 
 def minima(times: Floats, values: Floats, seconds: float) -> list[float]:

@@ -18,7 +18,7 @@ from mnad.camera.view import View
 from mnad.errors import MnadError, UsageError
 from mnad.models.folder import Model
 from mnad.runtime.runtime import Runtime
-from mnad.scoring.smooth import CausalMean
+from mnad.scoring.smooth import causal_mean
 from mnad.scoring.windows import Windows
 
 KEPT_SCORES = 50_000
@@ -119,6 +119,4 @@ def calibrate_model(
 def smoothed(single: NDArray[np.float64], rate: float) -> Scored:
     """The smoothed scores of consecutive frames (n,) at `rate` frames per second."""
     seconds = np.arange(len(single)) / rate
-    mean = CausalMean()
-    score = np.array([mean.push(float(t), float(s)) for t, s in zip(seconds, single, strict=True)])
-    return Scored(seconds, score)
+    return Scored(seconds, causal_mean(seconds, single))

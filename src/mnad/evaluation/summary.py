@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mnad.metrics.damage import clip_damage
 from mnad.metrics.frame import FrameMetrics, bootstrap_auc, causal_micro, macro
 from mnad.metrics.scores import per_clip_minmax, whole_set_minmax
-from mnad.scoring.smooth import CausalMean
+from mnad.scoring.smooth import causal_mean
 
 if TYPE_CHECKING:
     from mnad.evaluation.clips import ClipScores
@@ -68,12 +68,7 @@ def combined(
 
 def camera_scores(clips: Sequence[ClipScores], reference: Reference) -> dict[str, Floats]:
     """The score for cameras: of block peaks among normal frames, with a causal mean."""
-    found: dict[str, Floats] = {}
-    for clip in clips:
-        mean, single = CausalMean(), reference.score(clip.peak)
-        pairs = zip(clip.seconds, single, strict=True)
-        found[clip.name] = np.array([mean.push(t, float(s)) for t, s in pairs])
-    return found
+    return {clip.name: causal_mean(clip.seconds, reference.score(clip.peak)) for clip in clips}
 
 
 def measure(labels: PerClip, scores: Scores) -> dict[str, dict[str, float | None]]:

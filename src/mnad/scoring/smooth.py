@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import deque
 from math import exp
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 SECONDS = 0.25
 """A quarter second: flicker of a frame or two fades, a reaction is not felt to be late."""
 
@@ -35,6 +38,15 @@ class CausalMean:
         self._sum = fade * self._sum + value
         self._weight = fade * self._weight + 1.0
         return self._sum / self._weight
+
+
+def causal_mean(
+    seconds: ArrayLike, values: ArrayLike, span: float = SECONDS
+) -> NDArray[np.float64]:
+    """`CausalMean` of all frames of a clip (n,), at their `seconds` (n,)."""
+    mean = CausalMean(span)
+    pairs = zip(np.asarray(seconds).tolist(), np.asarray(values).tolist(), strict=True)
+    return np.array([mean.push(t, v) for t, v in pairs], np.float64)
 
 
 class Sustained:
