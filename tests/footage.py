@@ -28,7 +28,7 @@ def smoothed_slowly(single: np.ndarray, rate: float, seconds: float = 0.25) -> l
 
 
 def in_any_light(folder: Path) -> Detector:
-    """A model whose streams take the light as it is, as evaluations do."""
+    """A model whose streams take light and noise as they are, as evaluations do."""
     model = load_model(folder)
     assert model.reference is not None
-    return Detector(replace(model, reference=replace(model.reference, light=None)))
+    return Detector(replace(model, reference=replace(model.reference, light=None, noise=None)))

@@ -20,6 +20,7 @@ from mnad.models.folder import Model
 from mnad.runtime.pick import load_runtime
 from mnad.runtime.runtime import Runtime
 from mnad.scoring.light import Light
+from mnad.scoring.noise import Denoise
 from mnad.scoring.smooth import CausalMean
 from mnad.scoring.steady import Steady
 from mnad.scoring.stream import FrameParts, Scorer, Stream
@@ -204,6 +205,7 @@ class LiveStream:
         self._mean = CausalMean()
         reference, calibration = model.reference, model.calibration
         self._light = Light(None if reference is None else reference.light)
+        self._denoise = Denoise(None if reference is None else reference.noise)
         # Frames scored by themselves may be of one thing each, not of one camera.
         self._steady = Steady() if model.config.network.window > 1 else None
         self._rate = float(FOLDER_RATE) if calibration is None else calibration.rate
@@ -240,10 +242,8 @@ class LiveStream:
             seconds: of each.
         """
         self._times.extend(enumerate(seconds, self._stream.pushed))
-        lit = [self._light(frame, t) for frame, t in zip(fitted, seconds, strict=True)]
-        if self._steady is not None:
-            lit = [self._steady(frame, t) for frame, t in zip(lit, seconds, strict=True)]
-        found = self._scorer.push_run(self._stream, lit)
+        usual = [self._as_usual(frame, t) for frame, t in zip(fitted, seconds, strict=True)]
+        found = self._scorer.push_run(self._stream, usual)
         return [None if parts is None else self._scored(parts) for parts in found]
 
     def fitted(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -252,6 +252,12 @@ class LiveStream:
         if regions is not None:
             pixels = regions.crop_of(pixels)
         return fit(pixels, network.height, network.image_width, network.channels)
+
+    def _as_usual(self, frame: NDArray[np.uint8], seconds: float) -> NDArray[np.uint8]:
+        """A frame in known light, with known noise, where those before it were."""
+        # Noise grows with the light; and a frame that was moved has less of it.
+        frame = self._denoise(self._light(frame, seconds), seconds)
+        return frame if self._steady is None else self._steady(frame, seconds)
 
     def restart(self) -> None:
         """Forget the frames before a gap: a window must not reach over it."""

@@ -97,9 +97,8 @@ def calibrate_model(
             model.mask,
             lambda error: bar.update(len(error)),
         )
-    assert reference.light is not None
-    trained = None if known is None else known.light
-    reference = replace(reference, light=reference.light.widened(trained))
+    if known is not None:
+        reference = reference.widened(known)
     owner = np.array([clip for clip, _ in windows.starts])
     single = reference.score(reference.peak)
     stretches = [smoothed(single[owner == clip], rate) for clip in range(len(clips))]

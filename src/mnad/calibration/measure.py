@@ -13,6 +13,7 @@ from torch import Tensor
 from mnad.runtime.runtime import Runtime
 from mnad.scoring.contrast import relative_error
 from mnad.scoring.light import light_of, span_of
+from mnad.scoring.noise import noise_of
 from mnad.scoring.peaks import QUIET, block_errors, half, peaks_of, usual_errors
 from mnad.scoring.reference import Reference
 from mnad.scoring.where import BUSY, NormalLevel
@@ -70,12 +71,13 @@ def measure(
     levels = NormalLevel(mask)
     rows: list[Tensor] = []
     lights: list[tuple[float, float]] = []
-    highest = 0.0
+    highest = noise = 0.0
     order = [chosen[i : i + BATCH] for i in range(0, len(chosen), BATCH)]
     for batch in windows.batches(order, runtime.device):
         parts = runtime.score(batch, mask=looked)[1]
         seen = batch[:, runtime.network.target].cpu().numpy()
         lights += map(light_of, seen)
+        noise = max(noise, *map(noise_of, seen))
         measured = parts.error
         if not by_place:
             measured = relative_error(measured, seen, mask)
@@ -99,4 +101,5 @@ def measure(
         # By place, the heat has to show the same as the score: quiet places count for themselves.
         floor=levels.floor(1 - QUIET if by_place else BUSY),
         light=span_of(np.array(lights)),
+        noise=noise,
     )

@@ -57,6 +57,8 @@ def normal_to_bytes(normal: Normal) -> bytes:
         arrays |= {name: np.atleast_1d(getattr(normal.reference, name)) for name in _REFERENCE}
         if normal.reference.light is not None:
             arrays["light"] = np.array(normal.reference.light, np.float64)
+        if normal.reference.noise is not None:
+            arrays["noise"] = np.array([normal.reference.noise], np.float64)
     if normal.calibration is not None:
         calibration = normal.calibration
         arrays["score"] = calibration.score
@@ -99,7 +101,8 @@ def _reference(arrays: Mapping[str, NDArray[Any]]) -> Reference:
     if "light" in arrays:
         low, high = arrays["light"].tolist()
         light = Span(tuple(low), tuple(high))
-    return Reference(**{**values, **numbers}, light=light)
+    noise = float(arrays["noise"][0]) if "noise" in arrays else None
+    return Reference(**{**values, **numbers}, light=light, noise=noise)
 
 
 def _calibration(arrays: Mapping[str, NDArray[Any]], facts: dict[str, Any]) -> Calibration:

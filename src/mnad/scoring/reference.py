@@ -9,7 +9,7 @@ tells far from farther.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -64,6 +64,8 @@ class Reference:
             by place, hardly ever exceeds (`mnad.scoring.where`).
         floor: the least level that counts.
         light: what mean and contrast of normal frames span (`mnad.scoring.light`); None if unknown.
+        noise: standard deviation in grey levels of that of the noisiest normal frame
+            (`mnad.scoring.noise`); None if unknown.
     """
 
     psnr: Floats
@@ -76,6 +78,7 @@ class Reference:
     level: NDArray[np.float32]
     floor: float
     light: Span | None = None
+    noise: float | None = None
 
     @property
     def side(self) -> int:
@@ -86,6 +89,15 @@ class Reference:
     def against(self) -> NDArray[np.float32] | None:
         """What the blocks are measured against: (rows, columns), or None for the contrast."""
         return self.usual if self.by_place else None
+
+    def widened(self, other: Reference) -> Reference:
+        """The same with all light and noise that was normal in the other footage, if known."""
+        light, noise = self.light, self.noise
+        return replace(
+            self,
+            light=light if light is None else light.widened(other.light),
+            noise=noise if noise is None or other.noise is None else max(noise, other.noise),
+        )
 
     def score(self, peak: ArrayLike) -> Floats:
         """The score of single frames for cameras, 0..1, high = abnormal; needs no look-ahead.
