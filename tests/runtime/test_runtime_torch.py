@@ -10,8 +10,9 @@ import torch
 from footage import moving_square
 from networks import SMALL, trained
 
-from mnad.config import MethodConfig
-from mnad.runtime.torch import OFTEN, TorchRuntime
+from mnad.config import MethodConfig, NetworkConfig
+from mnad.runtime.graph import ScoringGraph
+from mnad.runtime.torch import OFTEN, TorchRuntime, folded
 
 METHOD = MethodConfig()
 
@@ -38,6 +39,36 @@ def test_the_memory_is_read_in_fp32() -> None:
     network = trained(replace(SMALL, skip_maps=0))
     query, _ = TorchRuntime(network, METHOD, bf16=True).score(windows(2))
     torch.testing.assert_close(query.norm(dim=-1), torch.ones(query.shape[:2]), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        SMALL,
+        replace(SMALL, task="reconstruction", frames_in=1, channels=3),
+        replace(SMALL, convolution="separable", upsampling="nearest"),
+        replace(SMALL, memory=False, decoder_input="none"),
+    ],
+)
+def test_folded_it_computes_the_same_without_normalisation(config: NetworkConfig) -> None:
+    network = trained(config)
+    # What the normalisation does must not be next to nothing.
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_mean.uniform_(-0.2, 0.2)  # type: ignore[union-attr, operator]
+            layer.weight.uniform_(0.5, 1.5)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    small = folded(network)
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in small.modules())
+    clips = [moving_square(config.window, seed).repeat(config.channels, -1) for seed in range(3)]
+    given = torch.from_numpy(np.stack(clips))
+    items = None if network.memory is None else network.memory.items.unsqueeze(0)
+    with torch.inference_mode():
+        expected, found = (ScoringGraph(n, METHOD)(given, None, items) for n in (network, small))
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-5, equal_nan=True)
+    after = network.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

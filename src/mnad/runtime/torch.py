@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from copy import deepcopy
+from itertools import pairwise
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mnad.config import MethodConfig
 from mnad.network.mnad import MNAD
@@ -22,10 +25,12 @@ OFTEN, MOST = 3, 4
 
 
 class TorchRuntime(Runtime):
-    """The network as it is, on its device.
+    """The network on its device, as it is now.
 
-    On CUDA, passes over inputs of the same shapes are recorded and replayed as one launch, as a
-    single window takes the CPU longer to launch, layer by layer, than the GPU to compute.
+    On the CPU its batch normalisations become part of the convolutions before them, which saves a
+    sixth of the time of a small network and changes scores by rounding. On CUDA, passes over inputs
+    of the same shapes are recorded and replayed as one launch, as a single window takes the CPU
+    longer to launch, layer by layer, than the GPU to compute.
 
     Args:
         network: in evaluation mode.
@@ -38,6 +43,8 @@ class TorchRuntime(Runtime):
         device = next(network.parameters()).device
         name = "torch-bf16" if bf16 else "torch"
         super().__init__(name, network.config, method, items, device)  # type: ignore[arg-type]
+        if device.type == "cpu":
+            network = folded(network)
         self._graph, self._bf16 = ScoringGraph(network, method), bf16
         self._seen: Counter[str] = Counter()
         self._recorded: dict[str, _Recorded] = {}
@@ -70,6 +77,20 @@ class TorchRuntime(Runtime):
                 return self._pass(*given)
             self._recorded[shapes] = _Recorded(self._pass, given)
         return self._recorded[shapes](given)
+
+
+def folded(network: MNAD) -> MNAD:
+    """A copy, in evaluation mode, whose batch normalisations are part of what they follow."""
+    network = deepcopy(network).eval()
+    for layers in [*network.modules()]:
+        if isinstance(layers, nn.Sequential):
+            for place, (layer, after) in enumerate(pairwise(layers)):
+                if isinstance(after, nn.BatchNorm2d):
+                    assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
+                    transposed = isinstance(layer, nn.ConvTranspose2d)
+                    layers[place] = fuse_conv_bn_eval(layer, after, transposed)
+                    layers[place + 1] = nn.Identity()
+    return network
 
 
 class _Recorded:
