@@ -9,6 +9,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,8 @@ class FrameScore:
         abnormal: whether the score reaches the threshold; False without a calibration.
         boxes: where, in shares of the frame's width and height; only of an abnormal frame.
         updated: whether the frame moved the memory.
+        shake: pixels of the network by which the frame lay further right and down than those
+            before it, as far as that was undone (`mnad.scoring.steady`).
         error: (h, w) float32, squared error of the frame in 0..1 at the size of the network.
         heat_of: makes the heat map once, when it is first asked for; None where nothing is known of
             normal footage.
@@ -81,6 +84,7 @@ class FrameScore:
     abnormal: bool
     boxes: tuple[Box, ...]
     updated: bool
+    shake: tuple[float, float]
     error: NDArray[np.float32]
     heat_of: Callable[[], NDArray[np.float32]] | None = field(repr=False)
 
@@ -195,13 +199,21 @@ class Detector:
             yield shared
 
 
+class _Seen(NamedTuple):
+    """A frame of a stream: its number, its time, and how far it was off."""
+
+    number: int
+    seconds: float
+    shake: tuple[float, float]
+
+
 class LiveStream:
     """One stream of frames; made by `Detector.stream`."""
 
     def __init__(self, model: Model, scorer: Scorer, threshold: float | None) -> None:
         self._model, self._scorer, self._threshold = model, scorer, threshold
         self._stream: Stream = scorer.open()
-        self._times: deque[tuple[int, float]] = deque()
+        self._seen: deque[_Seen] = deque()
         self._mean = CausalMean()
         reference, calibration = model.reference, model.calibration
         self._light = Light(None if reference is None else reference.light)
@@ -241,8 +253,11 @@ class LiveStream:
             fitted: (h, w, c) uint8 each.
             seconds: of each.
         """
-        self._times.extend(enumerate(seconds, self._stream.pushed))
-        usual = [self._as_usual(frame, t) for frame, t in zip(fitted, seconds, strict=True)]
+        usual: list[NDArray[np.uint8]] = []
+        for number, (frame, t) in enumerate(zip(fitted, seconds, strict=True), self._stream.pushed):
+            ready, shake = self._as_usual(frame, t)
+            usual.append(ready)
+            self._seen.append(_Seen(number, t, shake))
         found = self._scorer.push_run(self._stream, usual)
         return [None if parts is None else self._scored(parts) for parts in found]
 
@@ -253,11 +268,15 @@ class LiveStream:
             pixels = regions.crop_of(pixels)
         return fit(pixels, network.height, network.image_width, network.channels)
 
-    def _as_usual(self, frame: NDArray[np.uint8], seconds: float) -> NDArray[np.uint8]:
-        """A frame in known light, with known noise, where those before it were."""
+    def _as_usual(
+        self, frame: NDArray[np.uint8], seconds: float
+    ) -> tuple[NDArray[np.uint8], tuple[float, float]]:
+        """A frame in known light, with known noise, where those before it were; and its shake."""
         # Noise grows with the light; and a frame that was moved has less of it.
         frame = self._denoise(self._light(frame, seconds), seconds)
-        return frame if self._steady is None else self._steady(frame, seconds)
+        if self._steady is None:
+            return frame, (0.0, 0.0)
+        return self._steady(frame, seconds), self._steady.shake
 
     def restart(self) -> None:
         """Forget the frames before a gap: a window must not reach over it."""
@@ -267,12 +286,13 @@ class LiveStream:
     def _scored(self, parts: FrameParts) -> FrameScore:
         reference, error = self._model.reference, parts.error.cpu().numpy()
         measured = parts.measured.cpu().numpy()
-        while self._times[0][0] < parts.index:
-            self._times.popleft()
+        while self._seen[0].number < parts.index:
+            self._seen.popleft()
+        seen = self._seen[0]
         score = np.nan
         boxes: tuple[Box, ...] = ()
         if reference is not None:
-            score = self._mean.push(self._times[0][1], float(reference.score([parts.peak])[0]))
+            score = self._mean.push(seen.seconds, float(reference.score([parts.peak])[0]))
         abnormal = self._threshold is not None and score >= self._threshold
         heat_of = None if self._where is None else cache(partial(self._where.map, measured))
         if abnormal and heat_of is not None:
@@ -289,6 +309,7 @@ class LiveStream:
             abnormal=abnormal,
             boxes=boxes,
             updated=parts.updated,
+            shake=seen.shake,
             error=error,
             heat_of=heat_of,
         )

@@ -11,7 +11,7 @@ import pytest
 from perturb import shake
 
 from mnad.datasets import open_dataset
-from mnad.scoring.steady import LEAST, SMOOTH, Steady, shift
+from mnad.scoring.steady import LEAST, SECONDS, SMOOTH, Steady, shift
 from mnad.video.cache import load_clips
 
 HEIGHT, WIDTH = 96, 128
@@ -143,3 +143,24 @@ def test_on_real_footage(data: Path) -> None:
         found = shift(smooth(shaken[0]), smooth(frame))
         off.append(math.hypot(found[0] + move[0], found[1] + move[1]))
     assert np.quantile(off, 0.5) < 0.1
+
+
+def test_the_place_comes_to_the_middle_of_the_shake_and_follows_a_pole_that_leans() -> None:
+    """The first frame lies at the border of the shake, and the middle wanders eight pixels."""
+    steady, rng, count = Steady(), np.random.default_rng(0), 600
+    kept, off = [], []
+    for number in range(count):
+        middle = 8 * number / count
+        x, y = (2.0, 2.0) if number == 0 else rng.uniform(-1.5, 1.5, 2)
+        frame = noisy(scene(x + middle, y), number, 1.0)
+        found = steady(frame, number / 10)
+        if number >= 100:
+            kept.append(found is frame)
+            # Where the frame was moved to: things lie as far left as it was seen from the right.
+            off.append((x + steady.shake[0], y + steady.shake[1]))
+    assert np.mean(kept) < 0.1
+    # Eight pixels a minute, followed two seconds late.
+    assert np.mean(off, 0) == pytest.approx((-8 / 60 * SECONDS, 0), abs=0.1)
+    assert np.quantile(np.abs(off), 0.95) < 1
+    jumps = np.linalg.norm(np.diff(off, axis=0), axis=1)
+    assert np.quantile(jumps, 0.9) < 0.3

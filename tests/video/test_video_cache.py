@@ -104,6 +104,31 @@ def test_fewer_frames_per_second_are_taken_in_memory_and_on_disk(clips):
         np.testing.assert_array_equal(clip, whole)
 
 
+def test_frames_of_a_clip_go_through_a_filter_of_their_own(clips, tmp_path):
+    paths, expected = clips
+    made = []
+
+    class Filter:
+        def __init__(self):
+            self.seconds = []
+            made.append(self)
+
+        def __call__(self, frame, seconds):
+            self.seconds.append(seconds)
+            return frame // len(self.seconds)
+
+    prepared = tmp_path / "prepared.npy"
+    np.save(prepared, expected[2])
+    for limit in (0, 1 << 30):
+        made.clear()
+        loaded = load_clips([*paths, prepared], 16, 24, 3, limit_bytes=limit, filters=Filter)
+        for clip, whole in zip(loaded, [*expected, expected[2]], strict=True):
+            numbers = np.arange(1, len(whole) + 1, dtype=np.uint8)
+            np.testing.assert_array_equal(clip, whole // numbers[:, None, None, None])
+        times = [[index / 25 for index in range(len(clip))] for clip in loaded]
+        assert [filter.seconds for filter in made] == times
+
+
 def test_a_folder_is_thinned_by_the_rate_that_its_owner_knows(clips):
     paths, expected = clips
     for known, every in ((10, 1), (20, 2), (30, 3)):

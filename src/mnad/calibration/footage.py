@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mnad.errors import MnadError
 from mnad.models.folder import Model
+from mnad.scoring.steady import Steady
 from mnad.video.cache import load_clips
 from mnad.video.find import find_sources, name_of
 from mnad.video.thin import taken_rate
@@ -34,7 +35,7 @@ class NormalFootage(NamedTuple):
 def normal_footage(
     model: Model, sources: Sequence[str], rate: float | None, cache_dir: Path | None
 ) -> NormalFootage:
-    """Decode sources at the size and rate of a model.
+    """Decode sources at the size and rate of a model, without the camera's shake.
 
     Args:
         model: whose.
@@ -56,6 +57,12 @@ def normal_footage(
         )
     size = (network.height, network.image_width, network.channels)
     clips = load_clips(
-        paths, *size, cache_dir=cache_dir, rate=wanted, regions=model.regions, folder_rate=known
+        paths,
+        *size,
+        cache_dir=cache_dir,
+        rate=wanted,
+        regions=model.regions,
+        folder_rate=known,
+        filters=Steady if network.window > 1 else None,
     )
     return NormalFootage(clips, [name_of(path) for path in paths], rates[0])

@@ -1,9 +1,9 @@
 """Whether something is wrong with the camera itself: covered, frozen, blurred, moved, relit.
 
 Each state compares the mean picture of the last seconds with the learnt view, whose own spread
-sets the limits. They are wide: while a state is on, anomalies are held back, so a false one costs
-more than a late one. Where two would fit, the first of covered, moved, out of focus and lighting
-is reported, because the later ones cannot be judged then.
+sets the limits. They are wide: while a state is on, anomalies are held back (but for another light
+that is undone), so a false one costs more than a late one. Where two would fit, the first of
+covered, moved, out of focus and lighting is reported, because the later ones cannot be judged then.
 """
 
 from __future__ import annotations

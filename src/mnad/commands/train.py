@@ -160,6 +160,7 @@ def train(
     from mnad.calibration.holdout import hold_out as split
     from mnad.datasets import Prepared, open_dataset, require_fit, require_training
     from mnad.runtime.pick import pick_device
+    from mnad.scoring.steady import Steady
     from mnad.training.loop import Footage, main
     from mnad.video.cache import load_clips
     from mnad.video.regions import load_regions
@@ -213,6 +214,8 @@ def train(
         regions=looked,
         folder_rate=known,
         damaged=dataset.damaged,
+        # As detect and watch will see them; the protocols of the field take frames as they are.
+        filters=Steady if named == "camera" and network.window > 1 else None,
     )
     trained, held = split(clips, kept, network.window)
     clip_rate = taken_rate(paths[0], wanted, known)

@@ -43,10 +43,17 @@ Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
 
 class Steady:
-    """Follows one stream of frames of one size."""
+    """Follows one stream of frames of one size.
+
+    Attributes:
+        shake: how many pixels to the right and down the latest frame lay off those before it, as
+            far as it was moved back.
+    """
 
     def __init__(self) -> None:
+        self.shake = (0.0, 0.0)
         self._mean: Grey | None = None
+        self._middle = (0.0, 0.0)
         self._seen = 0
         self._last = 0.0
 
@@ -63,14 +70,20 @@ class Steady:
             self._mean, self._seen, self._last = now, 1, seconds
             return frame
         x, y = shift(self._mean, now)
-        shaken = math.hypot(x, y) >= LEAST
-        if shaken:
-            now = _moved(now, x, y)
         self._seen += 1
-        newest = max(1 / self._seen, 1 - math.exp(-max(0.0, seconds - self._last) / SECONDS))
+        newest = 1 - math.exp(-max(0.0, seconds - self._last) / SECONDS)
         self._last = seconds
-        cv2.accumulateWeighted(now, self._mean, newest)
-        return _moved(frame, x, y).reshape(frame.shape) if shaken else frame
+        right, down = (m + newest * (one - m) for m, one in zip(self._middle, (x, y), strict=True))
+        self.shake = 0.0, 0.0
+        if math.hypot(x, y) >= LEAST:
+            # Bit by bit to the middle of the shake: the first frame may have lain at its border.
+            step = newest * right, newest * down
+            self._mean = moved_back(self._mean, (-step[0], -step[1]))
+            self.shake = x - step[0], y - step[1]
+            right, down = right - step[0], down - step[1]
+        self._middle = right, down
+        cv2.accumulateWeighted(moved_back(now, self.shake), self._mean, max(1 / self._seen, newest))
+        return moved_back(frame, self.shake)
 
 
 def shift(mean: Grey, frame: Grey) -> tuple[float, float]:
@@ -87,7 +100,7 @@ def shift(mean: Grey, frame: Grey) -> tuple[float, float]:
     slopes = [cv2.Sobel(mean, cv2.CV_32F, *way, scale=1 / 8)[inner] for way in ((1, 0), (0, 1))]
     x = y = first = 0.0
     for step in range(STEPS):
-        off = (mean - _moved(frame, x, y) if step else mean - frame)[inner]
+        off = (mean - moved_back(frame, (x, y)))[inner]
         size = np.abs(off)
         if not size.size:
             break
@@ -166,11 +179,16 @@ def _elsewhere(slopes: Sequence[Grey], off: Grey, fits: NDArray[np.bool_]) -> bo
     return error <= SURE and math.hypot(*rest.step()) <= LEAST / 2
 
 
-def _moved(image: NDArray[Pixel], x: float, y: float) -> NDArray[Pixel]:
-    """What lies `x` to the right and `y` down brought to its place; at the borders repeated."""
+def moved_back(image: NDArray[Pixel], shake: tuple[float, float]) -> NDArray[Pixel]:
+    """(h, w) or (h, w, c), moved left and up by `shake`; itself where that is nothing.
+
+    At the borders the outermost pixels are repeated.
+    """
+    x, y = shake
+    if not x and not y:
+        return image
     height, width = image.shape[:2]
     how = np.array([[1, 0, x], [0, 1, y]], np.float32)
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    return np.asarray(
-        cv2.warpAffine(image, how, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    )
+    back = cv2.warpAffine(image, how, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(back).reshape(image.shape)

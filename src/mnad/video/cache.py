@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +15,9 @@ from mnad.errors import MnadError
 from mnad.video.regions import Regions
 from mnad.video.source import Source, open_frames, open_source
 from mnad.video.thin import thinned
+
+Filter = Callable[[NDArray[np.uint8], float], NDArray[np.uint8]]
+"""A frame and its time in seconds to a frame of the same shape; gets those of a clip in order."""
 
 
 def resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -44,7 +47,7 @@ def load_clip(path: str | Path, height: int, width: int, channels: int) -> NDArr
         MnadError: see `open_source`.
     """
     with open_source(path, channels) as source:
-        frames = _frames(source, height, width, None, None)
+        frames = _frames(source, height, width)
         return _load(frames, source.length, (height, width, channels))
 
 
@@ -59,6 +62,7 @@ def load_clips(
     regions: Regions | None = None,
     folder_rate: Fraction | None = None,
     damaged: Collection[Path] = (),
+    filters: Callable[[], Filter] | None = None,
 ) -> list[NDArray[np.uint8]]:
     """Decode clips once: into memory up to a limit, the rest into memory-mapped files.
 
@@ -76,6 +80,7 @@ def load_clips(
         regions: whose crop is cut out; the whole frame without it.
         folder_rate: frames per second of folders of images, which do not say it.
         damaged: files of such folders in whose place the frame before is shown.
+        filters: makes what each frame of a clip goes through at last, one for each clip.
 
     Returns:
         One uint8 array (T, height, width, channels) for each path. Those that are such arrays on
@@ -88,26 +93,31 @@ def load_clips(
     for path in paths:
         with open_source(path, channels, folder_rate, damaged) as source:
             fits = source.path.suffix == ".npy" and source.size == (height, width)
-            if fits and rate is None and regions is None:
+            if fits and rate is None and regions is None and filters is None:
                 clips.append(open_frames(source.path, channels))
                 continue
             size = height * width * channels
+            frames = _frames(source, height, width, rate, regions, filters and filters())
             if source.length is not None and source.length * size <= limit_bytes:
-                frames = _frames(source, height, width, rate, regions)
                 clips.append(_load(frames, source.length, (height, width, channels)))
                 limit_bytes -= clips[-1].nbytes
             else:
-                frames = _frames(source, height, width, rate, regions)
                 clips.append(_map(frames, source.path, (height, width, channels), cache_dir))
     return clips
 
 
 def _frames(
-    source: Source, height: int, width: int, rate: float | None, regions: Regions | None
+    source: Source,
+    height: int,
+    width: int,
+    rate: float | None = None,
+    regions: Regions | None = None,
+    last: Filter | None = None,
 ) -> Iterator[NDArray[np.uint8]]:
     for frame in thinned(source, rate):
         pixels = frame.pixels if regions is None else regions.crop_of(frame.pixels)
-        yield resize(pixels, height, width)
+        fitted = resize(pixels, height, width)
+        yield fitted if last is None else last(fitted, float(frame.seconds))
 
 
 def _load(

@@ -14,12 +14,16 @@ from mnad.detector import Detector, FrameScore
 from mnad.events.event import Event, Observed
 from mnad.events.machine import EventMachine
 from mnad.events.message import camera_event
+from mnad.scoring.steady import moved_back
 from mnad.video.source import Frame
 from mnad.watch.options import WatchOptions
 
 
 class Judge:
     """Decides what is told; while the camera itself is ill, nothing of the scene is.
+
+    A shaking camera is not out of focus: its frames are judged where they were moved back to. In
+    another light the scene goes on to be told of, where the model's streams undo the light.
 
     Args:
         detector: the model; without a calibration and a threshold nothing is ever told.
@@ -54,6 +58,9 @@ class Judge:
         if threshold is None:
             threshold = detector.threshold
         self._machine, self._health, self._drift = None, None, None
+        reference = detector.model.reference
+        light_undone = reference is not None and reference.light is not None
+        self._harmless = {"lighting"} if light_undone else set()
         if threshold is not None:
             config = self._options.times.at(threshold)
             self._machine = EventMachine(config, self._source, self._started_at)
@@ -79,13 +86,15 @@ class Judge:
         seconds = float(frame.seconds)
         self._seconds = seconds
         told: tuple[Event, ...] = ()
-        for change in () if self._health is None else self._health.push(fitted, seconds):
-            if change.phase == "start" and self._machine is not None:
+        still = moved_back(fitted, scored.shake)
+        for change in () if self._health is None else self._health.push(still, seconds):
+            blinds = change.what not in self._harmless
+            if change.phase == "start" and blinds and self._machine is not None:
                 told += self._machine.gap()
             told += (self._camera(change, frame.index),)
-        ill = self._health is not None and bool(self._health.ill)
+        ill = set() if self._health is None else set(self._health.ill)
         if self._machine is not None:
-            score = float("nan") if ill else scored.score
+            score = float("nan") if ill - self._harmless else scored.score
             observed = Observed(frame.index, seconds, score, scored.boxes)
             told += self._machine.push(observed)
         if live and self._drift is not None and not ill:
