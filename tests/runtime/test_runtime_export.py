@@ -125,8 +125,16 @@ def test_the_threshold_of_int8_is_set_with_int8(made: Path, name: str) -> None:
     np.testing.assert_array_equal(model.known, plain.known)
 
 
-def test_only_convolutions_are_in_int8_and_neither_the_first_nor_the_last(made: Path) -> None:
-    graph = openvino.Core().read_model(made / "openvino-int8" / "model.xml")
+@pytest.mark.parametrize("distances", [False, True])
+def test_only_convolutions_are_in_int8_and_neither_the_first_nor_the_last(
+    folder: Path, distances: bool
+) -> None:
+    if distances:
+        export_model(folder, load_model(folder), "openvino", NORMAL, distances=True, progress=False)
+    assert json.loads((folder / "openvino-int8" / "export.json").read_text())["distances"] == (
+        distances
+    )
+    graph = openvino.Core().read_model(folder / "openvino-int8" / "model.xml")
     kinds = {"Convolution", "ConvolutionBackpropData"}
     low, floats = [], []
     for op in graph.get_ordered_ops():
@@ -136,9 +144,13 @@ def test_only_convolutions_are_in_int8_and_neither_the_first_nor_the_last(made: 
         elif op.get_type_name() in kinds:
             before = {op.input_value(i).get_node().get_type_name() for i in (0, 1)}
             (low if before & {"FakeQuantize", "Multiply", "Convert"} else floats).append(op)
-    assert len(low) == 18 and len(floats) == 2
-    assert floats[0].get_input_shape(1)[1] == 4  # of the four frames that come in
-    assert floats[1].get_input_shape(1)[0] == 1  # of the frame that comes out
+    deep = 2 if distances else 0
+    assert len(low) == 18 - deep and len(floats) == 2 + deep
+    first, *third, last = floats
+    assert first.get_input_shape(1)[1] == 4  # of the four frames that come in
+    rows = [op.get_input_partial_shape(0)[2].get_length() for op in third]
+    assert rows == [8] * deep  # a quarter of 32: the third stage
+    assert last.get_input_shape(1)[0] == 1  # of the frame that comes out
 
 
 def test_footage_that_was_trained_on_is_refused(folder: Path) -> None:

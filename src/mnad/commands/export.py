@@ -14,6 +14,7 @@ def export(
     format: ExportFormat = "openvino",
     int8: bool = False,
     calibration: list[str] | None = None,
+    distances: bool = False,
     rate: float | None = None,
     trained_on: bool = False,
     cache_dir: Path | None = None,
@@ -27,6 +28,8 @@ def export(
             that the threshold is set anew for it.
         calibration: for int8: normal footage that the model was not trained on, as for mnad
             calibrate.
+        distances: for int8: keep in floating point what decides the distance to the memory, which
+            the paper's score takes into account and the one for cameras does not; a little slower.
         rate: frames per second of folders of images, which do not say it; null: 25.
         trained_on: accept footage that the model was trained on.
         cache_dir: where decoded frames go that do not fit into 4 GiB of memory.
@@ -38,6 +41,8 @@ def export(
         )
     if calibration and not int8:
         raise UsageError("--calibration is for int8 alone; add --int8, or leave it out.")
+    if distances and not int8:
+        raise UsageError("--distances is for int8 alone; add --int8, or leave it out.")
 
     from mnad.calibration.footage import normal_footage
     from mnad.models.builtin import to_change
@@ -48,5 +53,7 @@ def export(
     require(format, to_export=True)
     folder = to_change(model)
     loaded = load_model(folder)
+    if distances and loaded.network.memory is None:
+        raise UsageError(f"{model} has no memory, and so no distances; leave --distances out.")
     footage = normal_footage(loaded, calibration, rate, cache_dir) if calibration else None
-    return export_model(folder, loaded, format, footage, trained_on=trained_on)
+    return export_model(folder, loaded, format, footage, distances=distances, trained_on=trained_on)

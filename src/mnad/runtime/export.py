@@ -36,6 +36,7 @@ def export_model(
     format: ExportFormat,
     footage: NormalFootage | None = None,
     *,
+    distances: bool = False,
     trained_on: bool = False,
     progress: bool = True,
 ) -> Path:
@@ -49,6 +50,7 @@ def export_model(
         model: what it holds, on the CPU.
         format: of the export.
         footage: normal footage of the camera that the model was not trained on.
+        distances: in int8, keep in floating point what decides the distance to the memory.
         trained_on: accept footage that it was trained on.
         progress: show progress bars.
 
@@ -73,8 +75,9 @@ def export_model(
     with _written(folder / name) as beside:
         if footage is not None:
             windows = Windows(footage.clips, footage.names, model.config.network.window)
-            graph = quantize(graph, engine.nodes(graph), model.network, windows)
+            graph = quantize(graph, engine.nodes(graph), model.network, windows, distances)
             record["calibration"] = {"windows": len(windows), "sources": footage.names}
+            record["distances"] = distances
         engine.save(graph, beside)
         if footage is not None:
             runtime = open_graph(model, name, beside)

@@ -2,7 +2,8 @@
 
 The first convolution stays in floating point, as footage brighter than what was calibrated on would
 be cut off there, and so does the last one, whose rounding would be an error of the frame. So do the
-memory and everything after the network.
+memory and everything after the network; on demand also the third stage of the encoder, in which
+most of what the distances of queries to items tell is rounded away.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from mnad.network.mnad import MNAD
 from mnad.runtime.graph import INPUTS
@@ -30,7 +32,9 @@ class Node(NamedTuple):
     scope: str
 
 
-def quantize(model: Any, nodes: list[Node], network: MNAD, windows: Windows) -> Any:
+def quantize(
+    model: Any, nodes: list[Node], network: MNAD, windows: Windows, distances: bool = False
+) -> Any:
     """The graph with weights and activations of its convolutions in int8.
 
     Args:
@@ -38,6 +42,7 @@ def quantize(model: Any, nodes: list[Node], network: MNAD, windows: Windows) -> 
         nodes: of the graph, in the order in which they are computed.
         network: whose graph it is.
         windows: of normal footage; at most `MOST_WINDOWS` of them are used, evenly spread.
+        distances: keep the third stage of the encoder in floating point.
     """
     chosen = windows.spread(MOST_WINDOWS)
     fixed = [np.ones((network.config.height, network.config.image_width), np.float32)]
@@ -57,7 +62,9 @@ def quantize(model: Any, nodes: list[Node], network: MNAD, windows: Windows) -> 
             nncf.Dataset(chosen, inputs),
             subset_size=len(chosen),
             preset=nncf.QuantizationPreset.MIXED,
-            ignored_scope=nncf.IgnoredScope(names=in_floats(nodes), validate=False),
+            ignored_scope=nncf.IgnoredScope(
+                names=in_floats(nodes, network, distances), validate=False
+            ),
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 # The extremes, not their means: what is abnormal goes beyond the usual.
                 activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX
@@ -65,11 +72,20 @@ def quantize(model: Any, nodes: list[Node], network: MNAD, windows: Windows) -> 
         )
 
 
-def in_floats(nodes: list[Node]) -> list[str]:
+def in_floats(nodes: list[Node], network: MNAD, distances: bool) -> list[str]:
     """Names of the nodes that stay in floating point."""
-    convolutions = [node for node in nodes if node.kind in CONVOLUTIONS]
+    convolutions = [node.name for node in nodes if node.kind in CONVOLUTIONS]
     within = [n for n in nodes if "network.encoder" in n.scope or "network.decoder" in n.scope]
-    # All others depend on the first one, and the last one on them: the order is theirs.
-    ends = {convolutions[0].name, convolutions[-1].name}
-    low = {node.name for node in (*convolutions, *within)} - ends
+    # Those of the encoder follow on one another, and all of the decoder on them: the order of the
+    # graph is theirs. By name they cannot be told, as what is folded into them renames them.
+    fixed = {convolutions[0], convolutions[-1]}
+    if distances:
+        encoder = network.encoder
+        first = _convolutions(encoder.stage1) + _convolutions(encoder.stage2)
+        fixed |= {*convolutions[first : first + _convolutions(encoder.stage3)]}
+    low = {*convolutions, *(node.name for node in within)} - fixed
     return [node.name for node in nodes if node.name not in low]
+
+
+def _convolutions(part: nn.Module) -> int:
+    return sum(isinstance(layer, nn.Conv2d) for layer in part.modules())
