@@ -8,12 +8,13 @@ Within it nothing is done, so that footage as it was trained on is scored as it 
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from mnad.scoring.smooth import newest_weight
 
 MARGIN = 0.05
 """Share by which the span is wider than what was seen: that much changes no score to speak of."""
@@ -80,7 +81,7 @@ class Light:
             # Whatever the light was before, such as under a hand on the lens.
             self._now = own
         else:
-            weight = 1 - math.exp(-max(0.0, seconds - self._last) / SECONDS)
+            weight = newest_weight(seconds - self._last, SECONDS)
             mean, deviation = (n + (o - n) * weight for n, o in zip(self._now, own, strict=True))
             self._now = mean, deviation
         self._last = seconds

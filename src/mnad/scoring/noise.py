@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mnad.scoring.smooth import newest_weight
+
 MARGIN = 0.1
 """Share by which frames may be noisier than the noisiest that is known."""
 LEAST = 1.0
@@ -67,7 +69,7 @@ class Denoise:
         if self._known is None:
             return frame
         own = noise_of(frame)
-        newest = 1 - math.exp(-max(0.0, seconds - self._last) / SECONDS)
+        newest = newest_weight(seconds - self._last, SECONDS)
         self._now = own if self._now is None else self._now + (own - self._now) * newest
         self._last = seconds
         beyond = math.sqrt(max(0.0, self._now**2 - (self._known * (1 + MARGIN)) ** 2))

@@ -12,6 +12,16 @@ SECONDS = 0.25
 """A quarter second: flicker of a frame or two fades, a reaction is not felt to be late."""
 
 
+def newest_weight(since: float, span: float) -> float:
+    """Weight 0..1 of the newest value in a running mean.
+
+    Args:
+        since: seconds since the value before.
+        span: seconds in which a value's weight falls to 1/e.
+    """
+    return 1 - exp(-max(0.0, since) / span)
+
+
 class CausalMean:
     """Mean of the values so far, each of which counts less the older it is.
 

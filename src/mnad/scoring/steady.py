@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mnad.scoring.smooth import newest_weight
+
 STILL = 0.12
 """Pixels that the first step of the estimate may be on a camera that stands still: it is 0.06 at
 most in normal clips of UCSD Ped2, and mostly above 0.3 in copies of them that were moved by one."""
@@ -71,7 +73,7 @@ class Steady:
             return frame
         x, y = shift(self._mean, now)
         self._seen += 1
-        newest = 1 - math.exp(-max(0.0, seconds - self._last) / SECONDS)
+        newest = newest_weight(seconds - self._last, SECONDS)
         self._last = seconds
         right, down = (m + newest * (one - m) for m, one in zip(self._middle, (x, y), strict=True))
         self.shake = 0.0, 0.0

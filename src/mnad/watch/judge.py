@@ -86,13 +86,14 @@ class Judge:
         seconds = float(frame.seconds)
         self._seconds = seconds
         told: tuple[Event, ...] = ()
-        still = moved_back(fitted, scored.shake)
-        for change in () if self._health is None else self._health.push(still, seconds):
-            blinds = change.what not in self._harmless
-            if change.phase == "start" and blinds and self._machine is not None:
-                told += self._machine.gap()
-            told += (self._camera(change, frame.index),)
-        ill = set() if self._health is None else set(self._health.ill)
+        ill: set[str] = set()
+        if self._health is not None:
+            for change in self._health.push(moved_back(fitted, scored.shake), seconds):
+                blinds = change.what not in self._harmless
+                if change.phase == "start" and blinds and self._machine is not None:
+                    told += self._machine.gap()
+                told += (self._camera(change, frame.index),)
+            ill = set(self._health.ill)
         if self._machine is not None:
             score = float("nan") if ill - self._harmless else scored.score
             observed = Observed(frame.index, seconds, score, scored.boxes)
