@@ -15,6 +15,7 @@ from mnad.calibration.holdout import hold_out
 from mnad.config import ModelConfig, NetworkConfig, Precision, TrainConfig, preset_of, scale_of
 from mnad.errors import MnadError
 from mnad.models.folder import Model, build_network
+from mnad.scoring.steady import Steady
 from mnad.scoring.windows import Windows
 from mnad.training.loop import Fitter, Footage, main
 from mnad.training.precision import computes_bf16
@@ -34,6 +35,10 @@ def learn(site: Site, settings: Settings) -> Path:
         MnadError: there is too little footage.
     """
     clips, rate = load_footage(site.footage, site.normal_events())
+    for clip in clips:  # as the stream will see them
+        steady = Steady()
+        for number, frame in enumerate(clip):
+            clip[number] = steady(frame, number / rate)
     scale = scale_of("camera")
     reading, _ = preset_of("camera", "prediction")
     network = NetworkConfig(
