@@ -13,7 +13,7 @@ from mnad.video.regions import Regions
 
 @pytest.fixture
 def clips(tmp_path, noise):
-    """Three folders of 2, 3 and 4 frames, and what each is at 16 x 24 in RGB."""
+    """Three folders of 2, 3 and 4 frames, and what each is at 32 x 24 in RGB."""
     paths, expected = [], []
     for count in (2, 3, 4):
         folder = tmp_path / f"clip{count}"
@@ -22,16 +22,16 @@ def clips(tmp_path, noise):
         for index, image in enumerate(images):
             cv2.imwrite(str(folder / f"{index}.png"), image[..., ::-1])
         paths.append(folder)
-        expected.append(np.stack([cv2.resize(image, (24, 16)) for image in images]))
+        expected.append(np.stack([cv2.resize(image, (24, 32)) for image in images]))
     return paths, expected
 
 
 def test_resize_keeps_the_channel_of_grey_frames(noise):
     grey = noise(1)[0][..., :1]
-    small = resize(grey, 16, 24)
-    assert small.shape == (16, 24, 1)
+    small = resize(grey, 32, 24)
+    assert small.shape == (32, 24, 1)
     assert small.dtype == np.uint8
-    np.testing.assert_array_equal(small[..., 0], cv2.resize(grey[..., 0], (24, 16)))
+    np.testing.assert_array_equal(small[..., 0], cv2.resize(grey[..., 0], (24, 32)))
     assert resize(grey, 48, 64) is grey
 
 
@@ -41,9 +41,23 @@ def test_bilinear_by_hand():
     assert resize(image, 1, 2).ravel().tolist() == [4, 8]
 
 
+def test_large_frames_are_halved_first():
+    """So that every pixel counts; the sizes of the field's data sets are as the public code."""
+    rng = np.random.default_rng(0)
+    for size in ((1080, 1920), (640, 1024), (433, 769)):
+        frame = rng.integers(0, 256, (*size, 1), np.uint8)
+        spread = resize(frame, 160, 256).std()
+        assert spread < 0.62 * cv2.resize(frame, (256, 160)).std()
+    means = frame[:320, :512].reshape(160, 2, 256, 2).mean((1, 3))
+    assert np.abs(resize(frame[:320, :512], 160, 256)[..., 0] - means).max() <= 0.5
+    for size in ((240, 360), (360, 640), (480, 856)):  # Ped2, Avenue, ShanghaiTech
+        frame = rng.integers(0, 256, (*size, 3), np.uint8)
+        np.testing.assert_array_equal(resize(frame, 256, 256), cv2.resize(frame, (256, 256)))
+
+
 def test_a_clip_is_resized_frame_by_frame(clips):
     for path, expected in zip(*clips, strict=True):
-        clip = load_clip(path, 16, 24, 3)
+        clip = load_clip(path, 32, 24, 3)
         assert clip.dtype == np.uint8
         np.testing.assert_array_equal(clip, expected)
 
@@ -58,8 +72,8 @@ def test_beyond_the_limit_clips_lie_on_disk(clips, tmp_path):
     paths, expected = clips
     cache = tmp_path / "cache"
     cache.mkdir()
-    limit = 5 * 16 * 24 * 3  # the 2 and the 3 frames fit
-    loaded = load_clips(paths, 16, 24, 3, limit_bytes=limit, cache_dir=cache)
+    limit = 5 * 32 * 24 * 3  # the 2 and the 3 frames fit
+    loaded = load_clips(paths, 32, 24, 3, limit_bytes=limit, cache_dir=cache)
     assert [isinstance(clip, np.memmap) for clip in loaded] == [False, False, True]
     for clip, same in zip(loaded, expected, strict=True):
         np.testing.assert_array_equal(clip, same)
@@ -75,7 +89,7 @@ def test_undeclared_length_goes_to_disk(tmp_path, write_video, noise):
 
 def test_no_folder_for_the_files(clips, tmp_path):
     with pytest.raises(MnadError, match=r"gone cannot take the decoded frames of .*clip2"):
-        load_clips(clips[0], 16, 24, 3, limit_bytes=0, cache_dir=tmp_path / "gone")
+        load_clips(clips[0], 32, 24, 3, limit_bytes=0, cache_dir=tmp_path / "gone")
 
 
 def test_an_error_in_a_clip_comes_through(clips):
@@ -83,7 +97,7 @@ def test_an_error_in_a_clip_comes_through(clips):
     (paths[1] / "1.png").write_bytes(b"no image")
     for limit in (0, 1 << 30):
         with pytest.raises(MnadError, match=r"1\.png cannot be read as an image"):
-            load_clips(paths, 16, 24, 3, limit_bytes=limit)
+            load_clips(paths, 32, 24, 3, limit_bytes=limit)
 
 
 def test_ped2_as_the_public_code_reads_it(data):
@@ -97,10 +111,10 @@ def test_ped2_as_the_public_code_reads_it(data):
 def test_fewer_frames_per_second_are_taken_in_memory_and_on_disk(clips):
     paths, expected = clips
     for limit in (0, 1 << 30):
-        loaded = load_clips(paths, 16, 24, 3, limit_bytes=limit, rate=12.5)  # folders have 25
+        loaded = load_clips(paths, 32, 24, 3, limit_bytes=limit, rate=12.5)  # folders have 25
         for clip, whole in zip(loaded, expected, strict=True):
             np.testing.assert_array_equal(clip, whole[::2])
-    for clip, whole in zip(load_clips(paths, 16, 24, 3, rate=100), expected, strict=True):
+    for clip, whole in zip(load_clips(paths, 32, 24, 3, rate=100), expected, strict=True):
         np.testing.assert_array_equal(clip, whole)
 
 
@@ -121,7 +135,7 @@ def test_frames_of_a_clip_go_through_a_filter_of_their_own(clips, tmp_path):
     np.save(prepared, expected[2])
     for limit in (0, 1 << 30):
         made.clear()
-        loaded = load_clips([*paths, prepared], 16, 24, 3, limit_bytes=limit, filters=Filter)
+        loaded = load_clips([*paths, prepared], 32, 24, 3, limit_bytes=limit, filters=Filter)
         for clip, whole in zip(loaded, [*expected, expected[2]], strict=True):
             numbers = np.arange(1, len(whole) + 1, dtype=np.uint8)
             np.testing.assert_array_equal(clip, whole // numbers[:, None, None, None])
@@ -132,7 +146,7 @@ def test_frames_of_a_clip_go_through_a_filter_of_their_own(clips, tmp_path):
 def test_a_folder_is_thinned_by_the_rate_that_its_owner_knows(clips):
     paths, expected = clips
     for known, every in ((10, 1), (20, 2), (30, 3)):
-        loaded = load_clips(paths, 16, 24, 3, rate=10.0, folder_rate=Fraction(known))
+        loaded = load_clips(paths, 32, 24, 3, rate=10.0, folder_rate=Fraction(known))
         for clip, whole in zip(loaded, expected, strict=True):
             np.testing.assert_array_equal(clip, whole[::every])
 
@@ -145,7 +159,7 @@ def test_the_crop_is_cut_out_before_the_resize(tmp_path, noise):
         cv2.imwrite(str(folder / f"{index}.png"), image[..., ::-1])
     ignored = (((0.0, 0.0), (0.5, 0.0), (0.5, 0.5)),)
     regions = Regions(crop=(0.25, 0.5, 0.75, 1.0), ignore=ignored)
-    expected = np.stack([cv2.resize(image[24:, 16:48], (24, 16)) for image in images])
+    expected = np.stack([cv2.resize(image[24:, 16:48], (24, 32)) for image in images])
     for limit in (0, 1 << 30):
-        (clip,) = load_clips([folder], 16, 24, 3, limit_bytes=limit, regions=regions)
+        (clip,) = load_clips([folder], 32, 24, 3, limit_bytes=limit, regions=regions)
         np.testing.assert_array_equal(clip, expected)  # what is ignored is masked, not cut out

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+
 import av
+import cv2
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from mnad.video.decode import EXACT, LUMA_FIRST, displayed
+from mnad.video.decode import EXACT, LUMA_FIRST, decode, displayed
 
 
 @pytest.mark.parametrize("layout", LUMA_FIRST)
@@ -26,3 +30,36 @@ def test_the_luma_plane_is_what_ffmpegs_scaler_makes_of_it(layout: str, colour_r
         np.testing.assert_array_equal(found[..., 0], scaled.to_ndarray())
         found[:] = 0  # a copy: the frame's own memory is FFmpeg's
         assert np.frombuffer(frame.planes[0], np.uint8).any()
+
+
+@pytest.mark.parametrize("layout", ["yuv420p", "yuvj422p", "nv12", "rgb24"])
+def test_a_frame_is_converted_and_scaled_down_in_one_pass(layout: str) -> None:
+    """Beside OpenCV's mean over the area of each pixel."""
+    rng = np.random.default_rng(0)
+    rgb = cv2.GaussianBlur(rng.integers(0, 256, (240, 400, 3), dtype=np.uint8), (0, 0), 3)
+    rgb = cv2.normalize(rgb, None, 0, 255, cv2.NORM_MINMAX)
+    frame = av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(format=layout, interpolation=EXACT)
+    whole = displayed(VideoReformatter(), frame, 3)
+    assert whole.shape == (240, 400, 3)
+    for longest, size in ((400, (240, 400)), (1280, (240, 400)), (250, (150, 250))):
+        found = displayed(VideoReformatter(), frame, 3, longest)
+        assert found.shape == (*size, 3)
+        expected = cv2.resize(whole, size[::-1], interpolation=cv2.INTER_AREA)
+        assert np.abs(found.astype(int) - expected).mean() < 1.5
+    np.testing.assert_array_equal(displayed(VideoReformatter(), frame, 3, 400), whole)
+
+
+def test_no_frame_outlives_its_use(tmp_path, write_video, noise) -> None:
+    """Frames in reference cycles wait for the collector, and hundreds of large ones are much."""
+    path = write_video(tmp_path / "a.mp4", noise(40), codec="libx264", pix_fmt="yuv420p")
+    gc.collect()
+    gc.disable()
+    try:
+        for count, frame in enumerate(decode(path, 1), 1):
+            assert frame.colour is not None
+            frame.colour(32)
+            alive = sum(isinstance(one, VideoFrame) for one in gc.get_objects())
+            assert alive <= 20, f"{alive} frames are alive after {count}"
+        assert count == 40
+    finally:
+        gc.enable()

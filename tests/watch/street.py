@@ -63,10 +63,14 @@ def video(path: Path, frames: np.ndarray, rate: int = RATE) -> Path:
     return path
 
 
+def colour(grey: np.ndarray, longest: int | None) -> np.ndarray:
+    return np.repeat(grey, 3, axis=2)
+
+
 def as_frames(frames: np.ndarray, first: int = 0, seconds: float = 0.0) -> list[Frame]:
     """Decoded frames, as a source gives them, from a number and a time on."""
     start = Fraction(seconds).limit_denominator(1000)
     return [
-        Frame(f, first + t, start + Fraction(t, RATE), partial(np.repeat, f, 3, 2))
+        Frame(f, first + t, start + Fraction(t, RATE), partial(colour, f))
         for t, f in enumerate(frames)
     ]

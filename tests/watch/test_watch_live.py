@@ -20,9 +20,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
-from street import RATE, as_frames, street, video
+from street import RATE, as_frames, colour, street, video
 
 from mnad.alarms.alarms import AlarmConfig
 from mnad.cli import main
@@ -261,7 +260,7 @@ def test_the_picture_may_change_its_size(detector: Detector, tmp_path: Path) -> 
         for frame in as_frames(frames):
             if frame.index >= 30:
                 large = cv2.resize(frame.pixels, None, fx=2, fy=2)[..., None]
-                frame = replace(frame, pixels=large, colour=partial(np.repeat, large, 3, 2))
+                frame = replace(frame, pixels=large, colour=partial(colour, large))
             watcher.push(frame)
     assert len(list((tmp_path / "overlay").glob("*.mp4"))) == 2
     assert len(list((tmp_path / "clips").glob("*.mp4"))) == 1

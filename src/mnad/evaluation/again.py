@@ -22,7 +22,8 @@ class Seen(NamedTuple):
     """A frame and where its prediction failed.
 
     Attributes:
-        picture: (H, W, 3) uint8 RGB as decoded, cropped to what is looked at, the rest hidden.
+        picture: (H, W, 3) uint8 RGB, see `Frame.picture`; cropped to what is looked at, the rest
+            hidden.
         error: (h, w) float32, squared error in 0..1 at the size of the network.
         distance: (r, c) float32, distance of the query at each place of the memory's grid to its
             nearest item; None without memory.
@@ -63,7 +64,7 @@ def see_again(
         window: deque[tuple[NDArray[np.uint8] | None, int, NDArray[np.uint8]]]
         window = deque(maxlen=network.window)
         for frame, taken in intake.pictured(clip.path) if numbers else ():
-            picture = frame.rgb if taken.number in numbers else None
+            picture = frame.picture if taken.number in numbers else None
             window.append((picture, taken.number, taken.pixels))
             if len(window) < network.window:
                 continue

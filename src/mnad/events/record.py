@@ -24,11 +24,9 @@ from numpy.typing import NDArray
 from mnad.closing import Closing
 from mnad.events.event import Event
 from mnad.video.sink import VideoSink
+from mnad.video.source import shrunk
 
 Picture = NDArray[np.uint8]
-
-LONG_SIDE = 1280
-"""Larger pictures are scaled down to this many rows and columns at most."""
 
 _LOG = logging.getLogger("mnad")
 _QUEUE = 24
@@ -167,7 +165,7 @@ class Recorder(Closing):
         """
         if picture is not None:
             if self._room.acquire(blocking=not self._live):
-                picture = _scaled_down(picture)
+                picture = _own(picture)
             else:
                 picture = None
                 self.dropped += 1
@@ -254,12 +252,9 @@ class Recorder(Closing):
             _LOG.error("event %s goes without its clip or picture: %s", id_, error)
 
 
-def _scaled_down(picture: Picture) -> Picture:
-    """A copy that is `LONG_SIDE` rows and columns at most."""
+def _own(picture: Picture) -> Picture:
+    """A copy, not larger than pictures are."""
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
         raise ValueError(f"a picture of {picture.dtype} {picture.shape}: not uint8 (H, W, 3)")
-    scale = LONG_SIDE / max(picture.shape[:2])
-    if scale >= 1:
-        return picture.copy()
-    height, width = (max(1, round(scale * n)) for n in picture.shape[:2])
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    smaller = shrunk(picture)
+    return smaller.copy() if smaller is picture else smaller

@@ -37,9 +37,9 @@ class Painter:
             always: show the heat of normal frames too.
 
         Returns:
-            (H, W, 3) uint8 RGB, a new array.
+            (H, W, 3) uint8 RGB, a new array, of `PICTURE` rows and columns at most.
         """
-        picture = np.array(frame.rgb)
+        picture = frame.picture
         if self._regions is not None:
             picture = self._regions.hide(picture)
         if latest is None or not (always or latest.abnormal):
