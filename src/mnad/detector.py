@@ -23,7 +23,7 @@ from mnad.runtime.runtime import Runtime
 from mnad.scoring.light import Light
 from mnad.scoring.noise import Denoise
 from mnad.scoring.smooth import CausalMean
-from mnad.scoring.steady import Steady
+from mnad.scoring.steady import Steadied, Steady
 from mnad.scoring.stream import FrameParts, Scorer, Stream
 from mnad.scoring.together import Together
 from mnad.scoring.where import Region, Where
@@ -118,7 +118,7 @@ class Detector:
         self, model: Model, policy: Policy = "frozen", runtime: Runtime | None = None
     ) -> None:
         self.model, self.runtime = model, runtime or model.torch_runtime
-        self._scorer = Scorer(self.runtime, policy, model.mask, model.blocks)
+        self._scorer: Scorer | Together = Scorer(self.runtime, policy, model.mask, model.blocks)
 
     @classmethod
     def load(
@@ -193,8 +193,8 @@ class Detector:
             >>> with detector.together() as shared, ThreadPoolExecutor(8) as threads:
             ...     threads.map(lambda camera: watch(camera, shared.stream()), cameras)
         """
-        shared, model = copy(self), self.model
-        with Together(self.runtime, self._scorer.policy, model.mask, model.blocks) as scorer:
+        with Together(self._scorer) as scorer:
+            shared = copy(self)
             shared._scorer = scorer
             yield shared
 
@@ -210,7 +210,7 @@ class _Seen(NamedTuple):
 class LiveStream:
     """One stream of frames; made by `Detector.stream`."""
 
-    def __init__(self, model: Model, scorer: Scorer, threshold: float | None) -> None:
+    def __init__(self, model: Model, scorer: Scorer | Together, threshold: float | None) -> None:
         self._model, self._scorer, self._threshold = model, scorer, threshold
         self._stream: Stream = scorer.open()
         self._seen: deque[_Seen] = deque()
@@ -268,15 +268,13 @@ class LiveStream:
             pixels = regions.crop_of(pixels)
         return fit(pixels, network.height, network.image_width, network.channels)
 
-    def _as_usual(
-        self, frame: NDArray[np.uint8], seconds: float
-    ) -> tuple[NDArray[np.uint8], tuple[float, float]]:
+    def _as_usual(self, frame: NDArray[np.uint8], seconds: float) -> Steadied:
         """A frame in known light, with known noise, where those before it were; and its shake."""
         # Noise grows with the light; and a frame that was moved has less of it.
         frame = self._denoise(self._light(frame, seconds), seconds)
         if self._steady is None:
-            return frame, (0.0, 0.0)
-        return self._steady(frame, seconds), self._steady.shake
+            return Steadied(frame, (0.0, 0.0))
+        return self._steady.push(frame, seconds)
 
     def restart(self) -> None:
         """Forget the frames before a gap: a window must not reach over it."""

@@ -126,7 +126,7 @@ def test_commands_that_write_say_to_copy_it_first(
     assert digests(package) == before
     assert main(["copy", "yard-small", "--out", "mine"]) == 0
     assert digests(Path("mine")) == before_of("yard-small", before)
-    assert main(["calibrate", "mine", str(clip), "--rate", "10"]) == 0
+    assert main(["calibrate", "mine", str(clip), "--folder_rate", "10"]) == 0
     changed = digests(Path("mine"))
     assert {name for name in changed if changed[name] != before[f"yard-small/{name}"]} == {
         "normal.safetensors"

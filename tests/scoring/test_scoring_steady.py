@@ -153,11 +153,11 @@ def test_the_place_comes_to_the_middle_of_the_shake_and_follows_a_pole_that_lean
         middle = 8 * number / count
         x, y = (2.0, 2.0) if number == 0 else rng.uniform(-1.5, 1.5, 2)
         frame = noisy(scene(x + middle, y), number, 1.0)
-        found = steady(frame, number / 10)
+        found, shake = steady.push(frame, number / 10)
         if number >= 100:
             kept.append(found is frame)
             # Where the frame was moved to: things lie as far left as it was seen from the right.
-            off.append((x + steady.shake[0], y + steady.shake[1]))
+            off.append((x + shake[0], y + shake[1]))
     assert np.mean(kept) < 0.1
     # Eight pixels a minute, followed two seconds late.
     assert np.mean(off, 0) == pytest.approx((-8 / 60 * SECONDS, 0), abs=0.1)

@@ -74,7 +74,7 @@ def test_threads_get_the_numbers_of_streams_alone(network: MNAD, policy: str) ->
     runtime = TorchRuntime(network, MethodConfig(gamma=10.0))
     clips = [moving_square(count, seed) for seed, count in enumerate((12, 30, 7, 20, 4))]
     with (
-        Together(runtime, policy, None, BLOCKS) as together,  # type: ignore[arg-type]
+        Together(Scorer(runtime, policy, None, BLOCKS)) as together,  # type: ignore[arg-type]
         ThreadPoolExecutor(len(clips)) as threads,
     ):
         found = list(threads.map(lambda clip: scored(together, clip), clips))
@@ -93,7 +93,7 @@ def test_threads_get_the_numbers_of_streams_alone(network: MNAD, policy: str) ->
 def waiting(network: MNAD) -> Iterator[tuple[Counting, list[Future[FrameParts | None]]]]:
     """One frame is being scored; those of four other streams wait."""
     runtime = Counting(TorchRuntime(network, MethodConfig()))
-    with Together(runtime, "frozen") as together, ThreadPoolExecutor(5) as threads:
+    with Together(Scorer(runtime, "frozen")) as together, ThreadPoolExecutor(5) as threads:
         streams = [together.open() for _ in range(5)]
         clips = [moving_square(5, seed) for seed in range(5)]
         for stream, clip in zip(streams, clips, strict=True):
@@ -138,7 +138,7 @@ def test_an_error_of_the_engine_is_raised_to_all_of_its_batch_and_to_no_other(
 
 
 def test_after_its_end_nothing_hangs(network: MNAD) -> None:
-    with Together(TorchRuntime(network, MethodConfig()), "frozen") as together:
+    with Together(Scorer(TorchRuntime(network, MethodConfig()), "frozen")) as together:
         stream = together.open()
     with pytest.raises(RuntimeError):
         together.push([stream], [moving_square(1, 0)[0]])

@@ -20,6 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from street import RATE, as_frames, colour, street, video
 
@@ -31,6 +32,7 @@ from mnad.events.event import Event
 from mnad.events.log import EventLog, read_events
 from mnad.models.folder import load_model
 from mnad.video.live import Gap
+from mnad.video.source import count_frames
 from mnad.watch.live import watch_live
 from mnad.watch.options import EventTimes, WatchOptions
 from mnad.watch.watcher import MOST_EVENTS, Watcher
@@ -265,6 +267,27 @@ def test_the_picture_may_change_its_size(detector: Detector, tmp_path: Path) -> 
     assert len(list((tmp_path / "overlay").glob("*.mp4"))) == 2
     assert len(list((tmp_path / "clips").glob("*.mp4"))) == 1
     assert len(table(tmp_path)) == 56
+
+
+def test_pictures_of_a_live_source_are_of_the_frames_that_are_looked_at(
+    detector: Detector, tmp_path: Path
+) -> None:
+    frames = np.repeat(street(60, 2, thing=range(20, 60)), 3, axis=0)  # of 30 a second
+    options = replace(QUIET, clips=True, overlay=True)
+    kept = {}
+    for live in (True, False):
+        out = tmp_path / str(live)
+        started = NOON if live else None
+        with Watcher(detector, out, "cam", Fraction(3 * RATE), options, started) as watcher:
+            for number, pixels in enumerate(frames):
+                (frame,) = as_frames([pixels], number)
+                watcher.push(replace(frame, seconds=Fraction(number, 3 * RATE)))
+        videos = [*out.glob("clips/*.mp4"), *out.glob("overlay*/*.mp4"), *out.glob("overlay.mp4")]
+        assert len(videos) == 2
+        kept[live] = [count_frames(path) for path in videos]
+        assert watcher.frames == 56
+    assert kept[False][1] == 180 and kept[True][1] == 60
+    assert kept[True][0] == pytest.approx(kept[False][0] / 3, abs=2)
 
 
 def test_another_model_takes_over_without_losing_a_frame_or_an_event(

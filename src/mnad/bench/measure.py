@@ -20,6 +20,7 @@ from mnad.errors import MnadError
 from mnad.models.folder import Model, build_network
 from mnad.runtime.runtime import Runtime
 from mnad.scoring.stream import Scorer
+from mnad.scoring.together import Together
 from mnad.scoring.windows import Windows
 from mnad.training.loop import Fitter
 from mnad.watch.files import detect_source
@@ -180,7 +181,11 @@ class _Timed(Detector):
 
 class _TimedStream(LiveStream):
     def __init__(
-        self, detector: _Timed, model: Model, scorer: Scorer, threshold: float | None
+        self,
+        detector: _Timed,
+        model: Model,
+        scorer: Scorer | Together,
+        threshold: float | None,
     ) -> None:
         super().__init__(model, scorer, threshold)
         self._began, self._first = detector.began, model.config.network.window - 1

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mnad.runtime.runtime import Runtime
-from mnad.scoring.contrast import relative_error
+from mnad.scoring.contrast import measured_error
 from mnad.scoring.light import light_of, span_of
 from mnad.scoring.noise import noise_of
 from mnad.scoring.peaks import QUIET, block_errors, half, peaks_of, usual_errors
@@ -78,9 +78,7 @@ def measure(
         seen = batch[:, runtime.network.target].cpu().numpy()
         lights += map(light_of, seen)
         noise = max(noise, *map(noise_of, seen))
-        measured = parts.error
-        if not by_place:
-            measured = relative_error(measured, seen, mask)
+        measured = measured_error(parts.error, seen, by_place, mask)
         peak = peaks_of(block_errors(measured, half(block) if by_place else block), against)
         rows.append(torch.stack([parts.psnr, parts.distance, peak], 1).double().cpu())
         # Of each frame the error that one pixel in 1,000 exceeds, and of those the largest.

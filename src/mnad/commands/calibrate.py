@@ -16,7 +16,7 @@ def calibrate(
     sources: list[str],
     *,
     false_alarms_per_hour: float = 1.0,
-    rate: float | None = None,
+    folder_rate: float | None = None,
     by_place: bool | None = None,
     trained_on: bool = False,
     device: Device = "auto",
@@ -29,7 +29,7 @@ def calibrate(
         sources: video files, folders of videos, folders of frames, or patterns such as '*.mp4':
             normal footage of the camera, an hour or more for one false alarm per hour.
         false_alarms_per_hour: how many to allow.
-        rate: frames per second of folders of images, which do not say it; null: 25.
+        folder_rate: frames per second of folders of images, which do not say it; null: 25.
         by_place: measure errors against what is usual at their place, so that a thing where nothing
             ever moves is told of however busy the rest is; an ordinary one too. null: as before,
             or as the model's preset has it.
@@ -51,7 +51,7 @@ def calibrate(
             by_place = known.by_place
         else:
             by_place = known is not None and scale_of(preset or "official").by_place
-    footage = normal_footage(loaded, sources, rate, cache_dir)
+    footage = normal_footage(loaded, sources, folder_rate, cache_dir)
     calibrated = calibrate_model(
         loaded, *footage, false_alarms_per_hour, by_place=by_place, trained_on=trained_on
     )

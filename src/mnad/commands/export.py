@@ -15,7 +15,7 @@ def export(
     int8: bool = False,
     calibration: list[str] | None = None,
     distances: bool = False,
-    rate: float | None = None,
+    folder_rate: float | None = None,
     trained_on: bool = False,
     cache_dir: Path | None = None,
 ) -> Path:
@@ -30,7 +30,7 @@ def export(
             calibrate.
         distances: for int8: keep in floating point what decides the distance to the memory, which
             the paper's score takes into account and the one for cameras does not; a little slower.
-        rate: frames per second of folders of images, which do not say it; null: 25.
+        folder_rate: frames per second of folders of images, which do not say it; null: 25.
         trained_on: accept footage that the model was trained on.
         cache_dir: where decoded frames go that do not fit into 4 GiB of memory.
     """
@@ -55,5 +55,5 @@ def export(
     loaded = load_model(folder)
     if distances and loaded.network.memory is None:
         raise UsageError(f"{model} has no memory, and so no distances; leave --distances out.")
-    footage = normal_footage(loaded, calibration, rate, cache_dir) if calibration else None
+    footage = normal_footage(loaded, calibration, folder_rate, cache_dir) if calibration else None
     return export_model(folder, loaded, format, footage, distances=distances, trained_on=trained_on)

@@ -14,7 +14,7 @@ from mnad.datasets.clip import Dataset
 from mnad.evaluation.clips import Intake
 from mnad.models.folder import Model
 from mnad.runtime.runtime import Runtime
-from mnad.scoring.contrast import relative_error
+from mnad.scoring.contrast import measured_error
 from mnad.scoring.where import Where
 
 
@@ -91,10 +91,8 @@ def _seen(
         distance = apart.reshape(model.config.network.feature_size).cpu().numpy()
     heat, known = None, model.reference
     if known is not None:
-        measured = parts.error
-        if not known.by_place:
-            seen = window[model.config.network.target]
-            measured = relative_error(measured, [seen], model.mask)
+        seen = window[model.config.network.target]
+        measured = measured_error(parts.error, [seen], known.by_place, model.mask)
         heat = Where(known.level, known.floor, model.mask).map(measured[0].cpu().numpy())
     if model.regions is not None:
         picture = model.regions.crop_of(model.regions.hide(picture))

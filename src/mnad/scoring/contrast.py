@@ -23,6 +23,20 @@ FLAT = 0.1
 """Grey levels of 0..1 by pixel: on ground as flat as that, noise is all there is to be off."""
 
 
+def measured_error(
+    error: Tensor,
+    frames: Iterable[NDArray[np.uint8]],
+    by_place: bool,
+    mask: NDArray[np.float32] | None = None,
+) -> Tensor:
+    """The error as the score for cameras and its heat look at it (`mnad.scoring.peaks`).
+
+    Against the contrast around it (`relative_error`), or as it is where blocks are measured against
+    what is usual at their place.
+    """
+    return error if by_place else relative_error(error, frames, mask)
+
+
 def relative_error(
     error: Tensor, frames: Iterable[NDArray[np.uint8]], mask: NDArray[np.float32] | None = None
 ) -> Tensor:

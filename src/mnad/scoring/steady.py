@@ -44,48 +44,58 @@ Grey = NDArray[np.float32]
 Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
 
-class Steady:
-    """Follows one stream of frames of one size.
+class Steadied(NamedTuple):
+    """A frame (H, W, c) where those before it were.
 
     Attributes:
-        shake: how many pixels to the right and down the latest frame lay off those before it, as
-            far as it was moved back.
+        frame: itself where it was there.
+        shake: how many pixels to the right and down it lay off, as far as it was moved back.
     """
 
+    frame: NDArray[np.uint8]
+    shake: tuple[float, float]
+
+
+class Steady:
+    """Follows one stream of frames of one size; called, it gives `push`'s frame alone."""
+
     def __init__(self) -> None:
-        self.shake = (0.0, 0.0)
         self._mean: Grey | None = None
         self._middle = (0.0, 0.0)
         self._seen = 0
         self._last = 0.0
 
     def __call__(self, frame: NDArray[np.uint8], seconds: float) -> NDArray[np.uint8]:
-        """The frame (H, W, c) where those before it were; itself where it is there.
+        """See `push`."""
+        return self.push(frame, seconds).frame
+
+    def push(self, frame: NDArray[np.uint8], seconds: float) -> Steadied:
+        """Move a frame to where those before it were.
 
         Args:
-            frame: the next one of the stream.
+            frame: (H, W, c), the next one of the stream.
             seconds: its time.
         """
         grey = frame[..., 0] if frame.shape[-1] == 1 else cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         now: Grey = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), SMOOTH)
         if self._mean is None:
             self._mean, self._seen, self._last = now, 1, seconds
-            return frame
+            return Steadied(frame, (0.0, 0.0))
         x, y = shift(self._mean, now)
         self._seen += 1
         newest = newest_weight(seconds - self._last, SECONDS)
         self._last = seconds
         right, down = (m + newest * (one - m) for m, one in zip(self._middle, (x, y), strict=True))
-        self.shake = 0.0, 0.0
+        shake = 0.0, 0.0
         if math.hypot(x, y) >= LEAST:
             # Bit by bit to the middle of the shake: the first frame may have lain at its border.
             step = newest * right, newest * down
             self._mean = moved_back(self._mean, (-step[0], -step[1]))
-            self.shake = x - step[0], y - step[1]
+            shake = x - step[0], y - step[1]
             right, down = right - step[0], down - step[1]
         self._middle = right, down
-        cv2.accumulateWeighted(moved_back(now, self.shake), self._mean, max(1 / self._seen, newest))
-        return moved_back(frame, self.shake)
+        cv2.accumulateWeighted(moved_back(now, shake), self._mean, max(1 / self._seen, newest))
+        return Steadied(moved_back(frame, shake), shake)
 
 
 def shift(mean: Grey, frame: Grey) -> tuple[float, float]:

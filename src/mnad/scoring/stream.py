@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mnad.config import Policy
 from mnad.runtime.runtime import Runtime
-from mnad.scoring.contrast import relative_error
+from mnad.scoring.contrast import measured_error
 from mnad.scoring.peaks import block_errors, peaks_of
 from mnad.scoring.scorer import score_and_update
 
@@ -165,10 +165,9 @@ class Scorer:
                 window.stream.items = moved
         peaks = torch.full_like(parts.psnr, torch.nan)
         measured = parts.error
-        if self.block and self.usual is None:
-            seen = (window.frames[self.runtime.network.target] for window in full)
-            measured = relative_error(parts.error, seen, self._looked)
         if self.block:
+            seen = (window.frames[self.runtime.network.target] for window in full)
+            measured = measured_error(parts.error, seen, self.usual is not None, self._looked)
             peaks = peaks_of(block_errors(measured, self.block), self.usual)
         numbers = torch.stack([parts.psnr, parts.distance, parts.regular, peaks, gate]).T.tolist()
         return [

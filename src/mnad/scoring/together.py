@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnad.closing import Closing
-from mnad.config import Policy
-from mnad.runtime.runtime import Runtime
-from mnad.scoring.stream import Blocks, FrameParts, Scorer, Stream
+from mnad.scoring.stream import FrameParts, Scorer, Stream
 
 
 @dataclass(frozen=True)
@@ -25,27 +23,28 @@ class _Request:
     answer: Future[list[FrameParts | None]] = field(default_factory=Future)
 
 
-class Together(Scorer, Closing):
-    """A scorer whose `push` may be called from several threads, each with streams of its own.
+class Together(Closing):
+    """A scorer's face, whose `push` may be called from several threads, each with its own streams.
 
     While a batch is computed, what comes in waits, and all that waits is the next batch. So nobody
     waits for a stream that is slow to come, and a batch is as large as the number of threads at
     most. A frame's numbers differ from those of a batch of its own by rounding, about 1e-6.
 
-    Use it in a ``with`` block that ends after the threads. The arguments are those of `Scorer`.
+    Use it in a ``with`` block that ends after the threads.
+
+    Args:
+        scorer: what scores the batches; nothing else may, meanwhile.
     """
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        policy: Policy,
-        mask: NDArray[np.float32] | None = None,
-        blocks: Blocks | None = None,
-    ) -> None:
-        super().__init__(runtime, policy, mask, blocks)
+    def __init__(self, scorer: Scorer | Together) -> None:
+        self._scorer = scorer
         self._waiting: deque[_Request] = deque()
         # Always the same thread: engines keep what they prepare for a shape for each thread anew.
         self._engine = ThreadPoolExecutor(1, "mnad-together")
+
+    def open(self, after: Stream | None = None) -> Stream:
+        """See `Scorer.open`."""
+        return self._scorer.open(after)
 
     def push(
         self, streams: Sequence[Stream], frames: Sequence[NDArray[np.uint8]]
@@ -76,7 +75,7 @@ class Together(Scorer, Closing):
         if not batch:  # scored with an earlier one
             return
         try:
-            found = super().push(
+            found = self._scorer.push(
                 [stream for request in batch for stream in request.streams],
                 [frame for request in batch for frame in request.frames],
             )

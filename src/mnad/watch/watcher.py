@@ -140,7 +140,10 @@ class Watcher(Closing):
             self._table.write(row_of(frame.index, seconds, scored))
             self._count(seconds, scored)
         picture = None
-        if self._recorder is not None or self._options.overlay:
+        shown = self._recorder is not None or self._options.overlay
+        # Live, the frames between those that are looked at are let go: of a camera of 25 frames per
+        # second and 1080 rows their pictures would take more than the scores do.
+        if shown and (fitted is not None or not self.live):
             picture = self._painter.paint(frame, latest_score, self._options.overlay)
         self._tell(events, picture, seconds)
         if self._options.overlay and picture is not None:
