@@ -11,7 +11,7 @@ import pytest
 from miniatures import RANGES, TEST_FRAMES, TRAIN_FRAMES, abnormal_in
 
 from mnad.datasets import Dataset, open_dataset, require_labels, require_training
-from mnad.datasets.channels import ChannelMasks, Saturation
+from mnad.datasets.channels import ChannelMasks
 from mnad.datasets.facts import KNOWN, ranges_as_labels
 from mnad.datasets.labels import intervals_of
 from mnad.datasets.mvtec import LOCO, MVTEC
@@ -383,11 +383,13 @@ def test_loco(tmp_path: Path) -> None:
     assert isinstance(logical, ChannelMasks)
     first, second = logical.channels(1)
     # 80 pixels, of which 30 are enough; 10 pixels, of which half are.
-    assert (first.defect, first.mask.sum(), first.saturation) == ("1_additional_pushpin", 80, 30)
-    assert (second.defect, second.mask.sum(), second.saturation) == ("broken", 10, 5)
+    assert (first.kind.defect, first.mask.sum()) == ("1_additional_pushpin", 80)
+    assert (first.kind.threshold, first.kind.relative) == (30, False)
+    assert (second.kind.defect, second.mask.sum()) == ("broken", 10)
+    assert (second.kind.threshold, second.kind.relative) == (0.5, True)
     np.testing.assert_array_equal(logical.at(1), first.mask | second.mask)
     (only,) = structural.channels(0)
-    assert (only.defect, only.saturation) == ("broken", 40)
+    assert only.kind == second.kind and only.mask.sum() == 80
     with pytest.raises(MnadError, match="has neither train/good nor test/good of an object"):
         open_dataset(f"mvtec:{home}")
     cv2.imwrite(str(home / "ground_truth/structural_anomalies/000/000.png"), miniatures.mask() * 7)
@@ -396,20 +398,6 @@ def test_loco(tmp_path: Path) -> None:
     (home / "defects_config.json").write_text("{}")
     with pytest.raises(MnadError, match=r"defects_config\.json cannot be read"):
         open_dataset(f"loco:{home}")
-
-
-@pytest.mark.parametrize(
-    ("threshold", "relative", "pixels", "area"),
-    [
-        (6300, False, 9000, 6300),
-        (6300, False, 900, 900),
-        (0.5, True, 7, 3),
-        (0.5, True, 1, 1),
-        (1.0, True, 7, 7),
-    ],
-)
-def test_saturation(threshold: float, relative: bool, pixels: int, area: int) -> None:
-    assert Saturation("d", 255, threshold, relative).area(pixels) == area
 
 
 # Whole clips

@@ -1,9 +1,8 @@
-"""Masks of MVTec LOCO AD: one channel for each defect, with the area that counts as all of it."""
+"""Masks of MVTec LOCO AD: one channel for each defect, with what counts as all of it."""
 
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,25 +30,18 @@ class Saturation:
     threshold: float
     relative: bool
 
-    def area(self, pixels: int) -> int:
-        """Saturation area of a defect of so many pixels, at least 1 and at most `pixels`."""
-        area = math.floor(self.threshold * pixels) if self.relative else int(self.threshold)
-        return max(1, min(area, pixels))
-
 
 @dataclass(frozen=True, eq=False)
 class Channel:
     """One defect of one image.
 
     Args:
-        defect: its name.
         mask: bool (H, W); it may have several parts.
-        saturation: pixels of it that count as all of it, 1 or more.
+        kind: of defect, and how much of it counts as all of it (`mnad.metrics.pro.Defect`).
     """
 
-    defect: str
     mask: Mask
-    saturation: int
+    kind: Saturation
 
 
 @dataclass(frozen=True)
@@ -91,8 +83,7 @@ class ChannelMasks:
                 f"{file} must hold 0 and the pixel value of one defect of defects_config.json: "
                 "restore the owners' file."
             )
-        rule = self.rules[value]
-        return Channel(rule.defect, mask, rule.area(int(mask.sum())))
+        return Channel(mask, self.rules[value])
 
 
 def read_rules(file: Path) -> dict[int, Saturation]:

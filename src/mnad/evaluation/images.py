@@ -60,7 +60,7 @@ class ImageLook:
             for one in masks.channels(frame):
                 own = one.mask if crop is None else crop.crop_of(one.mask)
                 if own.any():
-                    defects.append(Defect(own, one.saturation, relative_saturation=False))
+                    defects.append(Defect(own, one.kind.threshold, one.kind.relative))
         for name, found in self._maps.of(parts, mask.shape).items():
             self._note(clip, frame, name, found)
             self._meters[name].add(clip, found, mask, defects)
