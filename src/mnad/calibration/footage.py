@@ -64,5 +64,6 @@ def normal_footage(
         regions=model.regions,
         folder_rate=known,
         filters=Steady if network.window > 1 else None,
+        progress=True,
     )
     return NormalFootage(clips, [name_of(path) for path in paths], rates[0])

@@ -98,6 +98,8 @@ def train(
     false_alarms_per_hour: float = 1.0,
     by_place: bool | None = None,
     epochs: int | None = None,
+    training_minutes: float | None = None,
+    most_windows: int | None = None,
     batch_size: int = 4,
     learning_rate: float | None = None,
     seed: int = 0,
@@ -143,6 +145,10 @@ def train(
             thing where nothing ever moves is told of however busy the rest is; an ordinary one too.
             null: the preset's (camera true, others false).
         epochs: passes over the training windows; null: the preset's (60, camera 12).
+        training_minutes: how long it may take, about, however much footage there is: windows evenly
+            spread over it are trained on, and at most so many epochs. null: 30 by the camera preset
+            on one's own footage, unless epochs or most_windows are given; else no limit.
+        most_windows: train on at most so many windows, evenly spread; null: all.
         batch_size: windows per step.
         learning_rate: at the start; null: the preset's.
         seed: of weights, items and order.
@@ -153,6 +159,7 @@ def train(
         resume: go on with an unfinished training.
         tensorboard: write TensorBoard event files into the model folder.
     """
+    from dataclasses import replace
     from fractions import Fraction
     from functools import partial
 
@@ -161,6 +168,8 @@ def train(
     from mnad.datasets import Prepared, open_dataset, require_fit, require_training
     from mnad.runtime.pick import pick_device
     from mnad.scoring.steady import Steady
+    from mnad.training.budget import affordable
+    from mnad.training.checkpoint import unfinished
     from mnad.training.loop import Footage, main
     from mnad.video.cache import load_clips
     from mnad.video.regions import load_regions
@@ -198,7 +207,12 @@ def train(
         learning_rate or learning,
         seed,
         precision,
+        most_windows,
     )
+    if training_minutes is None and dataset.own and epochs is None and most_windows is None:
+        training_minutes = scale.minutes
+    if training_minutes is not None and not training_minutes > 0:
+        raise UsageError(f"training_minutes is {training_minutes:g}; give more than 0.")
     where = pick_device(device)
     looked = None if regions is None else load_regions(regions)
     paths = [clip.path for clip in dataset.train]
@@ -216,6 +230,7 @@ def train(
         damaged=dataset.damaged,
         # As detect and watch will see them; the protocols of the field take frames as they are.
         filters=Steady if named == "camera" and network.window > 1 else None,
+        progress=True,
     )
     trained, held = split(clips, kept, network.window)
     clip_rate = taken_rate(paths[0], wanted, known)
@@ -243,8 +258,19 @@ def train(
         by_place=scale.by_place if by_place is None else by_place,
         trained_on=True,  # it was kept back: equal frames are a scene that stands still
     )
+    footage = Footage(dataset.name, names, trained)
+    if training_minutes is not None:
+        # Timed again, another number of windows would come of it.
+        timed = unfinished(Path(out) / "training") if resume else None
+        timed = timed or affordable(footage, config, recipe, where, training_minutes)
+        recipe = replace(recipe, epochs=timed.epochs, most_windows=timed.most_windows)
+        logging.getLogger("mnad").info(
+            "about %g minutes of training: %d epochs of %d windows of the footage "
+            "(--training_minutes for more; --epochs for all of it)",
+            *(training_minutes, recipe.epochs, recipe.most_windows),
+        )
     return main(
-        Footage(dataset.name, names, trained),
+        footage,
         Path(out),
         config,
         recipe,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from mnad.config import TrainConfig
 from mnad.errors import MnadError, UsageError
 
 FILE = "state.pt"
@@ -56,6 +58,19 @@ def save_state(folder: Path, state: State) -> None:
         ) from None
 
 
+def unfinished(folder: Path) -> TrainConfig | None:
+    """How the training is done whose state lies in `folder`; None where none does.
+
+    Raises:
+        MnadError: it is damaged.
+    """
+    state = _read(folder)
+    if state is None:
+        return None
+    told = json.loads(state.recipe)["training"]
+    return TrainConfig(**{field.name: told[field.name] for field in fields(TrainConfig)})
+
+
 def load_state(folder: Path, recipe: str) -> State | None:
     """The last state, or None if there is none yet.
 
@@ -63,17 +78,21 @@ def load_state(folder: Path, recipe: str) -> State | None:
         UsageError: it belongs to another recipe.
         MnadError: it is damaged.
     """
-    file = folder / FILE
-    if not file.exists():
-        return None
-    try:
-        # weights_only: tensors and plain containers, no code of the file is ever run.
-        state = State(**torch.load(file, map_location="cpu", weights_only=True))
-    except (RuntimeError, TypeError, EOFError, OSError, pickle.UnpicklingError):
-        raise MnadError(f"{file} is damaged; remove {folder} and train again.") from None
-    if state.recipe != recipe:
+    state = _read(folder)
+    if state is not None and state.recipe != recipe:
         raise UsageError(
             f"{folder} holds a training with other settings or other data; resume it with the "
             "command that began it, or give another --out."
         )
     return state
+
+
+def _read(folder: Path) -> State | None:
+    file = folder / FILE
+    if not file.exists():
+        return None
+    try:
+        # weights_only: tensors and plain containers, no code of the file is ever run.
+        return State(**torch.load(file, map_location="cpu", weights_only=True))
+    except (RuntimeError, TypeError, EOFError, OSError, pickle.UnpicklingError):
+        raise MnadError(f"{file} is damaged; remove {folder} and train again.") from None

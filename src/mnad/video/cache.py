@@ -10,11 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
 from mnad.errors import MnadError
 from mnad.video.regions import Regions
 from mnad.video.source import Source, open_frames, open_source
-from mnad.video.thin import thinned
+from mnad.video.thin import step_of, thinned
 
 Filter = Callable[[NDArray[np.uint8], float], NDArray[np.uint8]]
 """A frame and its time in seconds to a frame of the same shape; gets those of a clip in order."""
@@ -71,6 +72,7 @@ def load_clips(
     folder_rate: Fraction | None = None,
     damaged: Collection[Path] = (),
     filters: Callable[[], Filter] | None = None,
+    progress: bool = False,
 ) -> list[NDArray[np.uint8]]:
     """Decode clips once: into memory up to a limit, the rest into memory-mapped files.
 
@@ -89,6 +91,8 @@ def load_clips(
         folder_rate: frames per second of folders of images, which do not say it.
         damaged: files of such folders in whose place the frame before is shown.
         filters: makes what each frame of a clip goes through at last, one for each clip.
+        progress: show a progress bar for each clip, where there is a terminal: hours of footage
+            take a while.
 
     Returns:
         One uint8 array (T, height, width, channels) for each path. Those that are such arrays on
@@ -105,7 +109,7 @@ def load_clips(
                 clips.append(open_frames(source.path, channels))
                 continue
             size = height * width * channels
-            frames = _frames(source, height, width, rate, regions, filters and filters())
+            frames = _frames(source, height, width, rate, regions, filters and filters(), progress)
             if source.length is not None and source.length * size <= limit_bytes:
                 clips.append(_load(frames, source.length, (height, width, channels)))
                 limit_bytes -= clips[-1].nbytes
@@ -121,8 +125,18 @@ def _frames(
     rate: float | None = None,
     regions: Regions | None = None,
     last: Filter | None = None,
+    progress: bool = False,
 ) -> Iterator[NDArray[np.uint8]]:
-    for frame in thinned(source, rate):
+    count = None if source.length is None else -(-source.length // step_of(source.rate, rate))
+    shown = tqdm(
+        thinned(source, rate),
+        desc=f"reading {source.name}",
+        total=count,
+        unit="frame",
+        leave=False,
+        disable=None if progress else True,
+    )
+    for frame in shown:
         pixels = frame.pixels if regions is None else regions.crop_of(frame.pixels)
         fitted = resize(pixels, height, width)
         yield fitted if last is None else last(fitted, float(frame.seconds))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from pathlib import Path
 
 import torch
@@ -14,18 +13,13 @@ from mnad.calibration.calibrate import SHORTEST_SECONDS, calibrate_model
 from mnad.calibration.holdout import hold_out
 from mnad.config import ModelConfig, NetworkConfig, Precision, TrainConfig, preset_of, scale_of
 from mnad.errors import MnadError
-from mnad.models.folder import Model, build_network
+from mnad.models.folder import Model
 from mnad.scoring.steady import Steady
-from mnad.scoring.windows import Windows
-from mnad.training.loop import Fitter, Footage, main
+from mnad.training.budget import affordable
+from mnad.training.loop import Footage, main
 from mnad.training.precision import computes_bf16
 from mnad.watch.footage import load_footage
 from mnad.watch.site import Settings, Site
-
-LEARNING_RATE = 1e-3
-"""Higher than the paper's, to get far in minutes."""
-MOST_EPOCHS, FEWEST_EPOCHS = 12, 4
-TIMED_STEPS = 4
 
 
 def learn(site: Site, settings: Settings) -> Path:
@@ -40,7 +34,7 @@ def learn(site: Site, settings: Settings) -> Path:
         for number, frame in enumerate(clip):
             clip[number] = steady(frame, number / rate)
     scale = scale_of("camera")
-    reading, _ = preset_of("camera", "prediction")
+    reading, learning_rate = preset_of("camera", "prediction")
     network = NetworkConfig(
         channels=1 if settings.channels == 1 else 3,
         width=scale.width,
@@ -59,7 +53,9 @@ def learn(site: Site, settings: Settings) -> Path:
     footage = Footage(
         "site", tuple(f"piece {number + 1}" for number in range(len(trained))), trained
     )
-    recipe = _affordable(footage, config, settings, device)
+    precision: Precision = "bf16" if computes_bf16(device) else "fp32"
+    recipe = TrainConfig(scale.epochs, 4, learning_rate, settings.seed, precision)
+    recipe = affordable(footage, config, recipe, device, settings.training_minutes)
 
     def finish(model: Model) -> Model:
         names = [f"held-out piece {number + 1}" for number in range(len(held))]
@@ -79,29 +75,6 @@ def learn(site: Site, settings: Settings) -> Path:
     assert model.calibration is not None
     print("\n".join(model.calibration.sentences()), file=sys.stderr, flush=True)
     return out
-
-
-def _affordable(
-    footage: Footage, config: ModelConfig, settings: Settings, device: torch.device
-) -> TrainConfig:
-    """As many steps as the time allows, by the time of a few: fewer windows before fewer epochs."""
-    precision: Precision = "bf16" if computes_bf16(device) else "fp32"
-    recipe = TrainConfig(1, 4, LEARNING_RATE, settings.seed, precision)
-    windows = Windows(footage.clips, footage.names, config.network.window)
-    network = build_network(config).to(device).train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, fused=True)
-    fitter = Fitter(windows, Path(), config, recipe, device, network, optimizer, "")
-    order = [[(4 * step + i) % len(windows) for i in range(4)] for step in range(2 + TIMED_STEPS)]
-    began = time.monotonic()
-    for number, batch in enumerate(windows.batches(order, device)):
-        if number == 2:
-            began = time.monotonic()
-        float(fitter.step(batch)[1][0])
-    each = (time.monotonic() - began) / TIMED_STEPS
-    steps = max(1, int(60 * settings.training_minutes / each))
-    epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, 4 * steps // len(windows)))
-    most = min(len(windows), max(4, 4 * steps // epochs))
-    return TrainConfig(epochs, 4, LEARNING_RATE, settings.seed, precision, most)
 
 
 def _end_with_parent() -> None:

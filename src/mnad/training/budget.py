@@ -1,0 +1,64 @@
+"""How much of a training the time allows."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from mnad.config import ModelConfig, TrainConfig
+from mnad.models.folder import build_network
+from mnad.scoring.windows import Windows
+from mnad.training.loop import Fitter, Footage
+
+FEWEST_EPOCHS = 4
+"""Fewer windows before fewer epochs than this: the learning rate falls by the epoch."""
+TIMED_STEPS = 4
+
+
+def affordable(
+    footage: Footage,
+    config: ModelConfig,
+    train: TrainConfig,
+    device: torch.device,
+    minutes: float,
+) -> TrainConfig:
+    """As many steps as the time allows, by the time of a few on this machine.
+
+    Args:
+        footage: decoded clips at the network's size.
+        config: what to train.
+        train: how, if there were time for it; its epochs are the most that there will be.
+        device: where.
+        minutes: how long it may take, about.
+
+    Returns:
+        `train` with as many epochs, and windows evenly spread over the footage.
+    """
+    windows = Windows(footage.clips, footage.names, config.network.window, train.most_windows)
+    each = _seconds_of_a_step(windows, config, train, device)
+    steps = max(1, int(60 * minutes / each))
+    size = train.batch_size
+    epochs = min(train.epochs, max(FEWEST_EPOCHS, size * steps // len(windows)))
+    most = min(len(windows), max(size, size * steps // epochs))
+    return replace(train, epochs=epochs, most_windows=most)
+
+
+def _seconds_of_a_step(
+    windows: Windows, config: ModelConfig, train: TrainConfig, device: torch.device
+) -> float:
+    network = build_network(config).to(device).train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=train.learning_rate, fused=True)
+    fitter = Fitter(windows, Path(), config, train, device, network, optimizer, "")
+    size = train.batch_size
+    order = [
+        [(size * step + i) % len(windows) for i in range(size)] for step in range(2 + TIMED_STEPS)
+    ]
+    began = time.monotonic()
+    for number, batch in enumerate(windows.batches(order, device)):
+        if number == 2:
+            began = time.monotonic()
+        float(fitter.step(batch)[1][0])
+    return (time.monotonic() - began) / TIMED_STEPS

@@ -1,0 +1,93 @@
+"""Trainings that end in time, however much footage there is."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import mnad
+from mnad.config import ModelConfig, NetworkConfig, TrainConfig
+from mnad.training import budget, checkpoint, loop
+from mnad.training.budget import affordable
+from mnad.training.loop import Footage
+
+SMALL = NetworkConfig(channels=1, width=0.05, height=16, image_width=16, items=3)
+CPU = torch.device("cpu")
+MUCH = Footage("hours", ("a",), [np.zeros((1004, 16, 16, 1), np.uint8)])  # 1,000 windows
+
+
+@pytest.mark.parametrize(
+    ("minutes", "epochs", "windows"),
+    [
+        (10, 4, 600),  # 600 steps, 2,400 windows: fewer windows before fewer than four epochs
+        (25, 6, 1000),
+        (100, 12, 1000),  # more would be more epochs than were asked for
+        (0.001, 4, 4),  # never nothing
+    ],
+)
+def test_the_time_is_divided(
+    minutes: float, epochs: int, windows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "_seconds_of_a_step", lambda *given: 1.0)
+    train = TrainConfig(12, 4, seed=3)
+    found = affordable(MUCH, ModelConfig(SMALL), train, CPU, minutes)
+    assert found == TrainConfig(epochs, 4, seed=3, most_windows=windows)
+
+
+def test_a_step_is_timed_and_no_weight_is_kept() -> None:
+    found = affordable(MUCH, ModelConfig(SMALL), TrainConfig(12, 4), CPU, 1e-6)
+    assert (found.epochs, found.most_windows) == (4, 4)
+    longer = affordable(MUCH, ModelConfig(SMALL), TrainConfig(12, 4), CPU, 600)
+    assert (longer.epochs, longer.most_windows) == (12, 1000)
+
+
+def test_ones_own_footage_is_trained_on_for_half_an_hour_and_a_killed_training_keeps_its_share(
+    own_folder: Path,
+    tmp_path: Path,
+    tiny: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    options = {name: value for name, value in tiny.items() if name not in ("epochs", "preset")}
+    asked: list[float] = []
+
+    def timed(*given: object) -> TrainConfig:
+        asked.append(given[4])  # type: ignore[arg-type]
+        return TrainConfig(2, most_windows=5 * len(asked))
+
+    monkeypatch.setattr(budget, "affordable", timed)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+    step, out = loop.Fitter.step, tmp_path / "m"
+
+    def killed(fitter: loop.Fitter, batch: torch.Tensor) -> object:
+        if (out / "training" / checkpoint.FILE).exists():
+            raise KeyboardInterrupt
+        return step(fitter, batch)
+
+    monkeypatch.setattr(loop.Fitter, "step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        mnad.train(str(own_folder), out=out, **options)  # type: ignore[arg-type]
+    monkeypatch.setattr(loop.Fitter, "step", step)
+    with pytest.raises(mnad.UsageError, match="other settings"):
+        mnad.train(str(own_folder), out=out, resume=True, **{**options, "seed": 5})  # type: ignore[arg-type]
+    with caplog.at_level(logging.INFO, "mnad"):
+        mnad.train(str(own_folder), out=out, resume=True, **options)  # type: ignore[arg-type]
+    assert asked == [30.0]
+    told = json.loads((out / "config.json").read_text())["training"]
+    assert (told["epochs"], told["most_windows"], told["windows"]) == (2, 5, 5)
+    assert "about 30 minutes of training: 2 epochs of 5 windows" in caplog.text
+
+
+def test_no_limit_where_epochs_are_given_and_none_below_nothing(
+    own_folder: Path, tmp_path: Path, tiny: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "affordable", lambda *given: pytest.fail("timed"))
+    mnad.train(str(own_folder), out=tmp_path / "m", **tiny)  # type: ignore[arg-type]
+    options = {**tiny, "training_minutes": 0.0}
+    with pytest.raises(mnad.UsageError, match="training_minutes is 0; give more than 0"):
+        mnad.train(str(own_folder), out=tmp_path / "n", **options)  # type: ignore[arg-type]
