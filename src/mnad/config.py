@@ -222,7 +222,8 @@ class TrainConfig:
         seed: of the initial weights, the initial items and the order of the windows.
         precision: ``fp32``, ``bf16`` (autocast; weights, memory and losses stay fp32), or
             ``auto``: bf16 on CUDA, fp32 elsewhere.
-        most_windows: train on at most so many windows, evenly spread; None for all.
+        most_windows: train on at most so many windows in each epoch, evenly spread over the
+            footage, others in each; None for all.
     """
 
     epochs: int = 60

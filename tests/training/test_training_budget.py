@@ -79,7 +79,8 @@ def test_ones_own_footage_is_trained_on_for_half_an_hour_and_a_killed_training_k
         mnad.train(str(own_folder), out=out, resume=True, **options)  # type: ignore[arg-type]
     assert asked == [30.0]
     told = json.loads((out / "config.json").read_text())["training"]
-    assert (told["epochs"], told["most_windows"], told["windows"]) == (2, 5, 5)
+    assert (told["epochs"], told["most_windows"], told["windows"]) == (2, 5, 6)
+    assert told["steps"] == 2  # of four windows each
     assert "about 30 minutes of training: 2 epochs of 5 windows" in caplog.text
 
 

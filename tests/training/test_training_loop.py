@@ -52,6 +52,26 @@ def test_an_epoch_takes_every_window_once_and_drops_an_incomplete_batch() -> Non
     assert [len(batch) for batch in epoch_order(3, 4, seed=1, epoch=0)] == [3]
 
 
+def test_of_much_footage_each_epoch_takes_other_windows_from_all_of_it() -> None:
+    seen = set()
+    for epoch in range(40):
+        batches = epoch_order(1000, 4, 1, epoch, most=150)
+        taken = sorted(i for batch in batches for i in batch)
+        assert [len(batch) for batch in batches] == [4] * 37
+        assert len(set(taken)) == 148 and taken[0] >= 0 and taken[-1] < 1000
+        # One of each stretch of 6.67 windows, but for the two of the batch that is dropped.
+        gaps = np.diff(taken)
+        assert gaps.min() >= 6 and np.sort(gaps)[:-2].max() <= 14
+        seen.update(taken)
+    assert len(seen) > 990
+    assert epoch_order(1000, 4, 1, 5, most=150) == epoch_order(1000, 4, 1, 5, most=150)
+    assert epoch_order(10, 4, 1, 0, most=10) == epoch_order(10, 4, 1, 0, most=99)
+    assert epoch_order(10, 4, 1, 0, most=99) == epoch_order(10, 4, 1, 0)
+    for most in (1, 3, 7, 9):
+        found = [i for batch in epoch_order(10, 1, 1, 0, most) for i in batch]
+        assert len(set(found)) == most
+
+
 def test_windows_never_span_two_clips() -> None:
     clips = [np.full((6, 2, 2, 1), n, np.uint8) for n in (1, 2)]
     windows = Windows(clips, ["a", "b"], 5)

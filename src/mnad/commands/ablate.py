@@ -48,7 +48,7 @@ def ablate(
         epochs: passes over the training windows; null: the paper's (60, ShanghaiTech 10).
         batch_size: windows per step.
         learning_rate: at the start; null: the preset's.
-        most_windows: train on at most so many windows, evenly spread; null: all.
+        most_windows: of each epoch at most, evenly spread, others in each; null: all.
         precision: fp32, bf16, or auto: bf16 on CUDA, fp32 on a CPU.
         device: auto, cpu or cuda.
         cache_dir: where decoded frames go that do not fit into 4 GiB of memory.

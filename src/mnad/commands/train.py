@@ -145,10 +145,10 @@ def train(
             thing where nothing ever moves is told of however busy the rest is; an ordinary one too.
             null: the preset's (camera true, others false).
         epochs: passes over the training windows; null: the preset's (60, camera 12).
-        training_minutes: how long it may take, about, however much footage there is: windows evenly
-            spread over it are trained on, and at most so many epochs. null: 30 by the camera preset
-            on one's own footage, unless epochs or most_windows are given; else no limit.
-        most_windows: train on at most so many windows, evenly spread; null: all.
+        training_minutes: how long it may take, about, however much footage there is: fewer windows
+            in each epoch, and fewer epochs. null: 30 by the camera preset on one's own footage,
+            unless epochs or most_windows are given; else no limit.
+        most_windows: of each epoch at most, evenly spread, others in each; null: all.
         batch_size: windows per step.
         learning_rate: at the start; null: the preset's.
         seed: of weights, items and order.
@@ -265,8 +265,8 @@ def train(
         timed = timed or affordable(footage, config, recipe, where, training_minutes)
         recipe = replace(recipe, epochs=timed.epochs, most_windows=timed.most_windows)
         logging.getLogger("mnad").info(
-            "about %g minutes of training: %d epochs of %d windows of the footage "
-            "(--training_minutes for more; --epochs for all of it)",
+            "about %g minutes of training: %d epochs of %d windows, out of all of the footage "
+            "(--training_minutes for more; --epochs for all windows in each)",
             *(training_minutes, recipe.epochs, recipe.most_windows),
         )
     return main(

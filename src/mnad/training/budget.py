@@ -35,14 +35,15 @@ def affordable(
         minutes: how long it may take, about.
 
     Returns:
-        `train` with as many epochs, and windows evenly spread over the footage.
+        `train` with as many epochs, and windows in each.
     """
-    windows = Windows(footage.clips, footage.names, config.network.window, train.most_windows)
+    windows = Windows(footage.clips, footage.names, config.network.window)
+    count = min(len(windows), train.most_windows or len(windows))
     each = _seconds_of_a_step(windows, config, train, device)
     steps = max(1, int(60 * minutes / each))
     size = train.batch_size
-    epochs = min(train.epochs, max(FEWEST_EPOCHS, size * steps // len(windows)))
-    most = min(len(windows), max(size, size * steps // epochs))
+    epochs = min(train.epochs, max(FEWEST_EPOCHS, size * steps // count))
+    most = min(count, max(size, size * steps // epochs))
     return replace(train, epochs=epochs, most_windows=most)
 
 

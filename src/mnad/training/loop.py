@@ -98,7 +98,7 @@ def main(
         UsageError: `out` is in use, or holds another training.
         MnadError: a clip is shorter than a window, or the losses stop being numbers.
     """
-    windows = Windows(footage.clips, footage.names, config.network.window, train.most_windows)
+    windows = Windows(footage.clips, footage.names, config.network.window)
     data = footage.fingerprint()
     record: dict[str, Any] = {**asdict(train), "data": data, "device": device.type}
     recipe = json.dumps({"model": asdict(config), "training": record}, sort_keys=True)
@@ -177,8 +177,8 @@ class Fitter:
         self.recipe = recipe
         bf16 = train.precision == "bf16" or (train.precision == "auto" and device.type == "cuda")
         self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=bf16)
-        size = min(train.batch_size, len(windows))
-        self.per_epoch = len(windows) // size
+        self.count = min(len(windows), train.most_windows or len(windows))
+        self.per_epoch = self.count // min(train.batch_size, self.count)
         self.steps = self.per_epoch * train.epochs
 
     def fit(self, state: State | None, log: _Sink, progress: bool) -> float:
@@ -192,8 +192,9 @@ class Fitter:
         with bar:
             for epoch in range(done // self.per_epoch, self.train.epochs):
                 self._set_learning_rate(epoch)
+                train = self.train
                 order = epoch_order(
-                    len(self.windows), self.train.batch_size, self.train.seed, epoch
+                    len(self.windows), train.batch_size, train.seed, epoch, train.most_windows
                 )[done % self.per_epoch :]
                 for batch in self.windows.batches(order, self.device):
                     out, losses = self.step(batch)
@@ -267,7 +268,7 @@ class Fitter:
         bar.set_description(f"epoch {epoch + 1}/{self.train.epochs}", refresh=False)
         bar.set_postfix_str(
             " ".join(f"{n[:7]} {v:.4g}" for n, v in zip(LOSSES, mean, strict=True))
-            + f" {speed * min(self.train.batch_size, len(self.windows)):.1f} frames/s"
+            + f" {speed * min(self.train.batch_size, self.count):.1f} frames/s"
         )
 
     def _row(self, epoch: int, sums: Tensor, out: Output, seconds: float) -> dict[str, Any]:
