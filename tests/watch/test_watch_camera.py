@@ -20,6 +20,7 @@ from mnad.cli import main
 from mnad.errors import MnadError, UsageError
 from mnad.events.log import read_events
 from mnad.models.folder import load_model
+from mnad.runtime.pick import installed
 from mnad.video.live import Gap
 from mnad.video.source import Frame
 from mnad.watch import camera
@@ -136,6 +137,10 @@ def test_from_nothing_to_watching_and_on_again(tmp_path: Path, watch: Any) -> No
     learnt = load_model(site.model)
     assert learnt.calibration is not None and learnt.calibration.trained_on == 0
     assert learnt.config.network.height == HEIGHT and learnt.config.rate == 5
+    # It computes by OpenVINO where that is installed.
+    fast = installed("openvino", to_export=True)
+    assert (site.model / "openvino" / "model.xml").exists() == fast
+    assert seen.detector.runtime.name == ("openvino" if fast else "torch")
     clips, rate = load_footage(site.footage, ())
     assert len(clips[0]) >= len(normal) / 2 - 5 and rate == pytest.approx(5, rel=0.01)
     assert seen.frames >= 45 and seen.threshold == learnt.calibration.threshold.score

@@ -14,6 +14,8 @@ from mnad.calibration.holdout import hold_out
 from mnad.config import ModelConfig, NetworkConfig, Precision, TrainConfig, preset_of, scale_of
 from mnad.errors import MnadError
 from mnad.models.folder import Model
+from mnad.runtime.export import export_model
+from mnad.runtime.pick import installed
 from mnad.scoring.steady import Steady
 from mnad.training.budget import affordable
 from mnad.training.loop import Footage, main
@@ -71,6 +73,11 @@ def learn(site: Site, settings: Settings) -> Path:
 
     out = site.new_model()
     model = main(footage, out, config, recipe, device, regions=settings.looked, finish=finish)
+    if device.type == "cpu" and installed("openvino", to_export=True):
+        try:
+            export_model(out, model, "openvino")
+        except MnadError as error:  # it watches by torch, then
+            print(f"mnad: {error}", file=sys.stderr)
     site.use(out)
     assert model.calibration is not None
     print("\n".join(model.calibration.sentences()), file=sys.stderr, flush=True)
