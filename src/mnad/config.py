@@ -331,7 +331,7 @@ class Scale:
     minutes: float | None = None
 
 
-_CAMERA = Scale(1, 0.25, 160, 256, 12, 10.0, 0.2, True, 30.0)
+_CAMERA = Scale(1, 0.125, 160, 256, 12, 10.0, 0.2, True, 30.0)
 
 
 def scale_of(preset: str) -> Scale:

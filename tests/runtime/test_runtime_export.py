@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -250,3 +253,26 @@ def test_a_model_replaced_is_another_method_too(folder: Path) -> None:
     save_model(folder, replace(model, config=replace(model.config, method=method)))
     with pytest.raises(MnadError, match=r"another config.json"):
         load_runtime(folder, name="onnx")
+
+
+SIGNALLED = """
+import gc, os, signal, sys, threading
+from mnad.detector import Detector
+
+told = []
+signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+loaded = [Detector.load(sys.argv[1], runtime="openvino")]
+thread = threading.Thread(target=lambda: (loaded.clear(), gc.collect()))
+thread.start()
+thread.join()
+os.kill(os.getpid(), signal.SIGTERM)
+assert told == [signal.SIGTERM]
+print("alive")
+"""
+
+
+def test_a_signal_is_survived_after_an_engine_was_let_go_in_another_thread(made: Path) -> None:
+    """As in a watch that learnt anew: OpenVINO unmapped the stack of the signals."""
+    command = [sys.executable, "-c", SIGNALLED, str(made)]
+    ended = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "alive\n"), ended.stderr

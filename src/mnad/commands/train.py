@@ -123,7 +123,7 @@ def train(
         frames_in: frames in the input window; null: 4 for prediction, 1 for reconstruction
             (16 there gives reconstruction with motion cues).
         channels: 1 (grey) or 3 (RGB); null: the preset's (3, camera 1).
-        width: factor on the channels of the paper's network; null: the preset's (1, camera 0.25).
+        width: factor on the channels of the paper's network; null: the preset's (1, camera 0.125).
         memory: with the memory, or without ("w/o Mem.").
         items: number of memory items.
         decoder_input: what the decoder gets: query and read, the read alone, the query alone, or

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,6 @@ def save(model: openvino.Model, folder: Path) -> None:
 
 def compiled(model: openvino.Model | Path) -> Run:
     """Make a model, or the one that a folder holds, ready to run."""
-    core = _engine().Core()
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         # Left to itself it computes in bf16 where the CPU can, and scores would depend on the CPU.
@@ -69,7 +69,7 @@ def compiled(model: openvino.Model | Path) -> Run:
         "ENABLE_CPU_PINNING": False,
     }
     source = model / FILE if isinstance(model, Path) else model
-    ready = core.compile_model(source, "CPU", settings)
+    ready = _core().compile_model(source, "CPU", settings)
 
     def run(arrays: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
         # The outputs are copies, which stay when the next window is scored.
@@ -77,6 +77,17 @@ def compiled(model: openvino.Model | Path) -> Run:
         return [np.asarray(found[number]) for number in range(len(OUTPUTS))]
 
     return run
+
+
+@cache
+def _core() -> Any:
+    """One for the process, never let go.
+
+    It sets up a stack of its own for the signals of the thread that makes it, and unmaps that in
+    whichever thread it is let go, where the garbage is collected: the next SIGTERM would then find
+    no stack and end the process at once.
+    """
+    return _engine().Core()
 
 
 def _engine() -> Any:
