@@ -39,7 +39,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "data" / "testing" / "c.csv").write_text("first,last\n8,13\n")
     sizes = {"channels": 1, "width": 0.05, "height": 32, "image_width": 32, "epochs": 1}
     mnad.train(str(taught), out=root / "model", preset="official", **sizes)
-    mnad.calibrate(root / "model", [str(root / "normal")], rate=10.0)
+    mnad.calibrate(root / "model", [str(root / "normal")], folder_rate=10.0)
     return root
 
 
@@ -66,7 +66,7 @@ def test_train_export_detect(work: Path, tmp_path: Path, capfd: pytest.CaptureFi
     ]
     np.testing.assert_allclose(*updated, atol=1e-3)
     capfd.readouterr()
-    options = ["--int8", "--rate", "10", "--calibration", normal]
+    options = ["--int8", "--folder_rate", "10", "--calibration", normal]
     assert main(["export", model, *options]) == 0
     assert "Traceback" not in (told := capfd.readouterr()).err and told.out.count("\n") == 1
     by_int8 = psnr_of(work, tmp_path / "auto")  # auto takes what was exported in int8
