@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from mnad.scoring.where import Region, Where
 from mnad.video.fit import fit
 from mnad.video.source import FOLDER_RATE
 
+_LOG = logging.getLogger("mnad")
 Floats = NDArray[np.float64]
 
 
@@ -138,6 +140,7 @@ class Detector:
             MnadError: the folder is broken, or the export is of another model.
         """
         model, engine = load_runtime(path, device, runtime)
+        _LOG.info("%s scores by %s on %s", path, engine.name, engine.device.type)
         return cls(model, policy, engine)
 
     @property

@@ -51,7 +51,12 @@ def psnr_of(work: Path, out: Path, *options: str) -> list[float]:
         return [float(row["psnr"]) for row in csv.DictReader(lines)]
 
 
-def test_train_export_detect(work: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_train_export_detect(
+    work: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     model, normal = str(work / "model"), str(work / "normal")
     capfd.readouterr()
     assert main(["export", model]) == 0
@@ -70,6 +75,7 @@ def test_train_export_detect(work: Path, tmp_path: Path, capfd: pytest.CaptureFi
     assert main(["export", model, *options]) == 0
     assert "Traceback" not in (told := capfd.readouterr()).err and told.out.count("\n") == 1
     by_int8 = psnr_of(work, tmp_path / "auto")  # auto takes what was exported in int8
+    assert caplog.messages[-1] == f"{model} scores by openvino-int8 on cpu"
     assert by_int8 != by_openvino
     np.testing.assert_allclose(by_int8, by_torch, atol=1)
     exports = mnad.info(model)["exports"]

@@ -223,11 +223,12 @@ def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bits(
     assert epochs == list(range(1, 13))
 
 
-def test_resuming_something_else_or_nothing_is_refused(
-    own_folder: Path, tmp_path: Path, tiny: dict[str, object]
+def test_a_folder_in_use_and_nothing_to_resume_are_refused_before_footage_is_read(
+    own_folder: Path, tmp_path: Path, tiny: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "m"
     mnad.train(str(own_folder), out=out, **tiny)  # type: ignore[arg-type]
+    monkeypatch.setattr("mnad.video.cache.load_clips", None)  # to read it is a TypeError now
     with pytest.raises(mnad.UsageError, match="already holds"):
         mnad.train(str(own_folder), out=out, **tiny)  # type: ignore[arg-type]
     with pytest.raises(mnad.UsageError, match="finished model"):

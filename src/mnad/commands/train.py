@@ -170,7 +170,7 @@ def train(
     from mnad.scoring.steady import Steady
     from mnad.training.budget import affordable
     from mnad.training.checkpoint import unfinished
-    from mnad.training.loop import Footage, main
+    from mnad.training.loop import Footage, main, require_free
     from mnad.video.cache import load_clips
     from mnad.video.regions import load_regions
     from mnad.video.thin import taken_rate
@@ -213,6 +213,7 @@ def train(
         training_minutes = scale.minutes
     if training_minutes is not None and not training_minutes > 0:
         raise UsageError(f"training_minutes is {training_minutes:g}; give more than 0.")
+    require_free(Path(out), resume)
     where = pick_device(device)
     looked = None if regions is None else load_regions(regions)
     paths = [clip.path for clip in dataset.train]

@@ -98,11 +98,12 @@ def main(
         UsageError: `out` is in use, or holds another training.
         MnadError: a clip is shorter than a window, or the losses stop being numbers.
     """
+    require_free(out, resume)
     windows = Windows(footage.clips, footage.names, config.network.window)
     data = footage.fingerprint()
     record: dict[str, Any] = {**asdict(train), "data": data, "device": device.type}
     recipe = json.dumps({"model": asdict(config), "training": record}, sort_keys=True)
-    state = _previous(out, resume, recipe)
+    state = load_state(out / "training", recipe)
 
     torch.manual_seed(train.seed)
     network = build_network(config).to(device)
@@ -142,7 +143,12 @@ def main(
     return model
 
 
-def _previous(out: Path, resume: bool, recipe: str) -> State | None:
+def require_free(out: Path, resume: bool) -> None:
+    """See that a folder may be trained into; cheap, so that it can be asked before footage is read.
+
+    Raises:
+        UsageError: it is in use, or there is nothing in it to resume.
+    """
     used = (out / "config.json").exists() or (out / "training").exists()
     if used and not resume:
         raise UsageError(
@@ -151,7 +157,6 @@ def _previous(out: Path, resume: bool, recipe: str) -> State | None:
         )
     if (out / "config.json").exists():
         raise UsageError(f"{out} holds a finished model; there is nothing to resume.")
-    return load_state(out / "training", recipe)
 
 
 class _Sink(Protocol):
