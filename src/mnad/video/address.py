@@ -15,7 +15,9 @@ _SECRET = re.compile(
     r"[a-z\d.%-]*)=[^&;\s]*?(?=_[a-z]+=|[&;\s]|$)",
     re.IGNORECASE,
 )
-_LONG = re.compile(r"(?<=[?&;])((?:[^=&;\s]*+=(?=[^=&;\s]))?+)[^&;\s]{16,}")
+# A value with its key, or without one; a = that ends it is not that of a key. No possessive
+# quantifiers: Python 3.11.2, which is Debian 12's, loses track of them.
+_LONG = re.compile(r"(?<=[?&;])(?:([^=&;\s]*=)(?=[^=&;\s])|(?![^=&;\s]*=[^=&;\s]))[^&;\s]{16,}")
 
 
 def is_live(source: str) -> bool:
