@@ -50,8 +50,8 @@ def export(
     from mnad.runtime.export import export_model
     from mnad.runtime.pick import require
 
-    require(format, to_export=True)
     folder = to_change(model)
+    require(format, to_export=True)
     loaded = load_model(folder)
     if distances and loaded.network.memory is None:
         raise UsageError(f"{model} has no memory, and so no distances; leave --distances out.")

@@ -26,7 +26,7 @@ class Font:
 
         # The fonts of matplotlib look the same on every machine; their digits are equally wide.
         file = Path(matplotlib.get_data_path(), "fonts", "ttf", name)
-        self._face = ImageFont.truetype(file, pixels, layout_engine=ImageFont.Layout.BASIC)
+        self._face = ImageFont.truetype(str(file), pixels, layout_engine=ImageFont.Layout.BASIC)
         self._above, self._below = pixels, math.ceil(0.3 * pixels)
         self._cells: dict[str, Picture] = {}
 
