@@ -8,10 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from perturb import shake
 
 from mnad.datasets import open_dataset
-from mnad.scoring.steady import LEAST, SECONDS, SMOOTH, Steady, shift
+from mnad.scoring.steady import LEAST, SECONDS, SMOOTH, Steady, moved_back, shift
 from mnad.video.cache import load_clips
 
 HEIGHT, WIDTH = 96, 128
@@ -44,6 +45,28 @@ def test_the_shift_is_the_move(move: tuple[float, float]) -> None:
     here, there = smooth(scene()), smooth(noisy(scene(*move), 1))
     # What is seen from further right lies further left.
     assert shift(here, there) == pytest.approx((-move[0], -move[1]), abs=0.05)
+
+
+@pytest.mark.parametrize("move", [(0.3, 0.0), (-1.5, 1.2), (3.9, -3.97), (2.0, -1.0), (0.01, 7.5)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_frame_is_moved_as_torch_moves_it(move: tuple[float, float], channels: int) -> None:
+    """Whatever the version of OpenCV: torch's cubic is of the same kind, its borders too."""
+    rng = np.random.default_rng(channels)
+    image = rng.uniform(0, 255, (11, 17, channels)).astype(np.float32)
+    rows, columns = np.mgrid[:11, :17].astype(np.float64)
+    # grid_sample counts from the first pixel, -1, to the last, 1.
+    grid = np.stack([(columns + move[0]) / 16 * 2 - 1, (rows + move[1]) / 10 * 2 - 1], -1)
+    theirs = torch.nn.functional.grid_sample(
+        torch.from_numpy(image).permute(2, 0, 1)[None].double(),
+        torch.from_numpy(grid)[None],
+        mode="bicubic",
+        padding_mode="border",
+        align_corners=True,
+    )[0].permute(1, 2, 0)
+    np.testing.assert_allclose(moved_back(image, move), theirs, atol=1e-3)
+    whole = image.round().astype(np.uint8)
+    assert moved_back(whole, move).shape == whole.shape
+    assert moved_back(whole, (0.0, 0.0)) is whole
 
 
 def test_another_library_finds_the_same() -> None:
