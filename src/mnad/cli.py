@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import logging
 import os
@@ -65,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 fine, 1 some input failed, 2 wrong usage, 3 events where that was asked for, 130 stopped by
     Ctrl-C, 141 whoever read the output has gone, such as `head`.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As standard error has it: a path that is no text is shown all the same.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             return _run(arguments)

@@ -159,6 +159,21 @@ def test_two_sources_of_one_name_do_not_overwrite_each_other(model: Path, tmp_pa
     assert [f.frames for f in found] == [2, 3]
 
 
+def test_a_name_that_is_no_text_is_scored_like_any_other(model: Path, tmp_path: Path) -> None:
+    """As older systems gave them: Latin-1 bytes, which are not UTF-8."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    plain = video(folder / "plain.mp4")
+    os.rename(plain, os.fsencode(folder) + b"/K\xe4se.mp4")
+    command = [sys.executable, "-m", "mnad", "detect", str(model), str(folder), "--out"]
+    said = subprocess.run([*command, str(tmp_path / "out")], capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.startswith(f"{folder}/K\\udce4se.mp4: 8 frames")
+    assert [one.name for one in (tmp_path / "out").iterdir()] == ["K\ufffdse"]
+    names = {one.name for one in (tmp_path / "out" / "K\ufffdse").iterdir()}
+    assert {"scores.csv", "scores.png", "report.html", "overlay.mp4"} <= names
+
+
 def test_scores_do_not_depend_on_the_overlay(model: Path, tmp_path: Path) -> None:
     clip = str(video(tmp_path / "v.mp4"))
     mnad.detect(model, [clip], out=tmp_path / "with")

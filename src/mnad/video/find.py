@@ -26,8 +26,13 @@ def natural(path: Path) -> list[list[str | int]]:
 
 
 def name_of(path: Path) -> str:
-    """Name of a source: of the file without its suffix, or of the folder."""
-    return Path(os.path.abspath(path)).name if path.is_dir() else path.stem
+    """Name of a source: of the file without its suffix, or of the folder.
+
+    Always text that can be written: what is not UTF-8 in it, as in names that another system gave,
+    becomes U+FFFD.
+    """
+    name = Path(os.path.abspath(path)).name if path.is_dir() else path.stem
+    return os.fsencode(name).decode(errors="replace")
 
 
 def images_in(folder: Path) -> list[Path]:

@@ -113,7 +113,7 @@ def detect_source(
     seconds, psnr, distance, score = watcher.curve.rows().T
     try:
         with _DRAWING:
-            score_plot(out / "scores.png", seconds, psnr, distance, score, title=path.name)
+            score_plot(out / "scores.png", seconds, psnr, distance, score, title=watcher.name)
     except MnadError as error:
         broken = broken or str(error)
     told = [event for event in watcher.events.values() if event.kind == "anomaly"]
