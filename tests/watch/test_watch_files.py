@@ -19,8 +19,10 @@ import mnad
 from mnad.cli import main
 from mnad.config import ModelConfig, NetworkConfig
 from mnad.detector import Detector
+from mnad.errors import MnadError
 from mnad.models.folder import Model, build_network, load_model, save_model
 from mnad.video.regions import Regions
+from mnad.video.sink import VideoSink
 from mnad.video.source import Frame
 from mnad.watch.files import Detection, detect_source
 from mnad.watch.options import WatchOptions
@@ -152,6 +154,28 @@ def test_of_several_sources_a_broken_one_stops_no_other(
     assert len(pictures(out / "torn" / "overlay.mp4")) == 9
     assert len(rows(out / "calm")) == 8
     assert not (out / "short").exists() and not (out / "broken").exists()
+
+
+def test_an_overlay_without_room_leaves_the_scores_up_to_there(
+    model: Path, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when it fails once more at its end."""
+    real, count = VideoSink._encode, 0
+
+    def full(sink: VideoSink, frame: object) -> None:
+        nonlocal count
+        count += 1
+        if frame is None or count > 50:
+            raise MnadError(f"{sink.path} cannot be written (No space left on device).")
+        real(sink, frame)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(VideoSink, "_encode", full)
+    options = WatchOptions(overlay=True, clips=False)
+    found = detect_source(Detector.load(model), clip, tmp_path / "out", options, progress=False)
+    assert found.error is not None and "No space left" in found.error
+    assert len(rows(tmp_path / "out")) == found.frames > 40
+    left = {one.name for one in (tmp_path / "out").iterdir()}
+    assert left == {"events.jsonl", "report.html", "scores.csv", "scores.png"}
 
 
 def test_a_folder_for_results_that_cannot_be_is_one_sentence(

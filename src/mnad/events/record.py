@@ -86,7 +86,7 @@ class _Clip:
 
     def finish(self) -> None:
         if self.sink is not None:
-            self.sink.__exit__(None, None, None)
+            self.sink.close()
 
     def give_up(self) -> None:
         if self.sink is not None:

@@ -92,7 +92,7 @@ class SegmentedVideo(Closing):
         if sink is None:
             return
         try:
-            sink.__exit__(None, None, None)
+            sink.close()
         except (MnadError, OSError) as error:
             _LOG.error("a segment of the video is lost: %s", error)
 

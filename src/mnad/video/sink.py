@@ -36,6 +36,10 @@ class _Beside(ABC):
         except OSError as error:
             raise MnadError(_cannot(self.path, error)) from error
 
+    def close(self) -> None:
+        """End the file, which is whole."""
+        self.__exit__(None, None, None)
+
     def __enter__(self) -> Self:
         return self
 
@@ -174,7 +178,11 @@ class CsvSink(_Beside):
             raise MnadError(_cannot(self.path, error)) from error
 
     def _finish(self, whole: bool) -> None:
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as error:
+            if whole:
+                raise MnadError(_cannot(self.path, error)) from error
 
 
 def _cannot(path: Path, error: OSError | av.FFmpegError) -> str:

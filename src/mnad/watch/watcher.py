@@ -27,7 +27,7 @@ from mnad.reports.page import Gap as Missing
 from mnad.video.ahead import runs
 from mnad.video.live import Gap
 from mnad.video.segments import SegmentedVideo
-from mnad.video.sink import CsvSink, VideoSink
+from mnad.video.sink import VideoSink
 from mnad.video.source import FOLDER_RATE, Frame
 from mnad.watch.curve import Curve
 from mnad.watch.judge import Judge
@@ -202,12 +202,10 @@ class Watcher(Closing):
 
     def _close_files(self) -> None:
         with ExitStack() as stack:
-            if isinstance(self._table, CsvSink):
-                stack.push(self._table.__exit__)
-            else:
-                stack.callback(self._table.close)
+            # Each by itself: an overlay for which there is no room must not take the scores along.
+            stack.callback(self._table.close)
             if self._video is not None:
-                stack.push(self._video.__exit__)
+                stack.callback(self._video.close)
             if self._recorder is not None:
                 stack.callback(self._recorder.close)
 
