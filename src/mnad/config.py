@@ -18,6 +18,7 @@ Policy = Literal["carried", "reset", "frozen"]
 DecoderInput = Literal["both", "read", "query", "none"]
 Convolution = Literal["full", "separable"]
 Upsampling = Literal["transposed", "nearest"]
+Padding = Literal["zeros", "reflect"]
 ReconstructionLoss = Literal["mse", "norm", "norm_mean", "squared_sum"]
 MemoryLoss = Literal["official", "paper", "norm_mean", "squared_sum"]
 ItemLearning = Literal["update", "gradient"]
@@ -65,6 +66,8 @@ class NetworkConfig:
         convolution: ``full`` (paper), or ``separable``: within each channel, then across them.
         upsampling: by ``transposed`` convolutions (paper), or ``nearest``: a 1x1 convolution, then
             repetition.
+        padding: what convolutions find beyond the border: ``zeros`` (paper), or ``reflect``: the
+            mirror image, which does not tell how far the border is.
         height: rows of the frame as the network sees it, a multiple of 8.
         image_width: columns of that frame, a multiple of 8.
 
@@ -82,6 +85,7 @@ class NetworkConfig:
     skip_maps: int = 3
     convolution: Convolution = "full"
     upsampling: Upsampling = "transposed"
+    padding: Padding = "zeros"
     height: int = 256
     image_width: int = 256
 
@@ -99,6 +103,7 @@ class NetworkConfig:
         )
         _one_of("convolution", self.convolution, get_args(Convolution))
         _one_of("upsampling", self.upsampling, get_args(Upsampling))
+        _one_of("padding", self.padding, get_args(Padding))
         for name, size in (("height", self.height), ("image_width", self.image_width)):
             _require(
                 size >= 16 and size % 8 == 0, f"{name} is {size}; use a multiple of 8 from 16 up."

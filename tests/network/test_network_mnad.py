@@ -192,6 +192,19 @@ def test_the_coarsest_maps_reach_the_decoder(kept: int) -> None:
     assert reach == [kept >= 3, kept >= 2, kept >= 1] == list(config.skips)
 
 
+@pytest.mark.parametrize("convolution", ["full", "separable"])
+def test_only_zeros_beyond_the_border_tell_where_it_is(convolution: str) -> None:
+    """The same grey everywhere: every place has the same query, unless it sees the border."""
+    torch.manual_seed(0)
+    spread = {}
+    for padding in ("zeros", "reflect"):
+        small = NetworkConfig(channels=1, width=0.1, height=32, image_width=32)
+        config = replace(small, padding=padding, convolution=convolution)  # type: ignore[arg-type]
+        query = MNAD(config).eval()(torch.full((1, 4, 32, 32), 0.3)).query
+        spread[padding] = (query - query.mean(1, keepdim=True)).abs().max().item()
+    assert spread["reflect"] < 1e-5 < 1e-3 < spread["zeros"]
+
+
 def test_a_decoder_of_the_read_alone_sees_a_query_through_its_weights_only() -> None:
     """Of one item there is one aggregate: without skips every input gives the same frame."""
     torch.manual_seed(0)

@@ -78,6 +78,7 @@ def test_all_that_is_scored_is_what_torch_scores(
         ({"skip_maps": 0}, {"item_learning": "gradient", "memory_loss": "squared_sum"}),
         ({"convolution": "separable", "upsampling": "nearest"}, {}),
         ({"memory": False, "decoder_input": "none"}, {}),
+        ({"padding": "reflect", "convolution": "separable"}, {}),
     ],
 )
 def test_so_it_is_of_the_named_changes(

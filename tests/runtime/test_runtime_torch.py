@@ -48,6 +48,7 @@ def test_the_memory_is_read_in_fp32() -> None:
         replace(SMALL, task="reconstruction", frames_in=1, channels=3),
         replace(SMALL, convolution="separable", upsampling="nearest"),
         replace(SMALL, memory=False, decoder_input="none"),
+        replace(SMALL, padding="reflect"),
     ],
 )
 def test_folded_it_computes_the_same_without_normalisation(config: NetworkConfig) -> None:

@@ -93,6 +93,7 @@ CHANGES: dict[str, Change] = {
     "skips-2": Change({"skip_maps": 2}),
     "skips-1": Change({"skip_maps": 1}),
     "skips-0": Change({"skip_maps": 0}),
+    "reflect": Change({"padding": "reflect"}),
     "margin-0.5": Change(method={"margin": 0.5}),
     "margin-2": Change(method={"margin": 2.0}),
     "as-memae": Change(
@@ -164,6 +165,8 @@ _ROWS = (
     Row("skips-2", "no skip at full size", "skips-2"),
     Row("skips-1", "the skip at a quarter of the size only", "skips-1"),
     Row("skips-0", "no skips", "skips-0"),
+    Row("reflect", "the mirror image beyond the border, not zeros, which tell where it is",
+        "reflect"),
     Row("margin-0.5", "eq. 12: margin 0.5", "margin-0.5"),
     Row("margin-2", "eq. 12: margin 2", "margin-2"),
     Row("as-memae", "towards MemAE: 2,000 learnt items, the read alone, temperature 0.1, no memory "

@@ -16,6 +16,7 @@ from mnad.config import (
     MethodConfig,
     ModelConfig,
     NetworkConfig,
+    Padding,
     Precision,
     Preset,
     ReconstructionLoss,
@@ -90,6 +91,7 @@ def train(
     skip_maps: int = 3,
     convolution: Convolution = "full",
     upsampling: Upsampling = "transposed",
+    padding: Padding = "zeros",
     height: int | None = None,
     image_width: int | None = None,
     rate: float | None = None,
@@ -131,6 +133,7 @@ def train(
         skip_maps: how many of the three skips of the prediction there are, the coarsest first.
         convolution: full, or separable: within each channel, then across them.
         upsampling: transposed convolutions, or nearest: a 1x1 convolution, then repetition.
+        padding: zeros beyond the border, or reflect: the mirror image.
         height: rows of the frames as the network sees them, a multiple of 8; null: the preset's
             (256, camera 160).
         image_width: columns of those frames, a multiple of 8; null: the preset's (256).
@@ -193,6 +196,7 @@ def train(
         skip_maps,
         convolution,
         upsampling,
+        padding,
         scale.height if height is None else height,
         scale.image_width if image_width is None else image_width,
     )

@@ -44,7 +44,11 @@ class MNAD(nn.Module):
         super().__init__()
         self.config = config
         channels = config.stages[-1]
-        layers = Layers(config.convolution == "separable", config.upsampling == "nearest")
+        layers = Layers(
+            config.convolution == "separable",
+            config.upsampling == "nearest",
+            config.padding == "reflect",
+        )
         constant = None
         if config.decoder_input == "none":
             constant = config.height // 4, config.image_width // 4

@@ -8,7 +8,7 @@ compares.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -23,17 +23,30 @@ class Layers(NamedTuple):
             of the arithmetic. The first and the last layer stay whole.
         nearest: the map is doubled by repetition, after a 1x1 convolution, instead of by a
             transposed convolution, which takes CPUs long.
+        reflect: beyond the border lies the mirror image and not zeros, by which a network knows
+            how far the border is. Transposed convolutions keep their zeros.
     """
 
     separable: bool = False
     nearest: bool = False
+    reflect: bool = False
+
+    def whole(self, inputs: int, outputs: int) -> nn.Conv2d:
+        """A 3x3 convolution that is never separable."""
+        return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode=self._padding)
 
     def bare(self, inputs: int, outputs: int) -> list[nn.Module]:
         """A convolution alone."""
         if not self.separable:
-            return [nn.Conv2d(inputs, outputs, 3, padding=1)]
-        within = nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False)
+            return [self.whole(inputs, outputs)]
+        within = nn.Conv2d(
+            inputs, inputs, 3, padding=1, groups=inputs, bias=False, padding_mode=self._padding
+        )
         return [within, nn.Conv2d(inputs, outputs, 1)]
+
+    @property
+    def _padding(self) -> Literal["zeros", "reflect"]:
+        return "reflect" if self.reflect else "zeros"
 
     def double(self, inputs: int, outputs: int) -> nn.Sequential:
         """Two convolutions, each with its normalisation and ReLU."""
@@ -78,8 +91,8 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         a, b, c, d = stages
-        first = PAPER.bare(inputs, a)  # few channels in: nothing to separate
-        self.stage1 = nn.Sequential(*first, *_normal(a), *layers.bare(a, a), *_normal(a))
+        first = layers.whole(inputs, a)  # few channels in: nothing to separate
+        self.stage1 = nn.Sequential(first, *_normal(a), *layers.bare(a, a), *_normal(a))
         self.stage2 = layers.double(a, b)
         self.stage3 = layers.double(b, c)
         self.stage4 = None
@@ -132,7 +145,7 @@ class Decoder(nn.Module):
         self.up3 = layers.up(c, wide2 * b)
         self.stage2 = layers.double(2 * b, b)
         self.up2 = layers.up(b, wide1 * a)
-        self.out = nn.Sequential(layers.double(2 * a, a), *PAPER.bare(a, outputs), nn.Tanh())
+        self.out = nn.Sequential(layers.double(2 * a, a), layers.whole(a, outputs), nn.Tanh())
 
     def forward(self, x: Tensor | None, maps: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Map (B, inputs, H/8, W/8) and the encoder's maps to (B, outputs, H, W).
