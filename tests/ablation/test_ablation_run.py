@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -170,7 +171,6 @@ def test_the_table_for_people(whole: Path) -> None:
 def test_started_again_nothing_is_done_twice_and_rows_and_seeds_are_added(
     whole: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import shutil
 
     out = Path(shutil.copytree(whole, tmp_path / "again"))
     trained: list[str] = []
@@ -203,6 +203,20 @@ def test_a_folder_of_other_settings_is_refused(whole: Path, data: Path) -> None:
         api.ablate(str(data), out=whole, rows="official", **{**OPTIONS, "width": 0.06})
     with pytest.raises(UsageError, match="seeds is 0"):
         api.ablate(str(data), out=whole, seeds=0, **OPTIONS)
+
+
+def test_a_folder_from_before_an_option_was_there_is_gone_on_with(
+    whole: Path, data: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(whole, tmp_path / "out")
+    plan = json.loads((out / "plan.json").read_text())
+    del plan["models"]["prediction-official"]["network"]["padding"]
+    (out / "plan.json").write_text(json.dumps(plan))
+    api.ablate(str(data), out=out, rows="official", seeds=1, **OPTIONS)
+    plan["models"]["prediction-official"]["network"]["items"] = 11
+    (out / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(UsageError, match=r"other settings \(the model prediction-official\)"):
+        api.ablate(str(data), out=out, rows="official", seeds=1, **OPTIONS)
 
 
 def test_two_at_a_time_are_refused(data: Path, tmp_path: Path) -> None:

@@ -143,8 +143,11 @@ def claim(out: Path, dataset: Dataset, common: Common, planned: Sequence[Trainin
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    return [
-        f"{name} {before[name]}, not {value}"
-        for name, value in now.items()
-        if name in before and before[name] != value
-    ]
+    """What differs of the fields that there were before: one that is new had its default."""
+    found: list[str] = []
+    for name, value in now.items():
+        if name in before and isinstance(value, dict):
+            found += _differences(before[name], value)
+        elif name in before and before[name] != value:
+            found.append(f"{name} {before[name]}, not {value}")
+    return found
