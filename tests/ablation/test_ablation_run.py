@@ -171,7 +171,6 @@ def test_the_table_for_people(whole: Path) -> None:
 def test_started_again_nothing_is_done_twice_and_rows_and_seeds_are_added(
     whole: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
     out = Path(shutil.copytree(whole, tmp_path / "again"))
     trained: list[str] = []
     tested: list[str] = []
