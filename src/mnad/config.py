@@ -25,10 +25,10 @@ ItemLearning = Literal["update", "gradient"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
 RuntimeName = Literal[
-    "auto", "torch", "torch-bf16", "openvino", "openvino-int8", "onnx", "onnx-int8"
+    "auto", "torch", "torch-bf16", "openvino", "openvino-int8", "ncnn", "onnx", "onnx-int8"
 ]
 LiveRuntimeName = Literal["auto", "torch", "openvino"]
-ExportFormat = Literal["openvino", "onnx"]
+ExportFormat = Literal["openvino", "ncnn", "onnx"]
 
 T = TypeVar("T")
 

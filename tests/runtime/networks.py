@@ -12,7 +12,7 @@ from mnad.config import MethodConfig, ModelConfig, NetworkConfig
 from mnad.models.folder import build_network
 from mnad.network.mnad import MNAD
 from mnad.network.window import split_window
-from mnad.runtime import onnx, openvino
+from mnad.runtime import ncnn, onnx, openvino
 from mnad.runtime.runtime import GraphRuntime
 
 SMALL = NetworkConfig(channels=1, width=0.1, height=32, image_width=32)
@@ -40,6 +40,9 @@ def graph_runtime(name: str, network: MNAD, method: MethodConfig, folder: Path) 
     """What `mnad export` and a load of it come to, without a model folder."""
     if name == "openvino":
         run = openvino.compiled(openvino.convert(network, method))
+    elif name == "ncnn":
+        ncnn.save(ncnn.convert(network, method), folder)
+        run = ncnn.loaded(folder, network, method)
     else:
         onnx.save(onnx.convert(network, method), folder)
         run = onnx.loaded(folder)

@@ -105,6 +105,7 @@ def test_an_evaluation_names_its_runtime_and_takes_torch_unless_told(
         (["--int8"], "--calibration NORMAL_FOOTAGE"),
         (["--calibration", "NORMAL"], "--int8"),
         (["--distances"], "--distances is for int8 alone"),
+        (["--format", "ncnn", "--int8", "--calibration", "NORMAL"], "say --format openvino"),
         (["--int8", "--calibration", "TAUGHT"], "was trained on"),
     ],
 )

@@ -36,6 +36,8 @@ openvino = pytest.importorskip("openvino")
 pytest.importorskip("nncf")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
+pytest.importorskip("ncnn")
+pytest.importorskip("pnnx")
 
 TAUGHT = moving_square(40, 9)
 NORMAL = NormalFootage([moving_square(180, 0), moving_square(130, 1)], ["first", "second"], 10.0)
@@ -49,8 +51,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bare = Model(ModelConfig(network.config), network, known=fingerprints([TAUGHT]))
     model = calibrate_model(bare, *NORMAL, 60.0, progress=False)
     save_model(folder, model)
-    for form in ("openvino", "onnx"):
+    for form in ("openvino", "ncnn", "onnx"):
         export_model(folder, model, form)  # type: ignore[arg-type]
+    for form in ("openvino", "onnx"):
         export_model(folder, model, form, NORMAL, progress=False)  # type: ignore[arg-type]
     return folder
 
@@ -67,8 +70,16 @@ def test_an_export_says_what_it_was_made_of(made: Path) -> None:
         "normal.safetensors",
         "openvino",
         "openvino-int8",
+        "ncnn",
         "onnx",
         "onnx-int8",
+    }
+    assert {p.name for p in (made / "ncnn").iterdir()} == {
+        "encoder.param",
+        "encoder.bin",
+        "decoder.param",
+        "decoder.bin",
+        "export.json",
     }
     record = json.loads((made / "openvino-int8" / "export.json").read_text())
     assert set(record["of"]) == {"config.json", "model.safetensors", "normal.safetensors"}
@@ -90,7 +101,7 @@ def frames() -> np.ndarray:
     return clip
 
 
-@pytest.mark.parametrize("name", ["openvino", "openvino-int8", "onnx", "onnx-int8"])
+@pytest.mark.parametrize("name", ["openvino", "openvino-int8", "ncnn", "onnx", "onnx-int8"])
 def test_an_export_scores_as_the_model_does(made: Path, name: str) -> None:
     expected = Detector.load(made, runtime="torch").score(frames())
     detector = Detector.load(made, runtime=name)  # type: ignore[arg-type]
@@ -200,14 +211,14 @@ def test_an_export_of_another_model_is_refused_by_name_and_passed_over_by_auto(
     items = model.network.state_dict()["memory.items"]
     items.copy_(torch.nn.functional.normalize(items + 0.1, dim=1))
     save_model(folder, model)  # trained on, so to speak
-    for name in ("openvino", "openvino-int8", "onnx", "onnx-int8"):
+    for name in ("openvino", "openvino-int8", "ncnn", "onnx", "onnx-int8"):
         with pytest.raises(MnadError, match=rf"another model.safetensors.*--format {name[:4]}"):
             load_runtime(folder, name=name)  # type: ignore[arg-type]
     with caplog.at_level(logging.WARNING, "mnad"):
         fresh, runtime = load_runtime(folder)
     assert runtime.name == "torch"
     assert [r.message.split(" was exported")[0] for r in caplog.records] == [
-        str(folder / name) for name in ("openvino-int8", "onnx-int8", "openvino", "onnx")
+        str(folder / name) for name in ("openvino-int8", "onnx-int8", "ncnn", "openvino", "onnx")
     ]
     windows = torch.from_numpy(moving_square(5, 0)[None])
     expected = TorchRuntime(model.network, model.config.method).score(windows)[1]
@@ -237,7 +248,9 @@ def test_a_model_without_a_threshold_gets_none_by_an_export(tmp_path: Path) -> N
     assert len(model.reference.psnr) == 302
 
 
-@pytest.mark.parametrize(("name", "file"), [("openvino", "model.xml"), ("onnx", "model.onnx")])
+@pytest.mark.parametrize(
+    ("name", "file"), [("openvino", "model.xml"), ("onnx", "model.onnx"), ("ncnn", "decoder.bin")]
+)
 def test_a_damaged_export_says_so(folder: Path, name: str, file: str) -> None:
     (folder / name / file).write_bytes(b"half")
     with pytest.raises(MnadError, match=r"is damaged.*mnad export"):

@@ -21,6 +21,8 @@ from mnad.scoring.stream import FrameParts, Scorer
 pytest.importorskip("openvino")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
+pytest.importorskip("ncnn")
+pytest.importorskip("pnnx")
 
 CASES = [
     ("openvino", "prediction", 4, True, "official"),
@@ -29,6 +31,10 @@ CASES = [
     ("openvino", "reconstruction", 1, True, "official"),
     ("openvino", "reconstruction", 1, False, "paper"),
     ("openvino", "reconstruction", 16, True, "paper"),
+    ("ncnn", "prediction", 4, True, "paper"),
+    ("ncnn", "prediction", 4, False, "official"),
+    ("ncnn", "reconstruction", 16, True, "official"),
+    ("ncnn", "reconstruction", 1, False, "paper"),
     ("onnx", "prediction", 4, True, "paper"),
     ("onnx", "reconstruction", 16, True, "official"),
     ("onnx", "reconstruction", 1, False, "official"),
@@ -69,7 +75,7 @@ def test_all_that_is_scored_is_what_torch_scores(
             assert parts.distance.isnan().all() != memory
 
 
-@pytest.mark.parametrize("name", ["openvino", "onnx"])
+@pytest.mark.parametrize("name", ["openvino", "ncnn", "onnx"])
 @pytest.mark.parametrize(
     ("dimensions", "reading"),
     [
@@ -103,11 +109,11 @@ def by_name(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Runtime]:
     network = trained()
     method = replace(preset_of("official", "prediction")[0], gamma=10.0)
     folder = tmp_path_factory.mktemp("graphs")
-    others = {n: graph_runtime(n, network, method, folder) for n in ("openvino", "onnx")}
+    others = {n: graph_runtime(n, network, method, folder) for n in ("openvino", "ncnn", "onnx")}
     return {"torch": TorchRuntime(network, method), **others}
 
 
-@pytest.mark.parametrize("name", ["torch", "openvino", "onnx"])
+@pytest.mark.parametrize("name", ["torch", "openvino", "ncnn", "onnx"])
 def test_a_frame_without_any_error_has_the_highest_psnr(
     by_name: dict[str, Runtime], name: str
 ) -> None:
@@ -133,7 +139,7 @@ def pushed(runtime: Runtime, policy: str) -> tuple[list[list[FrameParts]], list[
     return found, [one for one in items if one is not None]
 
 
-@pytest.mark.parametrize("name", ["openvino", "onnx"])
+@pytest.mark.parametrize("name", ["openvino", "ncnn", "onnx"])
 def test_regular_frames_move_the_memory_alike(by_name: dict[str, Runtime], name: str) -> None:
     for policy in ("carried", "reset"):
         parts, items = pushed(by_name["torch"], policy)
@@ -149,7 +155,7 @@ def test_regular_frames_move_the_memory_alike(by_name: dict[str, Runtime], name:
     assert not none and not any(part.updated for row in frozen for part in row)
 
 
-@pytest.mark.parametrize("name", ["openvino", "onnx"])
+@pytest.mark.parametrize("name", ["openvino", "ncnn", "onnx"])
 def test_scores_stay_when_the_next_window_is_scored(by_name: dict[str, Runtime], name: str) -> None:
     clip = torch.from_numpy(moving_square(12, 3)[None])
     first = by_name[name].score(clip[:, :5])[1].error

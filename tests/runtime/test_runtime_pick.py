@@ -50,6 +50,7 @@ def exported(folder: Path, *names: str) -> None:
 
 
 BOTH = ("openvino", "onnxruntime")
+ALL = (*BOTH, "ncnn")
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,9 @@ BOTH = ("openvino", "onnxruntime")
         (BOTH, ("openvino-int8", "onnx-int8", "openvino", "onnx"), "openvino-int8"),
         (BOTH, ("onnx-int8", "openvino", "onnx"), "onnx-int8"),
         (BOTH, ("openvino", "onnx"), "openvino"),
+        (ALL, ("openvino", "ncnn", "onnx"), "ncnn"),
+        (ALL, ("openvino-int8", "ncnn"), "openvino-int8"),
+        (BOTH, ("ncnn", "openvino"), "openvino"),
         (BOTH, (), "torch"),
         (("onnxruntime",), ("openvino-int8", "openvino", "onnx"), "onnx"),
         (("onnxruntime",), ("openvino",), "torch"),
@@ -81,7 +85,7 @@ def test_auto_takes_the_fastest_that_is_there(
         assert opened == [(name, folder / name if name in exports else None)]
 
 
-@pytest.mark.parametrize("name", ["openvino", "openvino-int8", "onnx", "onnx-int8"])
+@pytest.mark.parametrize("name", ["openvino", "openvino-int8", "ncnn", "onnx", "onnx-int8"])
 def test_a_runtime_that_is_not_installed_is_refused_with_the_remedy(
     folder: Path, monkeypatch: pytest.MonkeyPatch, name: RuntimeName
 ) -> None:
@@ -90,18 +94,18 @@ def test_a_runtime_that_is_not_installed_is_refused_with_the_remedy(
     form = name.partition("-")[0]
     with pytest.raises(UsageError, match=rf"pip install 'mnad\[{form}\]'"):
         load_runtime(folder, name=name)
-    has(monkeypatch, *BOTH)
+    has(monkeypatch, *ALL)
     require(name)
     if name != "openvino":
         with pytest.raises(UsageError, match="not installed"):
             require(name, to_export=True)
 
 
-@pytest.mark.parametrize("name", ["openvino-int8", "onnx", "onnx-int8"])
+@pytest.mark.parametrize("name", ["openvino-int8", "ncnn", "onnx", "onnx-int8"])
 def test_what_was_not_exported_is_refused_with_the_command(
     folder: Path, monkeypatch: pytest.MonkeyPatch, name: RuntimeName
 ) -> None:
-    has(monkeypatch, *BOTH)
+    has(monkeypatch, *ALL)
     form, _, int8 = name.partition("-")
     said = f"`mnad export {folder} --format {form}{' --int8 --calibration' * bool(int8)}"
     with pytest.raises(UsageError) as stop:
@@ -125,7 +129,7 @@ def test_scoring_by_torch_imports_no_other_engine(folder: Path) -> None:
         "import sys\n"
         "from mnad.detector import Detector\n"
         f"Detector.load({str(folder)!r}, runtime='torch')\n"
-        "heavy = {'openvino', 'nncf', 'onnx', 'onnxruntime'} & set(sys.modules)\n"
+        "heavy = {'openvino', 'nncf', 'onnx', 'onnxruntime', 'ncnn', 'pnnx'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("mnad", "torch", "openvino", "nncf", "onnxruntime", "onnx", "av", "numpy")
+PACKAGES = ("mnad", "torch", "openvino", "nncf", "ncnn", "onnxruntime", "onnx", "av", "numpy")
 FLAGS = (
     *("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16"),
     *("amx_tile", "amx_int8", "amx_bf16", "asimddp", "i8mm", "bf16"),

@@ -32,8 +32,8 @@ def bench(
         model: a model folder, or the name of a built-in one (mnad models); without it untrained
             official prediction networks, grey.
         video: what is scored; a rendered scene without it.
-        runtimes: of torch, torch-bf16, openvino, openvino-int8, onnx and onnx-int8, with commas
-            between; auto for those that are installed.
+        runtimes: of torch, torch-bf16, openvino, openvino-int8, ncnn, onnx and onnx-int8, with
+            commas between; auto for those that are installed.
         widths: of the untrained networks, with commas between; 1,0.5,0.25 without it.
         sizes: of their frames, columns x rows, with commas between; 256x256 without it.
         streams: how many are scored side by side, with commas between; a file is one.

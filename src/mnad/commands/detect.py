@@ -60,8 +60,8 @@ def detect(
             which gains little by it.
         policy: memory at test time; frozen, or reset: updated by regular frames, anew per source.
         device: auto, cpu or cuda.
-        runtime: torch, torch-bf16, openvino, openvino-int8, onnx or onnx-int8; auto: torch on CUDA;
-            on the CPU what the model was exported for, int8 first, else torch.
+        runtime: torch, torch-bf16, openvino, openvino-int8, ncnn, onnx or onnx-int8; auto: torch on
+            CUDA; on the CPU what the model was exported for, int8 first, else torch.
     """
     from mnad.detector import Detector
     from mnad.video.address import is_live, live_name, redacted

@@ -50,8 +50,8 @@ def evaluate(
         streams: clips scored side by side; not with a carried memory, nor with pixels.
         lambda_score: weight of the PSNR in the combined score; null: the model's.
         device: auto, cpu or cuda.
-        runtime: torch, torch-bf16, openvino, openvino-int8, onnx or onnx-int8; auto: what detect
-            would take.
+        runtime: torch, torch-bf16, openvino, openvino-int8, ncnn, onnx or onnx-int8; auto: what
+            detect would take.
     """
     from mnad.datasets import open_dataset
     from mnad.evaluation.run import evaluate_model

@@ -23,7 +23,8 @@ def export(
 
     Args:
         model: a model folder.
-        format: openvino (fastest on CPUs) or onnx.
+        format: openvino (for cameras, and in int8 the fastest), ncnn (the fastest in floating
+            point from width 0.5 on) or onnx.
         int8: convolutions in 8 bits, smaller and on most CPUs faster; scores change a little, so
             that the threshold is set anew for it.
         calibration: for int8: normal footage that the model was not trained on, as for mnad
@@ -34,6 +35,8 @@ def export(
         trained_on: accept footage that the model was trained on.
         cache_dir: where decoded frames go that do not fit into 4 GiB of memory.
     """
+    if int8 and format == "ncnn":
+        raise UsageError("ncnn computes in floating point here; for int8 say --format openvino.")
     if int8 and not calibration:
         raise UsageError(
             f"--int8 takes normal footage: mnad export {model} --format {format} --int8 "

@@ -19,8 +19,11 @@ from mnad.models.folder import CONFIG, NORMAL, WEIGHTS
 
 RECORD = "export.json"
 FORMAT = 1
-EXPORTED: tuple[RuntimeName, ...] = ("openvino", "openvino-int8", "onnx", "onnx-int8")
-"""Runtimes that a model can be exported for."""
+EXPORTED: tuple[RuntimeName, ...] = ("openvino-int8", "onnx-int8", "ncnn", "openvino", "onnx")
+"""Runtimes that a model can be exported for, in the order in which one is taken that is there.
+
+ncnn before OpenVINO, as nobody exports for it who has not a wide network.
+"""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ _LOG = logging.getLogger("mnad")
 PACKAGES: dict[str, tuple[str, ...]] = {
     "openvino": ("openvino",),
     "openvino-int8": ("openvino", "nncf"),
+    "ncnn": ("ncnn", "pnnx"),
     "onnx": ("onnxruntime", "onnx", "onnxscript"),
     "onnx-int8": ("onnxruntime", "onnx", "onnxscript", "nncf"),
 }
@@ -70,7 +71,7 @@ def load_runtime(
     """Load a model folder, or a built-in model by its name, and what computes its scores.
 
     ``auto`` is torch on CUDA. On the CPU it is what the model was exported for in int8, OpenVINO
-    before ONNX; else what it was exported for otherwise, in the same order; else torch. Other
+    before ONNX; else what it was exported for otherwise, ncnn before them; else torch. Other
     runtimes than torch compute on the CPU.
 
     Returns:
@@ -112,6 +113,11 @@ def open_graph(model: Model, name: RuntimeName, folder: Path | None = None) -> G
             from mnad.runtime import openvino
 
             run = openvino.compiled(folder or openvino.convert(network, method))
+        elif name == "ncnn":
+            from mnad.runtime import ncnn
+
+            assert folder is not None
+            run = ncnn.loaded(folder, network, method)
         else:
             from mnad.runtime import onnx
 
@@ -140,7 +146,7 @@ def _asked_for(folder: Path, name: RuntimeName) -> Export | None:
 
 
 def _fastest(folder: Path) -> tuple[RuntimeName, Export | None]:
-    for name in sorted(EXPORTED, key=lambda name: not name.endswith("int8")):
+    for name in EXPORTED:
         if not installed(name):
             continue
         export = find_export(folder, name)
