@@ -68,6 +68,16 @@ def test_an_item_that_no_query_chose_stays_to_the_bit() -> None:
     torch.testing.assert_close(moved[0, 0], (by_hand / by_hand.norm()).float())
 
 
+def test_a_query_as_near_to_two_items_moves_both() -> None:
+    items = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, -1.0]]])
+    query = torch.tensor([[[[0.6, 0.6, 0.52915026]]]])
+    moved = update(query, items)
+    one = torch.tensor([1.6, 0.6, 0.52915026])
+    torch.testing.assert_close(moved[0, 0], one / one.norm())
+    torch.testing.assert_close(moved[0, 1], moved[0, 0][[1, 0, 2]])
+    assert torch.equal(moved[0, 2], items[0, 2])
+
+
 def test_update_passes_no_gradient() -> None:
     query = unit(1, 1, 9, 6, seed=3).requires_grad_()
     assert not update(query, unit(1, 3, 6, seed=4)).requires_grad

@@ -61,7 +61,7 @@ LEGEND = (
     "alike: mean cosine between items",
     "weight: mean largest weight of the read; entropy: of its weights, 1 = all items alike",
     "by place: share of queries whose item is the usual one at their place; near 1 the memory "
-    "tells where, not what",
+    "tells nothing of what moves",
 )
 
 

@@ -96,23 +96,23 @@ def update(
             queries of an item all but decide.
 
     Returns:
-        New items (S, M, C), unit norm, detached; an item that no query chose stays as it is.
+        New items (S, M, C), unit norm, detached; an item that no query chose stays as it is, and a
+        query that is exactly as near to two moves both.
     """
     query, items = query.detach(), items.detach()
-    cosine = similarity(query, items.unsqueeze(1))  # (S, F, K, M)
-    slots = torch.arange(items.shape[1], device=items.device)
-    assigned = cosine.argmax(dim=-1, keepdim=True) == slots  # (S, F, K, M)
+    # The many queries last: maxima over the few items are then fast on CPUs, and no argmax is.
+    cosine = similarity(items.unsqueeze(1), query)  # (S, F, M, K)
+    assigned = cosine == cosine.amax(dim=2, keepdim=True)  # (S, F, M, K)
     if scope == "batch":
-        largest = cosine.amax(dim=(1, 2), keepdim=True)  # (S, 1, 1, M)
+        largest = cosine.amax(dim=(1, 3), keepdim=True)  # (S, 1, M, 1)
     else:
-        largest = cosine.where(assigned, -torch.inf).amax(dim=2, keepdim=True)  # (S, F, 1, M)
+        largest = cosine.where(assigned, -torch.inf).amax(dim=3, keepdim=True)  # (S, F, M, 1)
     weight = (cosine - largest).exp().where(assigned, 0.0)
-    step = torch.einsum("sfkm,sfkc->smc", weight, query)
-    moved = F.normalize(items + step, dim=-1)
+    moved = F.normalize(items + (weight @ query).sum(1), dim=-1)
     if momentum:
         moved = F.normalize(torch.lerp(moved, items, momentum), dim=-1)
     # Items nobody chose are normalised already; doing it again would let them creep.
-    chosen = assigned.flatten(1, 2).any(dim=1).unsqueeze(-1)  # (S, M, 1)
+    chosen = weight.amax(dim=(1, 3)).unsqueeze(-1) > 0  # (S, M, 1)
     return torch.where(chosen, moved, items)
 
 
