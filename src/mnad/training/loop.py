@@ -127,7 +127,7 @@ def main(
         "seconds": round(seconds, 1),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "machine": torch.cuda.get_device_name() if device.type == "cuda" else platform.machine(),
+        "machine": _machine(device),
         "last_epoch": log.last,
     }
     model = Model(
@@ -157,6 +157,13 @@ def require_free(out: Path, resume: bool) -> None:
         )
     if (out / "config.json").exists():
         raise UsageError(f"{out} holds a finished model; there is nothing to resume.")
+
+
+def _machine(device: torch.device) -> str:
+    """The GPU, or the CPU's kind and the instructions that torch takes: by them sums round."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name()
+    return f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 class _Sink(Protocol):
