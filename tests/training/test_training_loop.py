@@ -367,6 +367,7 @@ def test_a_data_set_is_looked_at_in_its_own_rate(
     options = {**tiny, "preset": "camera"}
     model = mnad.train(f"ped2:{tmp_path / 'ped2'}", out=tmp_path / "m", **options)  # type: ignore[arg-type]
     assert model.config.rate == 10 and model.training["data"]["frames"] == 20
+    assert model.training["machine"].endswith(torch.backends.cpu.get_cpu_capability())
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_the_state_before(tmp_path: Path) -> None:
