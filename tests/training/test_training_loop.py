@@ -195,7 +195,8 @@ def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bits(
         "import mnad, mnad.training.loop as loop, time\n"
         "loop.CHECKPOINT_SECONDS = 0\n"  # in the middle of epochs too
         "step = loop.Fitter.step\n"
-        "loop.Fitter.step = lambda *a: (time.sleep(0.05), step(*a))[1]\n"
+        # So slow that the last of the kills, 0.8 s of steps in all, never comes when all is done.
+        "loop.Fitter.step = lambda *a: (time.sleep(0.2), step(*a))[1]\n"
         f"mnad.train({str(own_folder)!r}, out={str(killed)!r}, resume=RESUME, **{options!r})\n"
     )
     kills = 0
