@@ -49,6 +49,7 @@ def test_a_whole_measurement(
     assert all(one["events"] is not None for one in row["rounds"]["plain"])
     for number in ("frames_per_second", "ms_per_frame_p95", "end_to_end_frames_per_second"):
         assert row[number] > 0
+    assert 0 < row["update_share_of_frame"] < 1
     assert row["peak_mib"] >= row["peak_mib_network_alone"] > 0
     assert (tmp_path / "b.md").read_text().count("| torch |") == 1
     assert {p.name for p in tmp_path.iterdir()} == {"b.json", "b.md"}

@@ -22,7 +22,7 @@ ROUNDS: dict[str, list[dict[str, Any]]] = {
         {"seconds": [0.2, 0.2, 0.2], "peak_mib": 310.0},
         {"seconds": [0.4, 0.4, 0.4], "peak_mib": 310.0},
     ],
-    "update": [{"frozen": [0.09], "reset": [0.1], "peak_mib": 310.0}] * 3,
+    "update": [{"scored": [0.09], "updated": [0.01], "peak_mib": 310.0}] * 3,
     "plain": [{"frames": 10, "seconds": 2.0, "besides": 1.0, "events": 1, "peak_mib": 390.0}],
     "everything": [{"frames": 10, "seconds": 4.0, "besides": 1.5, "events": 1, "peak_mib": 400.0}],
 }

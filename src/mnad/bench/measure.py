@@ -19,6 +19,7 @@ from mnad.detector import Detector, FrameScore, LiveStream
 from mnad.errors import MnadError
 from mnad.models.folder import Model, build_network
 from mnad.runtime.runtime import Runtime
+from mnad.scoring.scorer import updated
 from mnad.scoring.stream import Scorer
 from mnad.scoring.together import Together
 from mnad.scoring.windows import Windows
@@ -40,44 +41,53 @@ def repeated(do: Callable[[], object], device: torch.device) -> list[float]:
     """Seconds of each run; the first one, after others had the machine, does not count."""
     times: list[float] = []
     while len(times) < MOST + 1 and (len(times) < LEAST + 1 or sum(times[1:]) < SECONDS):
-        began = time.perf_counter()
+        began = _now(device)
         do()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - began)
+        times.append(_now(device) - began)
     return times[1:]
 
 
 def network_alone(runtime: Runtime, frames: Frames, streams: int) -> dict[str, Any]:
     """`Runtime.score` on one window of each of S streams."""
-    length = runtime.network.window
-    starts = [number % (len(frames) - length + 1) for number in range(streams)]
-    stacked = np.stack([frames[start : start + length] for start in starts])
-    batch = torch.from_numpy(stacked).to(runtime.device)
+    batch = _windows(runtime, frames, streams)
     return {"seconds": repeated(lambda: runtime.score(batch), runtime.device)}
 
 
 def memory_update(runtime: Runtime, frames: Frames, streams: int) -> dict[str, Any]:
-    """Pushes with the memory frozen and pushes that may move it, in turn."""
-    policies = {policy: Scorer(runtime, policy) for policy in ("frozen", "reset")}
-    opened = {name: [one.open() for _ in range(streams)] for name, one in policies.items()}
-    times: dict[str, list[float]] = {name: [] for name in policies}
-    number = 0
+    """What scoring takes and what the update after it takes, if every frame updates the memory.
 
-    def pair() -> None:
-        nonlocal number
-        given = [frames[(number + stream) % len(frames)] for stream in range(streams)]
-        number += 1
-        for name, scorer in policies.items():
-            began = time.perf_counter()
-            scorer.push(opened[name], given)  # ends with numbers, so on CUDA too it has ended
-            times[name].append(time.perf_counter() - began)
+    At test time only regular frames do, and which these are depends on the model.
+    """
+    assert runtime.items is not None
+    batch = _windows(runtime, frames, streams)
+    gate = torch.ones(streams, dtype=torch.bool, device=runtime.device)
+    items = runtime.items.repeat(streams, 1, 1)
+    times: dict[str, list[float]] = {"scored": [], "updated": []}
 
-    for _ in range(runtime.network.window - 1):
-        pair()
-    filled = runtime.network.window  # and the first that is scored
-    repeated(pair, runtime.device)
-    return {name: found[filled:] for name, found in times.items()}
+    def step() -> None:
+        nonlocal items
+        began = _now(runtime.device)
+        query, _ = runtime.score(batch, items)
+        scored = _now(runtime.device)
+        items = updated(runtime.method, query, gate, items)
+        times["scored"].append(scored - began)
+        times["updated"].append(_now(runtime.device) - scored)
+
+    repeated(step, runtime.device)
+    return {name: found[1:] for name, found in times.items()}
+
+
+def _windows(runtime: Runtime, frames: Frames, streams: int) -> Tensor:
+    length = runtime.network.window
+    starts = [number % (len(frames) - length + 1) for number in range(streams)]
+    stacked = np.stack([frames[start : start + length] for start in starts])
+    return torch.from_numpy(stacked).to(runtime.device)
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def end_to_end(

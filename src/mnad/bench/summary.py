@@ -79,9 +79,9 @@ def _names(row: Row) -> Numbers:
 def _update(row: Row, rounds: Rounds) -> Numbers:
     costs, shares = [], []
     for one in rounds["update"]:
-        frozen, moved = median(one["frozen"]), median(one["reset"])
-        costs.append(1e3 * (moved - frozen) / row.streams)
-        shares.append((moved - frozen) / moved)
+        scored, updated = median(one["scored"]), median(one["updated"])
+        costs.append(1e3 * updated / row.streams)
+        shares.append(updated / (scored + updated))
     return {"update_ms_per_frame": median(costs), "update_share_of_frame": median(shares)}
 
 

@@ -45,9 +45,9 @@ LEGEND = (
     "frames/s, ms, p95: the network alone, of all streams together and of one frame; of peak: "
     "share of what a matrix product by torch reached in the same rounds, in bf16 for bf16 on CUDA, "
     "else in fp32, for int8 too; "
-    "update: what the memory update takes of a frame; file: frames scored per second from a video "
-    "file to scores and events, all: with overlay and clips too; MiB: the most memory that the "
-    "process took."
+    "update: what the memory update takes of a frame that updates; file: frames scored per "
+    "second from a video file to scores and events, all: with overlay and clips too; MiB: the "
+    "most memory that the process took."
 )
 
 

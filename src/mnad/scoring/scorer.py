@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mnad.config import MethodConfig
 from mnad.network.memory import update
 from mnad.runtime.runtime import Runtime
 from mnad.scoring.parts import Parts
@@ -31,6 +32,17 @@ def score_and_update(
     # On CUDA to ask would cost more than to update in vain.
     if not gate.is_cuda and not gate.any():
         return parts, gate, items
-    method = runtime.method
+    return parts, gate, updated(runtime.method, query, gate, items)
+
+
+def updated(method: MethodConfig, query: Tensor, gate: Tensor, items: Tensor) -> Tensor:
+    """The memories (S, M, C) after one frame of each stream, moved where `gate` (S,) is true.
+
+    Args:
+        method: how items are moved.
+        query: (S, K, C), unit norm.
+        gate: (S,) bool.
+        items: (S, M, C).
+    """
     moved = update(query.unsqueeze(1), items, method.update_scope, method.update_momentum)
-    return parts, gate, torch.where(gate[:, None, None], moved, items)
+    return torch.where(gate[:, None, None], moved, items)
