@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from fractions import Fraction
 
 import av
 import cv2
@@ -11,7 +12,8 @@ import pytest
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from mnad.video.decode import EXACT, LUMA_FIRST, decode, displayed
+from mnad.video.decode import EXACT, LUMA_FIRST, decode, displayed, exact
+from mnad.video.source import open_source
 
 
 @pytest.mark.parametrize("layout", LUMA_FIRST)
@@ -47,6 +49,17 @@ def test_a_frame_is_converted_and_scaled_down_in_one_pass(layout: str) -> None:
         expected = cv2.resize(whole, size[::-1], interpolation=cv2.INTER_AREA)
         assert np.abs(found.astype(int) - expected).mean() < 1.5
     np.testing.assert_array_equal(displayed(VideoReformatter(), frame, 3, 400), whole)
+
+
+def test_rates_are_exact_and_known_or_none(tmp_path, write_video, noise) -> None:
+    """By PyAV 18, which gives fractions and None, and 19, which has a class of its own, unset 0."""
+    path = write_video(tmp_path / "a.mp4", noise(8), codec="libx264", pix_fmt="yuv420p")
+    with open_source(path, 1) as source:
+        frames = list(source)
+    assert type(source.rate) is Fraction and source.rate == 25
+    assert [frame.seconds for frame in frames] == [Fraction(n, 25) for n in range(8)]
+    assert all(type(frame.seconds) is Fraction for frame in frames)
+    assert exact(None) is exact(Fraction(0)) is None
 
 
 def test_no_frame_outlives_its_use(tmp_path, write_video, noise) -> None:

@@ -92,7 +92,7 @@ def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
         stream.thread_type = "AUTO"
         # One for each layout, as they keep the tables of the last one.
         scaler, painter = VideoReformatter(), VideoReformatter()
-        step = 1 / (stream.average_rate or Fraction(25))
+        step = 1 / (exact(stream.average_rate) or Fraction(25))
         origin = stream.start_time or 0
         count, first, seconds, shift = 0, None, -step, Fraction(0)
         try:
@@ -104,10 +104,11 @@ def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
                         f"{path}: frame {count} is {pixels.shape[1]}x{pixels.shape[0]} pixels but "
                         f"frame 0 is {first[1]}x{first[0]}: convert the video to one size."
                     )
-                if frame.pts is None or frame.time_base is None:
+                tick = exact(frame.time_base)
+                if frame.pts is None or tick is None:
                     seconds += step
                 else:
-                    when = (frame.pts - origin) * frame.time_base + shift
+                    when = (frame.pts - origin) * tick + shift
                     if count and when <= seconds:
                         shift += seconds + step - when
                         when = seconds + step
@@ -183,13 +184,21 @@ def within(height: int, width: int, longest: int | None) -> tuple[int, int]:
     return max(1, round(scale * height)), max(1, round(scale * width))
 
 
+def exact(rational: Any) -> Fraction | None:
+    """A rate or time base of FFmpeg, None where it is unset.
+
+    From 19 on PyAV has a class of its own for them, and 0/1 where it gave None before.
+    """
+    return Fraction(rational.numerator, rational.denominator) if rational else None
+
+
 def _luma(frame: VideoFrame) -> NDArray[np.uint8]:
     """The first plane on the full range, (H, W, 1): to the bit what FFmpeg's scaler makes of it.
 
     The scaler takes several times as long, a good part of what a frame costs beside its decoding.
     """
-    plane = frame.planes[0]
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
+    plane: Any = frame.planes[0]  # a buffer, which the types of PyAV tell from 19 on
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     seen = rows[: frame.height, : frame.width]
     full = frame.format.name.startswith("yuvj") or frame.color_range == ColorRange.JPEG
     return np.array(seen if full else cv2.LUT(seen, FULL_RANGE))[..., None]

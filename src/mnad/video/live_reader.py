@@ -15,6 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mnad.video.address import camera, redacted
+from mnad.video.decode import exact
 from mnad.video.live_time import Pace, Pulse
 
 # A file that ends this much before its declared end was cut off.
@@ -188,7 +189,7 @@ def _kind(source: str, container: InputContainer) -> _Kind:
 
 
 def _rate(stream: VideoStream) -> Fraction | None:
-    rate = stream.average_rate  # all others are wrong by a factor of two for some H.264
+    rate = exact(stream.average_rate)  # all others are wrong by a factor of two for some H.264
     return rate if rate and 0 < rate <= 1000 else None
 
 
@@ -204,12 +205,12 @@ def _decoded(packet: Any, lasting: bool) -> list[VideoFrame]:
 
 
 def _pts(frame: VideoFrame) -> Fraction | None:
-    if frame.pts is None or frame.time_base is None:
-        return None
-    return frame.pts * frame.time_base
+    tick = exact(frame.time_base)
+    return None if frame.pts is None or tick is None else frame.pts * tick
 
 
 def _end(container: InputContainer, stream: VideoStream) -> Fraction | None:
-    if stream.duration is None or stream.time_base is None:
+    tick = exact(stream.time_base)
+    if stream.duration is None or tick is None:
         return None
-    return ((stream.start_time or 0) + stream.duration) * stream.time_base
+    return ((stream.start_time or 0) + stream.duration) * tick
