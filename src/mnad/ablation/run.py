@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
@@ -14,6 +13,7 @@ from typing import Any
 
 import torch
 
+from mnad.ablation.jobs import in_processes
 from mnad.ablation.plan import Common, Training, claim, name_of, trainings
 from mnad.ablation.rows import Row
 from mnad.ablation.summary import (
@@ -127,10 +127,13 @@ class Ablation:
         if self.jobs == 1:
             yield from (self.complete(*one) for one in work)
             return
-        # Spawned, as CUDA does not live through a fork; leaving the block ends what still runs.
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(min(self.jobs, len(work)) or 1, _begin, (self,)) as pool:
-            yield from pool.imap_unordered(_complete, work)
+        own = replace(self, progress=False)
+        for (training, seed), found in in_processes(own._complete_one, work, self.jobs):
+            name = training.folder(self.out, seed).name
+            yield (name, found) if isinstance(found, MnadError) else found
+
+    def _complete_one(self, one: tuple[Training, int]) -> tuple[str, MnadError | None]:
+        return self.complete(*one)
 
     def result(self, planned: Sequence[Training], failed: Sequence[str]) -> dict[str, Any]:
         """What is known so far, as JSON holds it."""
@@ -280,17 +283,3 @@ class Ablation:
         if result["failed"]:
             raise MnadError(" ".join(result["failed"].values()))
         return result
-
-
-_OWN: list[Ablation] = []
-"""In a process of a pool: the ablation, whose decoded clips all of its models share."""
-
-
-def _begin(ablation: Ablation) -> None:
-    logging.basicConfig(format="mnad: %(message)s")
-    _LOG.setLevel(logging.INFO)
-    _OWN.append(replace(ablation, progress=False))
-
-
-def _complete(work: tuple[Training, int]) -> tuple[str, MnadError | None]:
-    return _OWN[0].complete(*work)
