@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from torch import Tensor
 
+from mnad.closing import Closing
 from mnad.errors import UsageError
 
 
-class Log:
+class Log(Closing):
     """Appends to `out`/train.jsonl; an epoch that is trained again replaces its old line.
 
     Args:
@@ -38,15 +38,8 @@ class Log:
                 ) from None
             self._board = SummaryWriter(str(out / "tensorboard"))
 
-    def __enter__(self) -> Log:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End what TensorBoard reads."""
         if self._board is not None:
             self._board.close()
 

@@ -6,15 +6,15 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
+from mnad.closing import Closing
 from mnad.video.live_feed import Gap
 from mnad.video.source import Frame, open_source
 
 LATE_SECONDS = 0.5
 
 
-class PlayedSource:
+class PlayedSource(Closing):
     """Has the face of a `mnad.video.live.LiveSource`; it ends with the file.
 
     A frame that is more than `LATE_SECONDS` late is left out, so that a slow caller keeps up.
@@ -46,13 +46,6 @@ class PlayedSource:
             yield Frame(frame.pixels, count, frame.seconds, frame.colour)
             count += 1
 
-    def __enter__(self) -> PlayedSource:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._source.close()
