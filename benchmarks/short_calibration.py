@@ -7,8 +7,8 @@
 FOLDER is that of `promise.py`, finished: two hours of normal footage of one rendered camera, scored
 by a network that did not see it, and two others. From the first so many seconds are drawn, in one
 piece or as whole clips, ranks and threshold are made of these alone, as `calibrate_model` makes
-them, and the alarms that they raise in the other two hours are counted. Fifty draws of each length,
-with generators of their own.
+them, and the alarms that they raise in the other two hours are counted, and the anomalies of the
+clips that have some and that they find. Fifty draws of each length, with generators of their own.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from promise import RATE, SEEDS
+from promise import RATE, SEEDS, Clip, anomalies_of, events_of
 from tqdm.auto import tqdm
 
 from mnad import __version__
 from mnad.calibration.calibrate import smoothed
-from mnad.calibration.rate import alarms_at, threshold_for
+from mnad.calibration.rate import threshold_for
 from mnad.models.folder import load_model
 from mnad.scoring.reference import Rank, squash
 
@@ -45,14 +45,17 @@ def short_calibration() -> None:
     reference = load_model(given.work / "calibrated").reference
     assert reference is not None
     clips = np.split(reference.peak, len(SEEDS["calibrate"]))
-    test = [np.load(given.work / f"scores-{seed}.npz")["peak"] for seed in SEEDS["test"]]
+    test, odd = (
+        [dict(np.load(given.work / f"scores-{seed}.npz")) for seed in SEEDS[part]]
+        for part in ("test", "anomalies")
+    )
     result = {
         "protocol": " ".join(str(__doc__).partition("FILE\n")[2].split()),
         "command": "python benchmarks/short_calibration.py --work FOLDER --json FILE",
         "mnad": __version__,
-        "test_hours": sum(map(len, test)) / RATE / 3600,
+        "test_hours": hours_of(test),
         "rows": [
-            counted(clips, test, seconds, per_hour)
+            counted(clips, test, odd, seconds, per_hour)
             for seconds in tqdm(SECONDS)
             for per_hour in PER_HOUR
         ],
@@ -61,45 +64,65 @@ def short_calibration() -> None:
 
 
 def counted(
-    clips: Sequence[Peaks], test: Sequence[Peaks], seconds: int, per_hour: float
+    clips: Sequence[Peaks],
+    test: Sequence[Clip],
+    odd: Sequence[Clip],
+    seconds: int,
+    per_hour: float,
 ) -> dict[str, Any]:
     """What came of thresholds from so many seconds.
 
     Args:
         clips: peaks of normal frames to draw from, at `RATE`.
-        test: likewise, to count alarms in.
+        test: normal clips to count alarms in.
+        odd: clips with anomalies.
         seconds: to draw.
         per_hour: false alarms to ask for.
     """
-    hours = sum(map(len, test)) / RATE / 3600
     draws: list[dict[str, Any]] = []
     for draw in range(DRAWS):
         parts = drawn(clips, seconds, np.random.default_rng([seconds, draw]))
         rank = Rank(np.concatenate(parts))
         found = threshold_for([smoothed(squash(rank.surprise(p)), RATE) for p in parts], per_hour)
-        alarms = sum(
-            alarms_at(smoothed(squash(rank.surprise(clip)), RATE), found.score) for clip in test
-        )
+        alarms = sum(len(events_of(ranked(clip, rank), found.score)) for clip in test)
+        told = [
+            one.delay is not None
+            for clip in odd
+            for own in [ranked(clip, rank)]
+            for one in anomalies_of(own, events_of(own, found.score), found.score)
+        ]
         draws.append(
             {
                 "threshold": found.score,
                 "interval": found.interval,
                 "extrapolated": found.extrapolated,
-                "alarms_per_hour": alarms / hours,
+                "alarms_per_hour": alarms / hours_of(test),
+                "recall": float(np.mean(told)),
             }
         )
-    rates = np.array([one["alarms_per_hour"] for one in draws])
-    within = [low <= r <= high for r, (low, high) in zip(rates, (d["interval"] for d in draws))]  # noqa: B905
+    rates, low, high = np.array([(d["alarms_per_hour"], *d["interval"]) for d in draws]).T
     return {
         "seconds": seconds,
         "per_hour": per_hour,
         "mean": float(rates.mean()),
         "quantiles_0_10_50_90_100": np.quantile(rates, [0, 0.1, 0.5, 0.9, 1]).round(2).tolist(),
         "at_most_twice": float((rates <= 2 * per_hour).mean()),
-        "within_interval": float(np.mean(within)),
+        "within_interval": float(((low <= rates) & (rates <= high)).mean()),
+        "above_interval": float((rates > high).mean()),
         "extrapolated": float(np.mean([one["extrapolated"] for one in draws])),
+        "recall": float(np.mean([one["recall"] for one in draws])),
         "draws": draws,
     }
+
+
+def ranked(clip: Clip, rank: Rank) -> Clip:
+    """The clip with the scores that these ranks give it."""
+    return clip | {"score": smoothed(squash(rank.surprise(clip["peak"])), RATE).score}
+
+
+def hours_of(clips: Sequence[Clip]) -> float:
+    """Of scored footage."""
+    return sum(len(clip["seconds"]) for clip in clips) / RATE / 3600
 
 
 def drawn(clips: Sequence[Peaks], seconds: int, rng: np.random.Generator) -> list[Peaks]:

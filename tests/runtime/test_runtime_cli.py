@@ -61,7 +61,9 @@ def test_train_export_detect(
     capfd.readouterr()
     assert main(["export", model]) == 0
     said = capfd.readouterr()
-    assert said.out.startswith(f"{model}/openvino: ") and not said.err
+    # Torch's own, where a CUDA toolkit is installed and no GPU.
+    beside = [line for line in said.err.splitlines() if "No CUDA runtime is found" not in line]
+    assert said.out.startswith(f"{model}/openvino: ") and not beside
     by_torch = psnr_of(work, tmp_path / "torch", "--runtime", "torch")
     by_openvino = psnr_of(work, tmp_path / "openvino", "--runtime", "openvino")
     np.testing.assert_allclose(by_openvino, by_torch, atol=1e-3)

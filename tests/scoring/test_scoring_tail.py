@@ -68,3 +68,34 @@ def test_samples_without_a_tail_give_finite_numbers() -> None:
         tail = fit_tail(sample)
         assert 0 < tail.share < 1 and tail.scale > 0
         assert np.isfinite(tail.log10_survival([tail.cut, tail.cut + 1])).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 20])
+def test_what_is_foretold_from_few_comes_as_often_as_foretold(count: int) -> None:
+    """Exponential excesses, their mean estimated anew from `count` of them each time.
+
+    The chance that a further one exceeds a level is exp(-level), known without drawing it.
+    """
+    rng = np.random.default_rng(count)
+    means = rng.exponential(size=(20_000, count)).mean(axis=1)
+    for rare in (0.1, 0.01):
+        levels, taken_as_known = (
+            [float(make(Tail(0.0, 1.0, m, 0.0)).quantile(rare)) for m in means]
+            for make in (lambda tail: tail.foretold(count), lambda tail: tail)
+        )
+        assert np.exp(-np.array(levels)).mean() == pytest.approx(rare, rel=0.1)
+        assert np.exp(-np.array(taken_as_known)).mean() > rare * (1 + 1 / count)
+
+
+def test_a_heavy_tail_is_foretold_as_it_is() -> None:
+    heavy = Tail(1.0, 0.1, 2.0, 0.3)
+    assert heavy.foretold(4) == heavy and heavy.foretold(3) != heavy
+    lighter = Tail(1.0, 0.1, 2.0, 0.1).foretold(5)
+    assert lighter.shape == 0.2 and lighter.scale == pytest.approx(2 / 0.9)  # the mean excess
+
+
+def test_drawn_tails_scatter_as_the_means_of_so_many() -> None:
+    rng = np.random.default_rng(0)
+    scales = [Tail(0.0, 1.0, 3.0, 0.0).drawn(16, rng).scale for _ in range(4000)]
+    assert np.median(scales) == pytest.approx(3.0, rel=0.05)
+    assert np.std(1 / np.array(scales)) == pytest.approx(1 / 3 / 4, rel=0.05)

@@ -4,7 +4,7 @@ Frames are no independent draws: one bad second is one alarm. So the footage is 
 long as the pause that ends an event, of each the highest score counts that lasted as long as an
 event must, and alarms per hour are blocks per hour that exceed the threshold. Where enough blocks
 were seen the threshold is their conformal quantile; where not, a generalised Pareto tail of the
-block maxima (peaks over threshold) says how high it has to be.
+block maxima (peaks over threshold) says how high it has to be, the higher the fewer they are.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class Threshold:
         score: 0..1; a frame at or above it is abnormal.
         per_hour: false alarms per hour that were asked for.
         expected: false alarms per hour at this threshold, by the tail.
-        interval: of that, 95 %, by a bootstrap over blocks in their order.
+        interval: of the rate, 95 %, by a bootstrap over blocks in their order, and by how well
+            their tail is known.
         counted: false alarms in the footage itself, by the event machine.
         hours: of normal footage.
         extrapolated: whether the footage is too short to have seen such scores.
@@ -87,16 +88,16 @@ def threshold_for(stretches: Sequence[Scored], per_hour: float, seed: int = 0) -
     # Conformal: that a further block exceeds the k-th highest of n has a chance of k / (n + 1).
     # What is added keeps 2 from being 1.9999 for the sake of a rounding.
     above = int(share * (count + 1) + 1e-9)
-    tail = _tail(maxima)
+    tail, known = _tail(maxima)
     level = float(np.sort(maxima)[-max(above, 1)])
     if above < 1:  # never below what the footage itself reached
-        level = max(level, float(tail.quantile(min(share, tail.share))))
+        level = max(level, float(tail.foretold(known).quantile(min(share, tail.share))))
     # A frame at the threshold is abnormal: it lies just above the highest one allowed, by more
     # than the roundings between score and surprise.
     score = min(level / (1 + level) + 1e-12, 1.0)
     level = float(_surprise(np.asarray(score)))
     rng = np.random.default_rng(seed)
-    rates = [_rate(_resampled(maxima, rng), level) * blocks_per_hour for _ in range(DRAWS)]
+    rates = [_drawn_rate(maxima, level, rng) * blocks_per_hour for _ in range(DRAWS)]
     low, high = np.quantile(rates, [0.025, 0.975])
     return Threshold(
         score=score,
@@ -151,15 +152,28 @@ def alarms_at(stretch: Scored, threshold: float) -> int:
     )
 
 
-def _tail(maxima: NDArray[np.float64]) -> Tail:
+def _tail(maxima: NDArray[np.float64]) -> tuple[Tail, int]:
+    """The tail, and how many values it is known by."""
     share = min(1.0 - 1 / len(maxima), max(0.1, FEWEST / len(maxima)))
     # Where a tail ends is not to be known from a few values: one that may end alarms too often.
-    return fit_tail(maxima, share, lightest=0.0)
+    tail = fit_tail(maxima, share, lightest=0.0)
+    return tail, max(1, int((maxima > tail.cut).sum()))
 
 
 def _rate(maxima: NDArray[np.float64], level: float) -> float:
-    """Share of blocks that exceed a level."""
-    tail = _tail(maxima)
+    """Share of blocks that are expected to exceed a level."""
+    tail, known = _tail(maxima)
+    return _beyond(maxima, level, tail.foretold(known))
+
+
+def _drawn_rate(maxima: NDArray[np.float64], level: float, rng: np.random.Generator) -> float:
+    """One of the shares that may be behind what was seen."""
+    maxima = _resampled(maxima, rng)
+    tail, known = _tail(maxima)
+    return _beyond(maxima, level, tail.drawn(known, rng))
+
+
+def _beyond(maxima: NDArray[np.float64], level: float, tail: Tail) -> float:
     if level <= tail.cut:
         return float((maxima > level).mean())
     return float(10 ** tail.log10_survival(level))

@@ -6,7 +6,7 @@ value is that the sample never reached, and which value is as rare as one asks f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,6 +51,23 @@ class Tail:
         if self.shape == 0:
             return np.asarray(self.cut - self.scale * log)
         return np.asarray(self.cut + self.scale / self.shape * np.expm1(-self.shape * log))
+
+    def foretold(self, count: int) -> Tail:
+        """What the next excess follows, if this was fitted to `count` of them.
+
+        A scale estimated from few may be far too small, and a value foretold by it far too low. The
+        next exponential excess over the mean of `count` is F-distributed, whatever the scale: it
+        exceeds x means with a chance of (1 + x / count)^-count, a tail of the shape 1 / count. A
+        heavier one stays as it is.
+        """
+        shape = 1 / count
+        if self.shape >= shape:
+            return self
+        return replace(self, scale=self.scale / (1 - self.shape), shape=shape)
+
+    def drawn(self, count: int, rng: np.random.Generator) -> Tail:
+        """One of the tails that may lie behind this one, if it was fitted to `count` excesses."""
+        return replace(self, scale=self.scale * count / rng.gamma(count))
 
 
 def fit_tail(
