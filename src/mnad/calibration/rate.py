@@ -25,6 +25,9 @@ MIN_SECONDS = 0.2
 DRAWS = 500
 FEWEST = 20
 """Block maxima that a tail is fitted to, where there are as many."""
+LIGHTEST = -0.2
+"""Least shape of it. A tail that may end sooner lets through more than was asked for, as where scores
+end is not to be known from a few; one that may not end misses more than it has to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +56,9 @@ class Threshold:
     Attributes:
         score: 0..1; a frame at or above it is abnormal.
         per_hour: false alarms per hour that were asked for.
-        expected: false alarms per hour at this threshold, by the tail.
-        interval: of the rate, 95 %, by a bootstrap over blocks in their order, and by how well
-            their tail is known.
+        expected: false alarms per hour at this threshold.
+        interval: of that, 95 %, by a bootstrap over blocks in their order; if extrapolated, by how
+            well their tail is known too.
         counted: false alarms in the footage itself, by the event machine.
         hours: of normal footage.
         extrapolated: whether the footage is too short to have seen such scores.
@@ -82,30 +85,36 @@ def threshold_for(stretches: Sequence[Scored], per_hour: float, seed: int = 0) -
         seed: of the bootstrap.
     """
     maxima = np.concatenate([block_maxima(one) for one in stretches])
-    hours = sum(one.duration for one in stretches) / 3600
     count, blocks_per_hour = len(maxima), 3600 / BLOCK_SECONDS
     share = min(per_hour / blocks_per_hour, 0.5)
     # Conformal: that a further block exceeds the k-th highest of n has a chance of k / (n + 1).
     # What is added keeps 2 from being 1.9999 for the sake of a rounding.
     above = int(share * (count + 1) + 1e-9)
-    tail, known = _tail(maxima)
     level = float(np.sort(maxima)[-max(above, 1)])
     if above < 1:  # never below what the footage itself reached
-        level = max(level, float(tail.foretold(known).quantile(min(share, tail.share))))
+        tail, known = _tail(maxima)
+        foretold = tail.foretold(known)
+        level = max(level, float(foretold.quantile(min(share, foretold.share))))
+        expected = _beyond(foretold, level)
+    else:
+        expected = above / (count + 1)
+    rng = np.random.default_rng(seed)
+    samples = [_resampled(maxima, rng) for _ in range(DRAWS)]
+    shares = [
+        float((sample >= level).mean()) if above else _drawn_share(sample, level, rng)
+        for sample in samples
+    ]
+    low, high = np.quantile(shares, [0.025, 0.975]) * blocks_per_hour
     # A frame at the threshold is abnormal: it lies just above the highest one allowed, by more
     # than the roundings between score and surprise.
     score = min(level / (1 + level) + 1e-12, 1.0)
-    level = float(_surprise(np.asarray(score)))
-    rng = np.random.default_rng(seed)
-    rates = [_drawn_rate(maxima, level, rng) * blocks_per_hour for _ in range(DRAWS)]
-    low, high = np.quantile(rates, [0.025, 0.975])
     return Threshold(
         score=score,
         per_hour=per_hour,
-        expected=_rate(maxima, level) * blocks_per_hour,
+        expected=expected * blocks_per_hour,
         interval=(float(low), float(high)),
         counted=sum(alarms_at(one, score) for one in stretches),
-        hours=hours,
+        hours=sum(one.duration for one in stretches) / 3600,
         extrapolated=above < 1,
         ahead=_ahead(above, count),
     )
@@ -155,27 +164,17 @@ def alarms_at(stretch: Scored, threshold: float) -> int:
 def _tail(maxima: NDArray[np.float64]) -> tuple[Tail, int]:
     """The tail, and how many values it is known by."""
     share = min(1.0 - 1 / len(maxima), max(0.1, FEWEST / len(maxima)))
-    # Where a tail ends is not to be known from a few values: one that may end alarms too often.
-    tail = fit_tail(maxima, share, lightest=0.0)
+    tail = fit_tail(maxima, share, lightest=LIGHTEST)
     return tail, max(1, int((maxima > tail.cut).sum()))
 
 
-def _rate(maxima: NDArray[np.float64], level: float) -> float:
-    """Share of blocks that are expected to exceed a level."""
+def _drawn_share(maxima: NDArray[np.float64], level: float, rng: np.random.Generator) -> float:
+    """Of blocks beyond a level, by one of the tails that may lie behind a sample."""
     tail, known = _tail(maxima)
-    return _beyond(maxima, level, tail.foretold(known))
+    return _beyond(tail.drawn(known, rng), level)
 
 
-def _drawn_rate(maxima: NDArray[np.float64], level: float, rng: np.random.Generator) -> float:
-    """One of the shares that may be behind what was seen."""
-    maxima = _resampled(maxima, rng)
-    tail, known = _tail(maxima)
-    return _beyond(maxima, level, tail.drawn(known, rng))
-
-
-def _beyond(maxima: NDArray[np.float64], level: float, tail: Tail) -> float:
-    if level <= tail.cut:
-        return float((maxima > level).mean())
+def _beyond(tail: Tail, level: float) -> float:
     return float(10 ** tail.log10_survival(level))
 
 

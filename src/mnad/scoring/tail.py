@@ -57,13 +57,10 @@ class Tail:
 
         A scale estimated from few may be far too small, and a value foretold by it far too low. The
         next exponential excess over the mean of `count` is F-distributed, whatever the scale: it
-        exceeds x means with a chance of (1 + x / count)^-count, a tail of the shape 1 / count. A
-        heavier one stays as it is.
+        exceeds x means with a chance of (1 + x / count)^-count, a tail of the shape 1 / count. So
+        that much is added to any shape.
         """
-        shape = 1 / count
-        if self.shape >= shape:
-            return self
-        return replace(self, scale=self.scale / (1 - self.shape), shape=shape)
+        return replace(self, shape=self.shape + 1 / count)
 
     def drawn(self, count: int, rng: np.random.Generator) -> Tail:
         """One of the tails that may lie behind this one, if it was fitted to `count` excesses."""
