@@ -26,8 +26,8 @@ DRAWS = 500
 FEWEST = 20
 """Block maxima that a tail is fitted to, where there are as many."""
 LIGHTEST = -0.2
-"""Least shape of it. A tail that may end sooner lets through more than was asked for, as where scores
-end is not to be known from a few; one that may not end misses more than it has to."""
+"""Least shape of it. One that may end sooner lets through more than was asked for, as few values do
+not tell where scores end; one that may not end misses more than it has to."""
 
 
 @dataclass(frozen=True, eq=False)
