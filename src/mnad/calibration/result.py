@@ -57,8 +57,8 @@ class Calibration:
         if t.extrapolated:
             told.append(
                 f"{_time(t.hours)} of normal footage is too short to have seen what happens "
-                f"{_often(t.per_hour)}: the threshold is extrapolated, and higher than longer "
-                f"footage would put it; calibrate on {_time(1 / t.per_hour)} or more."
+                f"{_often(t.per_hour)}: the threshold is extrapolated, most likely higher than "
+                f"longer footage would put it; calibrate on {_time(1 / t.per_hour)} or more."
             )
         if self.trained_on > 0:
             told.append(
