@@ -39,6 +39,33 @@ def test_what_is_recorded_is_read_back_in_one_piece(tmp_path: Path) -> None:
     assert rate == pytest.approx(1.0)
 
 
+def test_hours_are_mapped_from_disk_and_the_same(tmp_path: Path) -> None:
+    """Two clips of 70 and 50 frames of 24 bytes; each has its own filter and its own time."""
+    footage = Footage(tmp_path, 1000)
+    record(footage, 0, 70, step=0.5)
+    footage.interrupt()
+    record(footage, 200, 50, step=0.5)
+    footage.flush()
+    whole, rate = load_footage(tmp_path, ())
+    assert [len(clip) for clip in whole] == [70, 50] and rate == pytest.approx(2.0, rel=0.03)
+    asked: list[list[float]] = []
+
+    def darker() -> Any:
+        asked.append([])
+        return lambda frame, seconds: asked[-1].append(seconds) or frame // 2
+
+    files = set(tmp_path.iterdir())
+    for limit, on_disk in ((70 * 24, [False, True]), (0, [True, True]), (2880, [False, False])):
+        asked.clear()
+        clips, _ = load_footage(tmp_path, (), darker, limit)
+        assert [isinstance(clip, np.memmap) for clip in clips] == on_disk
+        for clip, same in zip(clips, whole, strict=True):
+            np.testing.assert_array_equal(clip, same // 2)
+        assert [len(times) for times in asked] == [70, 50]
+        assert asked[1][:3] == pytest.approx([0, 1 / rate, 2 / rate])
+    assert set(tmp_path.iterdir()) == files
+
+
 def test_the_ring_keeps_the_newest_and_is_bounded(tmp_path: Path) -> None:
     footage = Footage(tmp_path, 300)
     for start in range(0, 3000, 50):

@@ -114,7 +114,7 @@ def load_clips(
                 clips.append(_load(frames, source.length, (height, width, channels)))
                 limit_bytes -= clips[-1].nbytes
             else:
-                clips.append(_map(frames, source.path, (height, width, channels), cache_dir))
+                clips.append(mapped(frames, source.path, (height, width, channels), cache_dir))
     return clips
 
 
@@ -156,12 +156,26 @@ def _load(
     return clip[:count]
 
 
-def _map(
+def mapped(
     frames: Iterator[NDArray[np.uint8]],
     path: Path,
     shape: tuple[int, int, int],
     cache_dir: str | Path | None,
 ) -> NDArray[np.uint8]:
+    """Frames on disk, in a file without a name, which goes with the array.
+
+    Args:
+        frames: uint8 of this `shape`.
+        path: where they are from.
+        shape: rows, columns and channels.
+        cache_dir: folder for the file; the system's temporary folder without it.
+
+    Returns:
+        (T, *shape), not to be written to.
+
+    Raises:
+        MnadError: no room on disk.
+    """
     try:
         with tempfile.TemporaryFile(dir=cache_dir) as file:
             count = 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnad.errors import MnadError
+from mnad.video.cache import Filter, mapped
 
 SEGMENT_SECONDS = 60.0
 INDEX = "index.json"
@@ -155,20 +157,26 @@ def read_index(folder: Path) -> Iterator[Segment]:
 
 
 def load_footage(
-    folder: Path, normal_events: Collection[str]
+    folder: Path,
+    normal_events: Collection[str],
+    filters: Callable[[], Filter] | None = None,
+    limit_bytes: int = 2 << 30,
 ) -> tuple[list[NDArray[np.uint8]], float]:
     """The footage to learn from: segments without anomalies but those that are known as normal.
 
     Args:
         folder: of a `Footage`.
         normal_events: ids of events that a person called normal.
+        filters: makes what each frame of a clip goes through, one for each clip.
+        limit_bytes: how much to hold in memory at most, over all clips; the rest is mapped from
+            disk, as hours of footage do not fit.
 
     Returns:
         Clips (T, h, w, c) uint8, segments that follow on each other joined, and the mean number of
         frames per second.
 
     Raises:
-        MnadError: there is none.
+        MnadError: there is none, or no room on disk.
     """
     segments = list(read_index(folder))
     good = [set(segment.events) <= set(normal_events) for segment in segments]
@@ -177,7 +185,7 @@ def load_footage(
         if not good[number]:
             continue
         try:
-            frames = np.load(folder / segment.name)
+            frames = np.load(folder / segment.name, mmap_mode="r")
         except FileNotFoundError:  # the camera goes on: the ring dropped it just now
             good[number] = False
             continue
@@ -189,4 +197,23 @@ def load_footage(
         raise MnadError(f"{folder} holds no normal footage to learn from.")
     used = [segment for segment, ok in zip(segments, good, strict=True) if ok]
     rate = sum(segment.frames for segment in used) / sum(segment.seconds for segment in used)
-    return [np.concatenate(part) for part in parts], rate
+    clips = []
+    for part in parts:
+        shape = (sum(map(len, part)), *part[0].shape[1:])
+        frames = _filtered(part, rate, filters and filters())
+        if (size := math.prod(shape)) > limit_bytes:
+            clips.append(mapped(frames, folder, shape[1:], folder))
+            continue
+        limit_bytes -= size
+        clip = np.empty(shape, np.uint8)
+        for number, frame in enumerate(frames):
+            clip[number] = frame
+        clips.append(clip)
+    return clips, rate
+
+
+def _filtered(
+    part: Sequence[NDArray[np.uint8]], rate: float, last: Filter | None
+) -> Iterator[NDArray[np.uint8]]:
+    for number, frame in enumerate(frame for segment in part for frame in segment):
+        yield frame if last is None else last(frame, number / rate)

@@ -30,11 +30,8 @@ def learn(site: Site, settings: Settings) -> Path:
     Raises:
         MnadError: there is too little footage.
     """
-    clips, rate = load_footage(site.footage, site.normal_events())
-    for clip in clips:  # as the stream will see them
-        steady = Steady()
-        for number, frame in enumerate(clip):
-            clip[number] = steady(frame, number / rate)
+    # Steadied, as the stream will be.
+    clips, rate = load_footage(site.footage, site.normal_events(), Steady)
     scale = scale_of("camera")
     reading, learning_rate = preset_of("camera", "prediction")
     network = NetworkConfig(
