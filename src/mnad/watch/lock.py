@@ -36,4 +36,8 @@ def locked(folder: Path, does: str = "watches into") -> Iterator[None]:
             raise UsageError(
                 f"another mnad {does} {folder}: stop it, or give another --out."
             ) from None
-        yield
+        try:
+            yield
+        finally:
+            # Closing would do, but for a process that was forked meanwhile and still has the file.
+            fcntl.flock(file, fcntl.LOCK_UN)
