@@ -110,9 +110,6 @@ def counted(
         "above_interval": float((rates > high).mean()),
         "extrapolated": float(np.mean([one["extrapolated"] for one in draws])),
         "recall": float(np.mean([one["recall"] for one in draws])),
-        "draws": [
-            {name: round(d[name], 4) for name in ("alarms_per_hour", "recall")} for d in draws
-        ],
     }
 
 
