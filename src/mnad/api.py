@@ -12,7 +12,7 @@ from mnad.commands.models import copy_model, import_checkpoint, info, list_model
 from mnad.commands.reproduce import reproduce
 from mnad.commands.score_file import score_file
 from mnad.commands.train import MethodOptions, train
-from mnad.commands.watch import Watched, mark, watch
+from mnad.commands.watch import Watched, mark, review, watch
 
 __all__ = [
     "MethodOptions",
@@ -32,6 +32,7 @@ __all__ = [
     "mark",
     "prepare_data",
     "reproduce",
+    "review",
     "score_file",
     "train",
     "watch",

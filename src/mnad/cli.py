@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mnad.models.builtin import BuiltIn
     from mnad.models.folder import Model
     from mnad.watch.files import Detection
+    from mnad.watch.review import Review
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "train": api.train,
@@ -44,6 +45,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "detect": api.detect,
     "watch": api.watch,
     "mark": api.mark,
+    "review": api.review,
     "info": api.info,
     "models": api.list_models,
     "copy": api.copy_model,
@@ -236,6 +238,11 @@ def _show_mark(event: Event, given: dict[str, Any]) -> int:
     return 0
 
 
+def _show_review(seen: Review, given: dict[str, Any]) -> int:
+    print("\n".join(seen.lines()))
+    return 0
+
+
 def _show_info(facts: dict[str, Any], given: dict[str, Any]) -> int:
     print(json.dumps(facts, indent=2))
     return 0
@@ -315,6 +322,7 @@ _SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "detect": _show_detect,
     "watch": _show_watch,
     "mark": _show_mark,
+    "review": _show_review,
     "info": _show_info,
     "models": _show_models,
     "copy": _show_copy,

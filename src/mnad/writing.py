@@ -32,16 +32,19 @@ def make_folder(path: Path) -> None:
         ) from None
 
 
-def write(path: Path, text: str) -> None:
-    """Write beside and rename.
+def write(path: Path, content: str | bytes) -> None:
+    """Write beside and rename; text in UTF-8.
 
     Raises:
         MnadError: it cannot be written.
     """
     part = path.with_name(f".{path.name}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
         os.replace(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise MnadError(f"{path} cannot be written ({error.strerror}); check its folder.") from None
+        raise MnadError(
+            f"{path} cannot be written ({error.strerror}); make room, or give a "
+            "folder that may be written to."
+        ) from None

@@ -4,7 +4,7 @@ import base64
 import json
 import re
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -330,6 +330,17 @@ def test_calibration_in_sentences(tmp_path: Path) -> None:
     assert expected in sentences
     assert "Too short for 0.1 per hour." in sentences
     assert any("no calibration" in p for p in page(tmp_path, report(threshold=None)).text("p"))
+    # What it came to so far is told of a camera, after an hour.
+    start = datetime(2026, 11, 23, 14, tzinfo=UTC)
+    watched = {"calibration": facts, "started_at": start, "events": [event(1), event(2)]}
+    gap = Gap(50.0, 650.0, "lost")
+    long = page(tmp_path, report(**watched, duration_seconds=7850, gaps=[gap])).text("p")
+    assert "In the 2 h that were watched it told 2 events, true or false: 0.99 per hour." in long
+    for other in (
+        report(**watched, duration_seconds=3000),
+        report(**watched | {"started_at": None}, duration_seconds=7200),
+    ):
+        assert not any("true or false" in p for p in page(tmp_path, other).text("p"))
 
 
 def luminance(colour: str) -> float:

@@ -179,6 +179,40 @@ def test_learning_anew_goes_on_watching_and_swaps_the_model(
     assert 10 <= start.start <= 10.5
 
 
+def test_a_threshold_that_is_set_meanwhile_holds_from_then_on(
+    tmp_path: Path, model: Path, watch: Any, monkeypatch: Any, caplog: Any
+) -> None:
+    monkeypatch.setattr(camera, "LOOK_SECONDS", 0.0)
+    site = Site(tmp_path / "site")
+    in_use(site, model)
+    site.settings(replace(GIVEN, false_alarms_per_hour=60.0))
+    before = load_model(model).calibration
+    assert before is not None
+
+    def reviewed() -> bool:
+        caplog.set_level("INFO")
+        api.review(site.path, false_alarms_per_hour=120.0, apply=True)
+        return True
+
+    first, rest = as_frames(street(400, 1)), as_frames(street(100, 2), 400, 40.0)
+    seen = watch(site.path, first, reviewed, rest, STOP)
+    after = load_model(site.path / "models" / "a").calibration
+    assert seen is not None and after is not None and after.threshold.per_hour == 120.0
+    assert seen.threshold == after.threshold.score != before.threshold.score
+    # No frame is without a score but while the window fills, at the start and at the change.
+    assert scored(site.path) == [*range(4, 401), *range(405, 500)]
+    assert caplog.text.count("the threshold was set anew") == 1
+    # One that is damaged meanwhile is told of, and what is watched goes on.
+    damaged = site.path / "models" / "a" / "normal.safetensors"
+
+    def damage() -> bool:
+        damaged.write_bytes(b"x")
+        return True
+
+    assert watch(site.path, as_frames(street(40, 1)), damage, as_frames(street(20, 1), 40, 4.0))
+    assert "is damaged" in caplog.text and "Until then it goes on as before" in caplog.text
+
+
 def test_a_training_that_fails_leaves_the_model_before_in_use(
     tmp_path: Path, model: Path, trained: type[Training], watch: Any, monkeypatch: Any
 ) -> None:

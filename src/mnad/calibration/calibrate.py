@@ -109,10 +109,15 @@ def calibrate_model(
         frames=len(windows),
         sources=tuple(names),
         trained_on=share,
-        score=scores[:: -(-len(scores) // KEPT_SCORES)],
+        score=thinned(scores),
         view=View.learn((frame for clip in clips for frame in clip), rate),
     )
     return replace(model, reference=reference, calibration=calibration)
+
+
+def thinned(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of scores (n,) so many, evenly spread, as a model keeps."""
+    return scores[:: -(-len(scores) // KEPT_SCORES)]
 
 
 def smoothed(single: NDArray[np.float64], rate: float) -> Scored:

@@ -39,15 +39,15 @@ class Calibration:
         t = self.threshold
         low, high = t.interval
         told = [
-            f"{_time(t.hours)} of normal footage ({self.frames} frames of {len(self.sources)} "
-            f"source(s)) put the threshold at {t.score:.3f}.",
+            f"{spoken_hours(t.hours)} of normal footage ({self.frames} frames of "
+            f"{len(self.sources)} source(s)) put the threshold at {t.score:.3f}.",
             f"False alarms expected there, per hour: {rounded(t.expected)}, 95 % interval "
             f"{rounded(low)} to {rounded(high)}; in that footage itself there were {t.counted}.",
         ]
         if t.ahead is not None:
             told.append(
-                f"If the time ahead is like it, {_time(t.hours)} of it will have {t.ahead[0]} to "
-                f"{t.ahead[1]} false alarms (95 %)."
+                f"If the time ahead is like it, {spoken_hours(t.hours)} of it will have "
+                f"{t.ahead[0]} to {t.ahead[1]} false alarms (95 %)."
             )
         return told + self.warnings()
 
@@ -56,9 +56,9 @@ class Calibration:
         t, told = self.threshold, []
         if t.extrapolated:
             told.append(
-                f"{_time(t.hours)} of normal footage is too short to have seen what happens "
+                f"{spoken_hours(t.hours)} of normal footage is too short to have seen what happens "
                 f"{_often(t.per_hour)}: the threshold is extrapolated, most likely higher than "
-                f"longer footage would put it; calibrate on {_time(1 / t.per_hour)} or more."
+                f"longer footage would put it; calibrate on {spoken_hours(1 / t.per_hour)} or more."
             )
         if self.trained_on > 0:
             told.append(
@@ -77,7 +77,8 @@ def _often(per_hour: float) -> str:
     return "once an hour" if per_hour == 1 else f"{per_hour:g} times an hour"
 
 
-def _time(hours: float) -> str:
+def spoken_hours(hours: float) -> str:
+    """A length of time for people, in seconds, minutes or hours."""
     minutes = 60 * hours
     if minutes < 1:
         return f"{60 * minutes:.0f} s"

@@ -1,4 +1,4 @@
-"""mnad watch, and mnad mark for what it told."""
+"""mnad watch, and mnad mark and mnad review for what it told."""
 
 # Annotations are not postponed: to resolve them the command line would have to import torch.
 
@@ -14,6 +14,7 @@ from mnad.watch.options import EventTimes, WatchOptions
 
 if TYPE_CHECKING:
     from mnad.events.event import Event
+    from mnad.watch.review import Review
 
 
 @dataclass(frozen=True)
@@ -149,3 +150,31 @@ def mark(site: Path, event: str, label: Literal["normal", "anomaly"]) -> "Event"
     from mnad.watch.site import Site
 
     return Site(site).mark(event, label)
+
+
+def review(
+    site: Path,
+    *,
+    last: str = "24h",
+    false_alarms_per_hour: float | None = None,
+    apply: bool = False,
+) -> "Review":
+    """Say how many alarms the threshold gave, and which threshold would give what is asked for.
+
+    Events that were marked as anomalies are left out, all others count as false alarms.
+
+    Args:
+        site: the folder of a mnad watch, which may go on meanwhile.
+        last: how far back to look, such as 24h or 168h, at most to where the model in use begins.
+        false_alarms_per_hour: how many to allow; null: as many as the site was begun with.
+        apply: take the threshold for that into use. A mnad watch that runs goes on with it, and
+            the next models that it learns are set to that rate too.
+    """
+    from mnad.watch.review import review as review_site
+    from mnad.watch.site import Site
+
+    if false_alarms_per_hour is not None and not 0 < false_alarms_per_hour < float("inf"):
+        raise UsageError(
+            f"false_alarms_per_hour is {false_alarms_per_hour}; give a number above 0."
+        )
+    return review_site(Site(site), seconds_of(last), false_alarms_per_hour, apply=apply)

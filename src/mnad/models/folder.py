@@ -8,7 +8,6 @@ in it is a pickle.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,12 +24,13 @@ from mnad.calibration.result import Calibration
 from mnad.config import MethodConfig, ModelConfig, NetworkConfig, from_dict
 from mnad.errors import MnadError, UsageError
 from mnad.models.builtin import names, resolve
-from mnad.models.normal import Normal, load_normal, normal_to_bytes
+from mnad.models.normal import Normal, load_normal, save_normal_file
 from mnad.network.mnad import MNAD
 from mnad.runtime.torch import TorchRuntime
 from mnad.scoring.reference import Reference
 from mnad.scoring.stream import Blocks
 from mnad.video.regions import Regions
+from mnad.writing import write
 
 FORMAT = 4
 CONFIG, WEIGHTS, NORMAL = "config.json", "model.safetensors", "normal.safetensors"
@@ -93,7 +93,8 @@ def save_model(path: Path, model: Model) -> None:
         name: tensor.detach().cpu().contiguous()
         for name, tensor in model.network.state_dict().items()
     }
-    _write(path / WEIGHTS, tensors_to_bytes(weights))
+    # Not safetensors' own writing to a file, which lets nobody but the owner read it.
+    write(path / WEIGHTS, tensors_to_bytes(weights))
     save_normal(path, model)
     config = {
         "format": FORMAT,
@@ -105,13 +106,12 @@ def save_model(path: Path, model: Model) -> None:
         "method": asdict(model.config.method),
         "training": model.training,
     }
-    _write(path / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+    write(path / CONFIG, json.dumps(config, indent=2) + "\n")
 
 
 def save_normal(path: Path, model: Model) -> None:
     """Write anew what a model folder knows of normal footage."""
-    normal = Normal(model.reference, model.calibration, model.known)
-    _write(path / NORMAL, normal_to_bytes(normal))
+    save_normal_file(path / NORMAL, Normal(model.reference, model.calibration, model.known))
 
 
 def load_model(path: str | Path, device: torch.device | str = "cpu") -> Model:
@@ -188,16 +188,3 @@ def _tensors(file: Path, load: Callable[[Path], dict[str, Any]]) -> dict[str, An
         return load(file)
     except (SafetensorError, OSError) as error:
         raise MnadError(f"{file} is damaged ({error}); copy the model folder again.") from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    # Not safetensors' own writing to a file, which lets nobody but the owner read it.
-    beside = path.with_name(path.name + ".part")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise MnadError(
-            f"{path} cannot be written ({error.strerror}); make room or give another --out."
-        ) from None

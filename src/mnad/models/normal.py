@@ -19,6 +19,7 @@ from mnad.camera.view import View
 from mnad.errors import MnadError
 from mnad.scoring.light import Span
 from mnad.scoring.reference import Reference
+from mnad.writing import write
 
 _REFERENCE = (
     "psnr",
@@ -73,6 +74,15 @@ def normal_to_bytes(normal: Normal) -> bytes:
         }
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     return save(whole, {"calibration": json.dumps(facts)})
+
+
+def save_normal_file(file: Path, normal: Normal) -> None:
+    """Write the file, beside and renamed.
+
+    Raises:
+        MnadError: it cannot be written.
+    """
+    write(file, normal_to_bytes(normal))
 
 
 def load_normal(file: Path) -> Normal:

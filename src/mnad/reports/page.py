@@ -20,6 +20,10 @@ MOST_PICTURES = 100
 """Events whose picture is embedded; of more events, those with the highest peaks."""
 
 
+LONG_ENOUGH = 3600.0
+"""Seconds that a camera was watched, before it is said how many alarms that came to."""
+
+
 class Gap(NamedTuple):
     """A time without pictures.
 
@@ -259,12 +263,20 @@ def _trust(report: Report) -> list[str]:
     rate = facts.false_alarms_per_hour
     said = _few(rate)
     seldom = f", which is {_few(24 * rate)} a day" if rate < 1 and said not in ("0", "1") else ""
-    return [
+    sentences = [
         f"The threshold of {report.threshold:.3f} was set on {spoken(3600 * facts.hours)} of "
         "normal footage.",
         f"Expect about {said} false alarm{'' if said == '1' else 's'} per hour{seldom} "
         f"(95 % interval: {_few(low)} to {_few(high)} per hour).",
     ]
+    watched = report.duration_seconds - sum(gap.ended - gap.began for gap in report.gaps)
+    if report.started_at is not None and watched >= LONG_ENOUGH:
+        count = len(report.anomalies)
+        sentences.append(
+            f"In the {spoken(watched)} that were watched it told {count:,} event"
+            f"{'' if count == 1 else 's'}, true or false: {_few(3600 * count / watched)} per hour."
+        )
+    return sentences
 
 
 def _few(rate: float) -> str:

@@ -101,6 +101,19 @@ def load_runtime(
     return model, open_graph(model, name, None if export is None else export.folder)
 
 
+def normal_in_use(folder: Path) -> Path:
+    """The file of what a model knows of normal footage by the runtime that ``auto`` takes.
+
+    Raises:
+        MnadError: an export of it is damaged.
+    """
+    if pick_device("auto").type == "cpu":
+        _, export = _fastest(folder)
+        if export is not None and (export.folder / NORMAL).exists():
+            return export.folder / NORMAL
+    return folder / NORMAL
+
+
 def open_graph(model: Model, name: RuntimeName, folder: Path | None = None) -> GraphRuntime:
     """An engine with the graph of a model, from an export or, for OpenVINO, converted now.
 

@@ -28,6 +28,8 @@ from mnad.watch.site import Settings, Site
 from mnad.watch.watcher import Watcher
 
 _LOG = logging.getLogger("mnad")
+LOOK_SECONDS = 30.0
+"""Between two looks whether somebody has set another threshold."""
 SHORTEST_LEARNING = 120.0
 """Seconds of footage, a fifth of which can just bear a threshold."""
 
@@ -118,7 +120,8 @@ class _Run:
         self._thin = Thin(stream.rate, settings.rate)
         self._training: subprocess.Popen[bytes] | None = None
         self._status: Status | None = None
-        self._told = 0.0
+        self._told = self._looked = 0.0
+        self._stamp = site.stamp()
 
     def begin(self, detector: Detector) -> None:
         """Watch with a first model."""
@@ -143,6 +146,7 @@ class _Run:
             if self.watcher is not None:
                 self.watcher.gap(item)
         self._look_after_training()
+        self._look_for_change()
         if self._status is not None:
             self._status.show(item)
         elif self._training is None and time.monotonic() - self._told > 10:
@@ -214,6 +218,23 @@ class _Run:
                 stdin=subprocess.PIPE,  # it ends with this process, even by a kill
             )
 
+    def _look_for_change(self) -> None:
+        """A threshold that is set while this runs, as by `mnad review`, holds from then on."""
+        idle = self.watcher is not None and self._training is None
+        if not idle or time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        stamp, self._stamp = self._stamp, self._site.stamp()
+        if stamp == self._stamp or self._site.model is None:
+            return
+        assert self.watcher is not None
+        try:
+            self.watcher.swap(Detector.load(self._site.model, runtime=self._runtime))
+        except MnadError as error:
+            _LOG.error("%s Until then it goes on as before.", error)
+            return
+        _LOG.info("the threshold was set anew: %.3f", self.watcher.threshold or float("nan"))
+
     def _learnt(self, code: int) -> None:
         model = self._site.model
         if code or model is None:
@@ -224,6 +245,7 @@ class _Run:
             _LOG.error("the training failed (exit code %d); the model before goes on", code)
             return
         detector = Detector.load(model, runtime=self._runtime)
+        self._stamp = self._site.stamp()
         if self.watcher is None:
             self.begin(detector)
             _LOG.info("watching %s", self._stream.name)

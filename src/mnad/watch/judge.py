@@ -69,7 +69,8 @@ class Judge:
                 self._health = Health(calibration.view, calibration.rate)
             # Every score may lie above a threshold that a person gave; then drift means nothing.
             if threshold is not None and (calibration.score < threshold).any():
-                self._drift = Drift(calibration.score, calibration.rate, threshold)
+                kept = len(calibration.score) / calibration.frames  # of many, some are kept
+                self._drift = Drift(calibration.score, kept * calibration.rate, threshold)
         return ended
 
     def push(

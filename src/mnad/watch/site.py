@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from typing import Any
 from mnad.errors import MnadError, UsageError
 from mnad.events.event import Event
 from mnad.events.log import latest, read_events
+from mnad.models.folder import NORMAL
 from mnad.video.regions import Regions
+from mnad.writing import write
 
 SETTINGS, CURRENT, MARKS = "site.json", "current", "marks.jsonl"
 
@@ -65,10 +68,19 @@ class Site:
     def model(self) -> Path | None:
         """The model that is in use; None before the first was learnt."""
         try:
-            name = (self.path / CURRENT).read_text().strip()
-        except FileNotFoundError:
+            name, *_ = (self.path / CURRENT).read_text().split()
+        except (FileNotFoundError, ValueError):
             return None
         return self.path / "models" / name
+
+    @property
+    def in_use_since(self) -> datetime:
+        """When the model was taken into use; it is there."""
+        file = self.path / CURRENT
+        _, *when = file.read_text().split()
+        if when:
+            return datetime.fromisoformat(when[0])
+        return datetime.fromtimestamp(file.stat().st_mtime, UTC)
 
     def settings(self, given: Settings) -> Settings:
         """The settings that the site was begun with; those given, where it is new.
@@ -81,7 +93,7 @@ class Site:
             return self.known_settings()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            _write(file, json.dumps(asdict(given), indent=2) + "\n")
+            write(file, json.dumps(asdict(given), indent=2) + "\n")
         except OSError as error:
             raise MnadError(
                 f"{self.path} cannot be written ({error.strerror}): give another --out."
@@ -102,6 +114,14 @@ class Site:
                 f"{file} cannot be read ({error}): give the --out of a mnad watch, or a new one."
             ) from None
 
+    def stamp(self) -> tuple[Path | None, tuple[int, ...]]:
+        """Differs when another model is in use, or when its threshold was set anew."""
+        model, times = self.model, []
+        for file in () if model is None else sorted(model.rglob(NORMAL)):
+            with suppress(OSError):  # it is being replaced
+                times.append(file.stat().st_mtime_ns)
+        return model, tuple(times)
+
     def new_model(self) -> Path:
         """A folder for the next model."""
         return self.path / "models" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
@@ -109,13 +129,23 @@ class Site:
     def use(self, model: Path) -> None:
         """Take a model into use; of the others only the one before is kept."""
         before = self.model
-        _write(self.path / CURRENT, model.name + "\n")
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        write(self.path / CURRENT, f"{model.name}\n{now}\n")
         for other in (self.path / "models").iterdir():
             if other != model and other != before:
                 shutil.rmtree(other, ignore_errors=True)
 
+    def ask(self, false_alarms_per_hour: float) -> None:
+        """Have the thresholds of the models that are learnt from now on set to another rate."""
+        changed = replace(self.known_settings(), false_alarms_per_hour=false_alarms_per_hour)
+        write(self.path / SETTINGS, json.dumps(asdict(changed), indent=2) + "\n")
+
     def normal_events(self) -> set[str]:
         """Ids of the events that a person marked as normal."""
+        return {event for event, label in self.marks().items() if label == "normal"}
+
+    def marks(self) -> dict[str, str]:
+        """What a person last said of an event, ``normal`` or ``anomaly``, by its id."""
         file = self.path / MARKS
         marks: dict[str, str] = {}
         if file.exists():
@@ -125,7 +155,7 @@ class Site:
                     marks[mark["event"]] = mark["as"]
                 except (ValueError, KeyError, TypeError):
                     continue  # empty, or torn by a crash
-        return {event for event, label in marks.items() if label == "normal"}
+        return marks
 
     def mark(self, event: str, label: str) -> Event:
         """Remember what a person says of an event.
@@ -154,9 +184,3 @@ class Site:
             file.flush()
             os.fsync(file.fileno())
         return found[0]
-
-
-def _write(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text)
-    os.replace(beside, path)

@@ -6,9 +6,13 @@ import csv
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mnad.detector import FrameScore
+from mnad.errors import MnadError
 from mnad.video.sink import CsvSink
 
 _LOG = logging.getLogger("mnad")
@@ -81,3 +85,45 @@ def open_table(folder: Path, started_at: datetime | None) -> CsvSink | DailyTabl
     if started_at is None:
         return CsvSink(folder / "scores.csv", COLUMNS)
     return DailyTable(folder, started_at)
+
+
+class Table(NamedTuple):
+    """Scores of a camera, in the order in which they were written.
+
+    Attributes:
+        time: (n,) POSIX seconds, to the millisecond.
+        seconds: (n,) since the start of the run, to the microsecond.
+        score: (n,) 0..1, NaN where there is none.
+    """
+
+    time: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+    score: NDArray[np.float64]
+
+
+def read_days(folder: Path, since: datetime) -> Table:
+    """What `DailyTable` has written since then; lines that a crash left torn are left out.
+
+    Raises:
+        MnadError: a file cannot be read.
+    """
+    first = f"scores-{since.astimezone(UTC):%Y%m%d}.csv"
+    days = [np.empty((0, 3))]
+    for file in sorted(folder.glob("scores-????????.csv")):
+        if file.name < first:
+            continue
+        try:
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError as error:
+            raise MnadError(f"{file} cannot be read ({error.strerror}).") from None
+        days.append(np.array([row for line in lines[1:] if (row := _parsed(line))]).reshape(-1, 3))
+    rows = np.concatenate(days)
+    return Table(*rows[rows[:, 0] >= since.timestamp()].T)
+
+
+def _parsed(line: str) -> tuple[float, float, float] | None:
+    try:
+        time, _, seconds, _, _, _, score = line.split(",")
+        return datetime.fromisoformat(time).timestamp(), float(seconds), float(score)
+    except ValueError:
+        return None

@@ -1,0 +1,236 @@
+"""What the threshold of a camera gave on what was watched, and which one would give what is asked.
+
+A threshold from a quarter of an hour of footage is extrapolated, and errs on the safe side. After a
+day of watching there is no need to: the scores of that day say how many alarms an hour any
+threshold gives. What a person marked as an anomaly is left out of them, and so is the time in which
+the camera itself was ill. Whatever else was told counts as a false alarm, so that anomalies which
+nobody marked can only make the threshold higher than it need be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnad.calibration.calibrate import SHORTEST_SECONDS, thinned
+from mnad.calibration.rate import BLOCK_SECONDS, Scored, Threshold, alarms_at, threshold_for
+from mnad.calibration.result import Calibration, rounded, spoken_hours
+from mnad.errors import MnadError
+from mnad.events.event import Event
+from mnad.events.log import latest, read_events
+from mnad.events.machine import LOST_SECONDS
+from mnad.models.normal import load_normal, save_normal_file
+from mnad.runtime.pick import normal_in_use
+from mnad.watch.site import Site
+from mnad.watch.table import Table, read_days
+
+RATES = (0.1, 0.3, 1.0, 3.0, 10.0)
+"""False alarms per hour for which a threshold is offered."""
+MARGIN = 5.0
+"""Seconds before and after an anomaly that belong to it."""
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Review:
+    """What was watched, and what thresholds come to on it.
+
+    Attributes:
+        site: the camera's folder.
+        since: when what is looked at begins.
+        hours: that were scored by the model in use, without those that are left out.
+        left_out: hours of anomalies that were marked as such, and of an ill camera.
+        threshold: that is in use.
+        asked: false alarms per hour that it was set for.
+        expected: what was to be expected of it, per hour, 95 %.
+        alarms: that it comes to in these hours.
+        anomalies: peaks (n,) of the events that were marked as anomalies.
+        unmarked: peaks (n,) of those that nobody marked.
+        offers: a threshold for each rate.
+        taken: whether the one that was asked for is in use from now on.
+    """
+
+    site: Path
+    since: datetime
+    hours: float
+    left_out: float
+    threshold: float
+    asked: float
+    expected: tuple[float, float]
+    alarms: int
+    anomalies: tuple[float, ...]
+    unmarked: tuple[float, ...]
+    offers: tuple[Threshold, ...]
+    taken: Threshold | None = None
+
+    def lines(self) -> list[str]:
+        """For people: sentences, and a table."""
+        rate = self.alarms / self.hours
+        low, high = self.expected
+        told = [
+            f"{self.site}: {spoken_hours(self.hours)} watched by the model in use since "
+            f"{self.since:%Y-%m-%d %H:%M} UTC"
+            + (f", {spoken_hours(self.left_out)} left out" if self.left_out else "")
+            + ".",
+            f"The threshold of {self.threshold:.3f}, set for {self.asked:g} false alarms an hour, "
+            f"comes to {self.alarms} alarms there, {rounded(rate)} an hour; expected were "
+            f"{rounded(low)} to {rounded(high)}.",
+            "",
+            "asked for, an hour  threshold  alarms there  marked anomalies  unmarked events told",
+        ]
+        for offer in self.offers:
+            told.append(
+                f"{offer.per_hour:>18g}  {offer.score:>9.3f}  {offer.counted:>12}  "
+                f"{_reaching(self.anomalies, offer.score):>16}  "
+                f"{_reaching(self.unmarked, offer.score):>20}"
+                + ("  extrapolated" if offer.extrapolated else "")
+            )
+        told.append("")
+        if self.taken is not None:
+            told.append(f"The threshold is {self.taken.score:.3f} from now on.")
+        if self.unmarked:
+            told.append(
+                "What nobody marked counts as a false alarm, and puts the threshold above itself: "
+                f"look at {self.site / 'report.html'}, and mark what was an anomaly by mnad mark "
+                f"{self.site} EVENT anomaly."
+            )
+        if self.taken is None:
+            told.append(
+                f"mnad review {self.site} --false_alarms_per_hour RATE --apply takes the threshold "
+                "for a rate into use."
+            )
+        return told
+
+
+def review(site: Site, last_seconds: float, per_hour: float | None, *, apply: bool) -> Review:
+    """Look at what a site has watched, and take a new threshold into use if that is asked for.
+
+    Args:
+        site: the camera's folder; it may be watched meanwhile.
+        last_seconds: how far back to look; never to before the model in use.
+        per_hour: false alarms per hour to allow; None: as many as the site was begun with.
+        apply: take the threshold for that into use. A `mnad watch` that runs does so within a
+            minute, and the models that it learns from then on are set to that rate.
+
+    Raises:
+        MnadError: nothing was watched yet, less than the threshold in use rests on, or a file is
+            damaged.
+    """
+    model, settings = site.model, site.known_settings()
+    if model is None:
+        raise MnadError(f"{site.path} has learnt nothing yet: run mnad watch, for a day.")
+    file = normal_in_use(model)
+    normal = load_normal(file)
+    calibration = normal.calibration
+    if calibration is None:
+        raise MnadError(f"{model} has no threshold: mnad watch --relearn makes a model that has.")
+    asked = settings.false_alarms_per_hour if per_hour is None else per_hour
+    since = max(site.in_use_since, datetime.now(UTC) - timedelta(seconds=last_seconds))
+    table = read_days(site.path, since)
+    log = site.path / "events.jsonl"
+    events = latest(read_events(log)) if log.exists() else []
+    marks = site.marks()
+    anomalies = [event for event in events if marks.get(event.id) == "anomaly"]
+    ill = [event for event in events if event.kind == "camera" and event.what != "drift"]
+    spans = [_span(e, MARGIN) for e in anomalies] + [_span(e, 0) for e in ill]
+    stretches, left_out = stretches_of(table, spans)
+    hours = sum(one.duration for one in stretches) / 3600
+    if hours * 3600 < SHORTEST_SECONDS:
+        raise MnadError(
+            f"{site.path}: {3600 * hours:.0f} s were watched since {since:%Y-%m-%d %H:%M} UTC by "
+            "the model in use: let it watch for an hour, and better a day."
+        )
+    now, told = calibration.threshold, _anomalies(events, since)
+    offers = tuple(threshold_for(stretches, rate) for rate in sorted({*RATES, asked}))
+    seen = Review(
+        site=site.path,
+        since=since,
+        hours=hours,
+        left_out=left_out,
+        threshold=now.score,
+        asked=now.per_hour,
+        expected=now.interval,
+        alarms=sum(alarms_at(one, now.score) for one in stretches),
+        anomalies=tuple(e.peak_score for e in told if marks.get(e.id) == "anomaly"),
+        unmarked=tuple(e.peak_score for e in told if e.id not in marks),
+        offers=offers,
+    )
+    if not apply:
+        return seen
+    if hours < now.hours:
+        raise MnadError(
+            f"{site.path}: {spoken_hours(hours)} were watched, less than the "
+            f"{spoken_hours(now.hours)} that the threshold of {now.score:.3f} rests on, which "
+            "stays: let it watch for longer, or look further back (--last)."
+        )
+    (taken,) = (offer for offer in offers if offer.per_hour == asked)
+    new = watched_calibration(calibration, taken, stretches, since)
+    save_normal_file(file, normal._replace(calibration=new))
+    site.ask(asked)
+    return replace(seen, taken=taken)
+
+
+def stretches_of(table: Table, without: Sequence[Span]) -> tuple[list[Scored], float]:
+    """Scores in pieces without gaps, and the hours that were left out of them.
+
+    Args:
+        table: what was scored.
+        without: spans of time that do not count, from and to, POSIX seconds.
+    """
+    counts = np.isfinite(table.score)
+    for first, last in without:
+        counts &= (table.time < first) | (table.time > last)
+    step = np.diff(table.seconds)
+    # Seconds count from the start of a run; what separates two runs is in the time of day.
+    apart = (step <= 0) | (step > LOST_SECONDS) | (np.abs(np.diff(table.time) - step) > 1)
+    bounds = np.flatnonzero(apart | (counts[1:] != counts[:-1])) + 1
+    pieces = np.split(np.arange(len(counts)), bounds)
+    kept, left_out = [], 0.0
+    for piece in pieces:
+        if len(piece) < 2:
+            continue
+        scored = Scored(table.seconds[piece], table.score[piece])
+        if not counts[piece[0]]:
+            left_out += scored.duration / 3600
+        elif scored.duration >= BLOCK_SECONDS / 2:
+            kept.append(scored)
+    return kept, left_out
+
+
+def watched_calibration(
+    before: Calibration, threshold: Threshold, stretches: Sequence[Scored], since: datetime
+) -> Calibration:
+    """The calibration before, with a threshold from what was watched, and the scores of that."""
+    scores: NDArray[np.float64] = np.concatenate([one.score for one in stretches])
+    return replace(
+        before,
+        threshold=threshold,
+        rate=len(scores) / (3600 * threshold.hours),
+        frames=len(scores),
+        sources=(f"watched since {since:%Y-%m-%d %H:%M} UTC",),
+        trained_on=0.0,
+        score=thinned(scores),
+    )
+
+
+def _anomalies(events: Sequence[Event], since: datetime) -> list[Event]:
+    return [e for e in events if e.kind == "anomaly" and _span(e, 0)[0] >= since.timestamp()]
+
+
+def _reaching(peaks: Sequence[float], threshold: float) -> str:
+    return f"{sum(peak >= threshold for peak in peaks)} of {len(peaks)}" if peaks else "-"
+
+
+def _span(event: Event, margin: float) -> Span:
+    """When an event was, POSIX seconds."""
+    if event.at is None:
+        return np.inf, -np.inf
+    start = datetime.fromisoformat(event.at).timestamp()
+    end = max(event.start, event.peak_seconds) if event.end is None else event.end
+    return start - margin, start + (end - event.start) + margin
