@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         info,
         mark,
         prepare_data,
+        review,
         score_file,
         train,
     )
@@ -50,6 +51,7 @@ __all__ = [
     "info",
     "mark",
     "prepare_data",
+    "review",
     "score_file",
     "train",
 ]

@@ -233,8 +233,13 @@ def _show_watch(seen: api.Watched, given: dict[str, Any]) -> int:
     return 0
 
 
-def _show_mark(event: Event, given: dict[str, Any]) -> int:
-    print(f"{event.id}: {given['label']}; learnt by the next mnad watch --relearn")
+def _show_mark(events: list[Event], given: dict[str, Any]) -> int:
+    comes = {
+        "normal": "learnt by the next mnad watch --relearn",
+        "anomaly": "left out of what is learnt and of mnad review",
+    }
+    for event in events:
+        print(f"{event.id}: {given['label']}; {comes[given['label']]}")
     return 0
 
 

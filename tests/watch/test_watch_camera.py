@@ -248,10 +248,10 @@ def test_what_is_marked_as_normal_is_learnt(tmp_path: Path, model: Path, watch: 
     watch(site.path, as_frames(street(100, 2, thing=range(40, 80))), STOP)
     (event,) = {e.id for e in read_events(site.path / "events.jsonl")}
     without, _ = load_footage(site.footage, site.normal_events())
-    api.mark(site.path, event, "normal")
+    api.mark(site.path, [event], "normal")
     clips, _ = load_footage(site.footage, site.normal_events())
     assert sum(map(len, clips)) - sum(map(len, without)) == 100
-    api.mark(site.path, event, "anomaly")
+    api.mark(site.path, [event], "anomaly")
     assert len(load_footage(site.footage, site.normal_events())[0]) == len(without)
 
 

@@ -113,8 +113,7 @@ def test_it_is_the_threshold_of_what_was_watched(
     told.append(event("bend", began + timedelta(seconds=4000), 60.0, what="drift"))
     written(site.path, began, scores)
     tell(site.path, told)
-    site.mark("true", "anomaly")
-    site.mark("missed", "anomaly")
+    site.mark(["true", "missed"], "anomaly")
 
     seen = review(site, DAY, 2.0, apply=False)
     pieces = [scores[:9950], scores[10_091:30_000], scores[30_601:]]
@@ -130,22 +129,26 @@ def test_it_is_the_threshold_of_what_was_watched(
     assert not offer.extrapolated and offer.score == pytest.approx(0.642) and offer.counted == 2
     assert seen.hours == pytest.approx(sum(map(len, pieces)) / RATE / 3600)
     assert seen.left_out == pytest.approx((14.1 + 60.1) / 3600)
-    assert seen.anomalies == (0.95,) and seen.unmarked == ()
+    assert [e.id for e in seen.anomalies] == ["true"] and seen.unmarked == ()
     assert sorted(one.per_hour for one in seen.offers) == [0.1, 0.3, 1, 2, 3, 10]
     before = load_model(site.path / "models" / "a").calibration
     assert before is not None and seen.threshold == before.threshold.score and seen.taken is None
     # Not marked, it counts as a false alarm.
-    site.mark("true", "normal")
+    site.mark(["true"], "normal")
     higher = review(site, DAY, 2.0, apply=False)
     assert higher.offers[3].score > offer.score and higher.anomalies == ()
     tell(site.path, [*told, event("odd", began + timedelta(seconds=4200), 0.5, 0.642)])
-    assert review(site, DAY, 2.0, apply=False).unmarked == (0.642,)
+    assert [e.id for e in review(site, DAY, 2.0, apply=False).unmarked] == ["odd"]
 
     assert main(["review", str(site.path), "--false_alarms_per_hour", "2"]) == 0
     said = capsys.readouterr().out
     assert "2.0 h watched" in said and "--apply" in said and "extrapolated" in said
     row = next(line.split() for line in said.splitlines() if line.split()[:1] == ["2"])
-    assert row[3:] == ["-", "0", "of", "1"] and "EVENT anomaly" in said
+    assert row[3:] == ["-", "0", "of", "1"]
+    assert "  odd  peak 0.642" in said
+    tell(site.path, [event(str(n), began, 1.0, 0.5 + n / 100) for n in range(25)])
+    listed = review(site, DAY, 2.0, apply=False).lines()
+    assert "  and 5 with lower peaks" in listed and any("24  peak 0.740" in x for x in listed)
     assert main(["review", str(site.path), "--last", "yesterday"]) == 2
     assert main(["review", str(site.path), "--false_alarms_per_hour", "0"]) == 2
 

@@ -45,24 +45,31 @@ def test_marks_are_remembered_and_the_last_one_counts(
     told(tmp_path, "20260504T1", "20260504T1", "20260504T2", "20260505T1")
     assert main(["mark", str(tmp_path), "20260505", "normal"]) == 0
     assert "20260505T1: normal" in capsys.readouterr().out
-    site.mark("20260504T1", "normal")
+    site.mark(["20260504T1"], "normal")
     assert site.normal_events() == {"20260504T1", "20260505T1"}
     with (tmp_path / MARKS).open("a") as file:
         file.write('{"event": "2026')  # torn by a crash
     assert site.normal_events() == {"20260504T1", "20260505T1"}
-    for event, code in (("20260504T", 2), ("x", 2)):
-        assert main(["mark", str(tmp_path), event, "normal"]) == code
+    before = (tmp_path / MARKS).read_text()
+    for event in ("20260504T", "x"):  # of several, none is marked then
+        assert main(["mark", str(tmp_path), "20260505", event, "anomaly"]) == 2
+    assert (tmp_path / MARKS).read_text() == before
     assert "2 event ids" in capsys.readouterr().err
     assert main(["mark", str(tmp_path / "none"), "x", "normal"]) == 1
+    assert main(["mark", str(tmp_path), "20260504T2", "20260505T1", "anomaly"]) == 0
+    assert capsys.readouterr().out.count("anomaly; left out of") == 2
+    assert site.marks() == {"20260504T1": "normal"} | dict.fromkeys(
+        ("20260504T2", "20260505T1"), "anomaly"
+    )
 
 
 def test_a_mark_is_taken_back_even_after_a_torn_line(tmp_path: Path) -> None:
     site = Site(tmp_path)
     told(tmp_path, "a", "b")
-    site.mark("a", "normal")
+    site.mark(["a"], "normal")
     with (tmp_path / MARKS).open("a") as file:
         file.write('{"event": "a", "as"')
-    site.mark("a", "anomaly")
+    site.mark(["a"], "anomaly")
     assert site.normal_events() == set()
 
 

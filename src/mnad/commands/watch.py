@@ -139,17 +139,17 @@ def watch(
     return Watched(Path(out), seen.frames, len(told))
 
 
-def mark(site: Path, event: str, label: Literal["normal", "anomaly"]) -> "Event":
-    """Say what an event really was; what is normal is learnt by the next mnad watch --relearn.
+def mark(site: Path, events: list[str], label: Literal["normal", "anomaly"]) -> "list[Event]":
+    """Say what events really were; what is normal is learnt by the next mnad watch --relearn.
 
     Args:
         site: the folder of a mnad watch.
-        event: id of the event, or its beginning.
+        events: ids of events, or their beginnings.
         label: normal or anomaly.
     """
     from mnad.watch.site import Site
 
-    return Site(site).mark(event, label)
+    return Site(site).mark(events, label)
 
 
 def review(

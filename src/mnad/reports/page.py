@@ -218,6 +218,7 @@ def _event(event: Event, wall: _Wall, folder: Path, pictured: bool) -> dict[str,
     if event.clip is not None and (folder / event.clip).is_file():
         clip = quote(Path(event.clip).as_posix())
     return {
+        "id": event.id,
         "start": round(event.start, 2),
         "end": round(_end(event), 2),
         "wall": wall.of(event),

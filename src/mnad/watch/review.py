@@ -31,6 +31,8 @@ from mnad.watch.table import Table, read_days
 
 RATES = (0.1, 0.3, 1.0, 3.0, 10.0)
 """False alarms per hour for which a threshold is offered."""
+MOST_LISTED = 20
+"""Events that nobody marked, those with the highest peaks."""
 MARGIN = 5.0
 """Seconds before and after an anomaly that belong to it."""
 
@@ -50,8 +52,8 @@ class Review:
         asked: false alarms per hour that it was set for.
         expected: what was to be expected of it, per hour, 95 %.
         alarms: that it comes to in these hours.
-        anomalies: peaks (n,) of the events that were marked as anomalies.
-        unmarked: peaks (n,) of those that nobody marked.
+        anomalies: events that were marked as such.
+        unmarked: events that nobody marked.
         offers: a threshold for each rate.
         taken: whether the one that was asked for is in use from now on.
     """
@@ -64,8 +66,8 @@ class Review:
     asked: float
     expected: tuple[float, float]
     alarms: int
-    anomalies: tuple[float, ...]
-    unmarked: tuple[float, ...]
+    anomalies: tuple[Event, ...]
+    unmarked: tuple[Event, ...]
     offers: tuple[Threshold, ...]
     taken: Threshold | None = None
 
@@ -74,8 +76,8 @@ class Review:
         rate = self.alarms / self.hours
         low, high = self.expected
         told = [
-            f"{self.site}: {spoken_hours(self.hours)} watched by the model in use since "
-            f"{self.since:%Y-%m-%d %H:%M} UTC"
+            f"{self.site}: {spoken_hours(self.hours)} watched since "
+            f"{self.since:%Y-%m-%d %H:%M} UTC by the model in use"
             + (f", {spoken_hours(self.left_out)} left out" if self.left_out else "")
             + ".",
             f"The threshold of {self.threshold:.3f}, set for {self.asked:g} false alarms an hour, "
@@ -95,11 +97,17 @@ class Review:
         if self.taken is not None:
             told.append(f"The threshold is {self.taken.score:.3f} from now on.")
         if self.unmarked:
-            told.append(
-                "What nobody marked counts as a false alarm, and puts the threshold above itself: "
-                f"look at {self.site / 'report.html'}, and mark what was an anomaly by mnad mark "
-                f"{self.site} EVENT anomaly."
-            )
+            told += [
+                "What nobody marked counts as a false alarm, and puts the threshold above itself. "
+                f"Mark what was an anomaly (mnad mark {self.site} EVENT… anomaly); not marked yet:"
+            ]
+            by_peak = sorted(self.unmarked, key=lambda event: -event.peak_score)
+            told += [
+                f"  {e.id}  peak {e.peak_score:.3f}  {self.site / (e.thumbnail or '')}"
+                for e in by_peak[:MOST_LISTED]
+            ]
+            if len(by_peak) > MOST_LISTED:
+                told.append(f"  and {len(by_peak) - MOST_LISTED} with lower peaks")
         if self.taken is None:
             told.append(
                 f"mnad review {self.site} --false_alarms_per_hour RATE --apply takes the threshold "
@@ -157,8 +165,8 @@ def review(site: Site, last_seconds: float, per_hour: float | None, *, apply: bo
         asked=now.per_hour,
         expected=now.interval,
         alarms=sum(alarms_at(one, now.score) for one in stretches),
-        anomalies=tuple(e.peak_score for e in told if marks.get(e.id) == "anomaly"),
-        unmarked=tuple(e.peak_score for e in told if e.id not in marks),
+        anomalies=tuple(e for e in told if marks.get(e.id) == "anomaly"),
+        unmarked=tuple(e for e in told if e.id not in marks),
         offers=offers,
     )
     if not apply:
@@ -223,8 +231,10 @@ def _anomalies(events: Sequence[Event], since: datetime) -> list[Event]:
     return [e for e in events if e.kind == "anomaly" and _span(e, 0)[0] >= since.timestamp()]
 
 
-def _reaching(peaks: Sequence[float], threshold: float) -> str:
-    return f"{sum(peak >= threshold for peak in peaks)} of {len(peaks)}" if peaks else "-"
+def _reaching(events: Sequence[Event], threshold: float) -> str:
+    if not events:
+        return "-"
+    return f"{sum(event.peak_score >= threshold for event in events)} of {len(events)}"
 
 
 def _span(event: Event, margin: float) -> Span:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -157,30 +158,34 @@ class Site:
                     continue  # empty, or torn by a crash
         return marks
 
-    def mark(self, event: str, label: str) -> Event:
-        """Remember what a person says of an event.
+    def mark(self, events: Sequence[str], label: str) -> list[Event]:
+        """Remember what a person says of events.
 
         Args:
-            event: its id, or the beginning of it that only this one has.
+            events: the id of each, or the beginning of it that only this one has.
             label: ``normal`` or ``anomaly``.
 
         Raises:
-            UsageError: no such event, or several.
+            UsageError: no such event, or several; then none is marked.
             MnadError: nothing was told at this site yet.
         """
         log = self.path / "events.jsonl"
         if not log.exists():
             raise MnadError(f"{self.path} has no events yet: give the --out of a mnad watch.")
-        found = [one for one in latest(read_events(log)) if one.id.startswith(event)]
-        if len(found) != 1:
-            raise UsageError(
-                f"{event} is the beginning of {len(found)} event ids in {log}: give the whole id "
-                "of one."
-            )
+        told, found = latest(read_events(log)), []
+        for event in events:
+            own = [one for one in told if one.id.startswith(event)]
+            if len(own) != 1:
+                raise UsageError(
+                    f"{event} is the beginning of {len(own)} event ids in {log}: give the whole "
+                    "id of one."
+                )
+            found += own
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        line = json.dumps({"event": found[0].id, "as": label, "at": now})
+        lines = [json.dumps({"event": one.id, "as": label, "at": now}) for one in found]
         with (self.path / MARKS).open("a") as file:
-            file.write(f"\n{line}\n")  # on a line of its own, even after one that is torn
+            # On lines of their own, even after one that is torn.
+            file.write("\n" + "".join(f"{line}\n" for line in lines))
             file.flush()
             os.fsync(file.fileno())
-        return found[0]
+        return found
