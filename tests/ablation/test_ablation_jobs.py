@@ -19,6 +19,8 @@ def work(what: str) -> str:
     """In its own process: fail as told, stay for ever, or tell which process it was."""
     if what == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
+    if what == "real time":
+        os.kill(os.getpid(), signal.SIGRTMIN + 1)  # it has no name
     if what == "broken":
         raise ValueError(what)
     if what.startswith("/"):  # a file to tell that it is there
@@ -52,6 +54,12 @@ def test_each_has_a_process_of_its_own_and_a_dead_one_costs_only_its_own(jobs: i
     assert isinstance(found["killed"], MnadError) and isinstance(found["broken"], MnadError)
     assert "SIGKILL" in str(found["killed"]) and "fewer --jobs" in str(found["killed"])
     assert "exit code 1" in str(found["broken"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="signals in real time are Linux's")
+def test_a_signal_without_a_name_is_told_by_its_number() -> None:
+    ((_, found),) = in_processes(work, ["real time"], 1)
+    assert isinstance(found, MnadError) and f"ended by signal {signal.SIGRTMIN + 1}," in str(found)
 
 
 def test_nothing_to_do() -> None:

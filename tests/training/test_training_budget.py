@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,6 +47,38 @@ def test_a_step_is_timed_and_no_weight_is_kept() -> None:
     assert (found.epochs, found.most_windows) == (4, 4)
     longer = affordable(MUCH, ModelConfig(SMALL), TrainConfig(12, 4), CPU, 600)
     assert (longer.epochs, longer.most_windows) == (12, 1000)
+
+
+def test_a_training_that_an_older_version_began_goes_on(tmp_path: Path) -> None:
+    """What there was no choice of then is what is done where nothing is chosen."""
+    settings = {"model": asdict(ModelConfig(SMALL)), "training": asdict(TrainConfig(3, seed=4))}
+    settings["training"] |= {"data": {"name": "a"}, "device": "cpu"}
+    now = json.dumps(settings, sort_keys=True)
+
+    def begun(change: Callable[[dict[str, Any]], object]) -> None:
+        then = json.loads(now)
+        change(then)
+        sums = torch.zeros(4)
+        checkpoint.save_state(tmp_path, checkpoint.State(json.dumps(then), 7, 1.0, {}, {}, sums))
+
+    def older(then: dict[str, Any]) -> None:
+        del then["model"]["network"]["upsampling"], then["training"]["most_windows"]
+
+    begun(older)
+    state = checkpoint.load_state(tmp_path, now)
+    assert state is not None and state.step == 7
+    assert checkpoint.unfinished(tmp_path) == TrainConfig(3, seed=4)
+    others: list[Callable[[dict[str, Any]], object]] = [
+        lambda then: then["training"].pop("seed"),  # 0 without a choice, not 4
+        lambda then: then["model"]["network"].pop("width"),
+        lambda then: then["model"]["network"].update(upsampling="nearest"),
+        lambda then: then["model"]["network"].update(newer=1),
+        lambda then: then["training"]["data"].update(name="b"),
+    ]
+    for other in others:
+        begun(other)
+        with pytest.raises(mnad.UsageError, match="other settings or other data"):
+            checkpoint.load_state(tmp_path, now)
 
 
 def test_ones_own_footage_is_trained_on_for_half_an_hour_and_a_killed_training_keeps_its_share(

@@ -70,9 +70,10 @@ def _result(receive: Connection, process: SpawnProcess) -> Any:
 
 def _ended(code: int | None) -> str:
     if code is not None and code < 0:
+        names = {one.value: one.name for one in signal.Signals}  # not of those in real time
         return (
-            f"its process was ended by {signal.Signals(-code).name}, as happens where memory runs "
-            "out: run the same again, with fewer --jobs."
+            f"its process was ended by {names.get(-code, f'signal {-code}')}, as happens where "
+            "memory runs out: run the same again, with fewer --jobs."
         )
     return f"its process ended with exit code {code}, for the reason printed above."
 

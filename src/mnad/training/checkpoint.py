@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import pickle
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mnad.config import TrainConfig
+from mnad.config import ModelConfig, TrainConfig
 from mnad.errors import MnadError, UsageError
 
 FILE = "state.pt"
@@ -67,7 +67,7 @@ def unfinished(folder: Path) -> TrainConfig | None:
     state = _read(folder)
     if state is None:
         return None
-    told = json.loads(state.recipe)["training"]
+    told = _complete(state.recipe)["training"]
     return TrainConfig(**{field.name: told[field.name] for field in fields(TrainConfig)})
 
 
@@ -79,12 +79,31 @@ def load_state(folder: Path, recipe: str) -> State | None:
         MnadError: it is damaged.
     """
     state = _read(folder)
-    if state is not None and state.recipe != recipe:
+    if state is None or state.recipe == recipe:
+        return state
+    if _complete(state.recipe) != json.loads(recipe):
         raise UsageError(
             f"{folder} holds a training with other settings or other data; resume it with the "
             "command that began it, or give another --out."
         )
     return state
+
+
+def _complete(recipe: str) -> dict[str, Any]:
+    """What a recipe says, and the defaults of options that there were not when it was written.
+
+    A new option's default is what was done before there was a choice.
+    """
+    defaults = {"model": asdict(ModelConfig()), "training": asdict(TrainConfig())}
+    return _filled(json.loads(recipe), json.loads(json.dumps(defaults)))
+
+
+def _filled(told: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    merged = {**defaults, **told}
+    for name, value in told.items():
+        if isinstance(value, dict) and isinstance(defaults.get(name), dict):
+            merged[name] = _filled(value, defaults[name])
+    return merged
 
 
 def _read(folder: Path) -> State | None:

@@ -205,10 +205,7 @@ def load_footage(
             clips.append(mapped(frames, folder, shape[1:], folder))
             continue
         limit_bytes -= size
-        clip = np.empty(shape, np.uint8)
-        for number, frame in enumerate(frames):
-            clip[number] = frame
-        clips.append(clip)
+        clips.append(np.fromiter(frames, np.dtype((np.uint8, shape[1:])), shape[0]))
     return clips, rate
 
 
