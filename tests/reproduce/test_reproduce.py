@@ -213,6 +213,15 @@ def test_what_cannot_be(
     assert says in capsys.readouterr().err
 
 
+def test_where_there_is_no_data_no_folder_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["reproduce", "avenue", "/nowhere"]) == 1
+    assert "/nowhere" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_ped1_is_not_offered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["reproduce", "ped1", str(tmp_path)])

@@ -66,6 +66,7 @@ def reproduce(
     """
     from mnad.commands.evaluate import evaluate
     from mnad.commands.train import train
+    from mnad.datasets import open_dataset
     from mnad.datasets.known import classes_of
     from mnad.reproduce.published import publication, published_setting, usual_task
     from mnad.reproduce.run import EVALUATION, Reproduction
@@ -97,6 +98,8 @@ def reproduce(
                 f"{path} has no class {', '.join(missing)}: choose of {', '.join(found)}."
             )
         found = {one: found[one] for one in wanted}
+    if len(found) == 1:  # before a folder is made for it
+        open_dataset(*found.values())
     folder = Path(f"reproduced/{name}-{setting.task}-{preset}-{seed}") if out is None else Path(out)
 
     def trained(spec: str, model: Path) -> None:
