@@ -98,8 +98,8 @@ def reproduce(
                 f"{path} has no class {', '.join(missing)}: choose of {', '.join(found)}."
             )
         found = {one: found[one] for one in wanted}
-    if len(found) == 1:  # before a folder is made for it
-        open_dataset(*found.values())
+    if len(found) == 1:  # before a folder is made and hours are trained for it
+        open_dataset(next(iter(found.values())))
     folder = Path(f"reproduced/{name}-{setting.task}-{preset}-{seed}") if out is None else Path(out)
 
     def trained(spec: str, model: Path) -> None:
