@@ -183,6 +183,7 @@ def test_a_threshold_that_is_set_meanwhile_holds_from_then_on(
     tmp_path: Path, model: Path, watch: Any, monkeypatch: Any, caplog: Any
 ) -> None:
     monkeypatch.setattr(camera, "LOOK_SECONDS", 0.0)
+    caplog.set_level("INFO")
     site = Site(tmp_path / "site")
     in_use(site, model)
     site.settings(replace(GIVEN, false_alarms_per_hour=60.0))
@@ -190,7 +191,8 @@ def test_a_threshold_that_is_set_meanwhile_holds_from_then_on(
     assert before is not None
 
     def reviewed() -> bool:
-        caplog.set_level("INFO")
+        assert "watched for a day" not in caplog.text
+        monkeypatch.setattr(camera, "DAY_SECONDS", 0.0)
         api.review(site.path, false_alarms_per_hour=120.0, apply=True)
         return True
 
@@ -202,6 +204,7 @@ def test_a_threshold_that_is_set_meanwhile_holds_from_then_on(
     # No frame is without a score but while the window fills, at the start and at the change.
     assert scored(site.path) == [*range(4, 401), *range(405, 500)]
     assert caplog.text.count("the threshold was set anew") == 1
+    assert f"`mnad review {site.path}` says" in caplog.text
     # One that is damaged meanwhile is told of, and what is watched goes on.
     damaged = site.path / "models" / "a" / "normal.safetensors"
 

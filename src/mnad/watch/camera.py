@@ -28,6 +28,7 @@ from mnad.watch.site import Settings, Site
 from mnad.watch.watcher import Watcher
 
 _LOG = logging.getLogger("mnad")
+DAY_SECONDS = 86_400.0
 LOOK_SECONDS = 30.0
 """Between two looks whether somebody has set another threshold."""
 SHORTEST_LEARNING = 120.0
@@ -121,6 +122,7 @@ class _Run:
         self._training: subprocess.Popen[bytes] | None = None
         self._status: Status | None = None
         self._told = self._looked = 0.0
+        self._reminded = time.monotonic()
         self._stamp = site.stamp()
 
     def begin(self, detector: Detector) -> None:
@@ -147,6 +149,7 @@ class _Run:
                 self.watcher.gap(item)
         self._look_after_training()
         self._look_for_change()
+        self._remind()
         if self._status is not None:
             self._status.show(item)
         elif self._training is None and time.monotonic() - self._told > 10:
@@ -234,6 +237,15 @@ class _Run:
             _LOG.error("%s Until then it goes on as before.", error)
             return
         _LOG.info("the threshold was set anew: %.3f", self.watcher.threshold or float("nan"))
+
+    def _remind(self) -> None:
+        if self.watcher is not None and time.monotonic() - self._reminded >= DAY_SECONDS:
+            self._reminded = time.monotonic()
+            _LOG.info(
+                "watched for a day: `mnad review %s` says what the threshold came to, and which "
+                "one would come to what is asked for.",
+                self._site.path,
+            )
 
     def _learnt(self, code: int) -> None:
         model = self._site.model
