@@ -8,6 +8,10 @@ from mnad.events.store import prune
 
 # Name and size, from the oldest on.
 FILES = {
+    "scores-20260102.csv": 700,  # the day is in the name, whatever a copy of the file says
+    "scores-20260101.csv": 600,
+    **{f"scores-202601{day:02}.csv": 400 for day in range(10, 18)},
+    "scores-tests.csv": 50,
     "events.jsonl": 500,
     "overlay-20260101T000000Z.mp4": 3000,
     "clips/a.mp4": 1000,
@@ -23,6 +27,8 @@ FILES = {
 }
 TOTAL = sum(FILES.values())
 ORDER = [
+    "scores-20260101.csv",
+    "scores-20260102.csv",
     "clips/b.mp4",
     "clips/c.mp4",
     "overlay-20260101T000000Z.mp4",
@@ -52,7 +58,7 @@ def test_no_more_than_needed_goes_in_order(results, count):
 
 
 def test_one_byte_over_takes_one_file(results):
-    assert prune(results, TOTAL - 1, {"a"}) == [results / "clips/b.mp4"]
+    assert prune(results, TOTAL - 1, {"a"}) == [results / "scores-20260101.csv"]
 
 
 def test_what_must_stay_stays(results):

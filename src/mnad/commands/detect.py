@@ -47,7 +47,8 @@ def detect(
         threshold: score from which on a frame is abnormal, 0..1; null: the calibrated one.
         events: what makes an event of abnormal frames.
         alarms: where alarms go.
-        most_gigabytes: cap on the disk that live results take; the oldest clips go first.
+        most_gigabytes: cap on the disk that live results take; scores that are older than a week go
+            first, then the oldest clips.
         picture: heat: where the error is higher than normal footage hardly ever gets; paper: every
             pixel whose score is above the frame's average, as in the paper's figures.
         folder_rate: frames per second of folders of images, which do not say it; null: 25. It is

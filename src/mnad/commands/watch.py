@@ -94,7 +94,8 @@ def watch(
         threshold: score from which on a frame is abnormal, 0..1; null: the calibrated one.
         events: what makes an event of abnormal frames.
         alarms: where alarms go.
-        most_gigabytes: cap on the disk that the folder takes; the oldest clips go first.
+        most_gigabytes: cap on the disk that the folder takes; scores that are older than a week go
+            first, then the oldest clips.
         runtime: torch or openvino, which every model that is learnt can run by; auto: as detect.
     """
     from mnad.runtime.pick import require

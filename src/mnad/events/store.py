@@ -7,19 +7,22 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 _LOG = logging.getLogger("mnad")
+DAYS = 8
+"""Newest files of scores that stay: of a week, as `mnad review` may look back."""
 
 
 def prune(folder: str | Path, most_bytes: int, keep: Collection[str] = ()) -> list[Path]:
-    """Remove the oldest videos and pictures until a folder takes no more than it may.
+    """Remove the oldest videos, pictures and scores until a folder takes no more than it may.
 
-    All files under the folder count. These go, each kind from its oldest on: clips of events,
-    segments of the overlay video, thumbnails, and at last the clips of the events to keep.
-    Nothing else is ever removed: not the record of events, the thumbnails of the events to keep,
-    or a file that is still being written.
+    All files under the folder count. These go, each kind from its oldest on: scores of days that
+    are longer past than `DAYS`, as they are 60 MB a day; clips of events, segments of the overlay
+    video, thumbnails, and at last the clips of the events to keep. Nothing else is ever removed:
+    not the record of events, the thumbnails of the events to keep, or a file that is still being
+    written.
 
     Args:
-        folder: of the results, with ``clips``, ``thumbnails`` and ``overlay-*.mp4`` in it or one
-            level below.
+        folder: of the results, with ``scores-*.csv``, ``clips``, ``thumbnails`` and
+            ``overlay-*.mp4`` in it, the last or one level below.
         most_bytes: the cap. It is not reached where what may go does not suffice.
         keep: ids of the events to keep.
 
@@ -31,7 +34,9 @@ def prune(folder: str | Path, most_bytes: int, keep: Collection[str] = ()) -> li
     clips = _oldest_first(folder.glob("clips/*.mp4"))
     segments = [*folder.glob("overlay-*.mp4"), *folder.glob("*/overlay-*.mp4")]
     pictures = _oldest_first(folder.glob("thumbnails/*.jpg"))
-    order = [path for path in clips if path.stem not in keep]
+    days = sorted(folder.glob("scores-????????.csv"))  # named by their day
+    order = days[:-DAYS]
+    order += [path for path in clips if path.stem not in keep]
     order += _oldest_first(segments)
     order += [path for path in pictures if path.stem not in keep]
     order += [path for path in clips if path.stem in keep]

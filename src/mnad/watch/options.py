@@ -55,7 +55,8 @@ class WatchOptions:
         clips: write a picture and a short video of every event.
         threshold: score from which on a frame is abnormal, 0..1; null: the calibrated one.
         times: what makes an event of abnormal frames.
-        most_gigabytes: cap on the disk that the results take; the oldest clips go first.
+        most_gigabytes: cap on the disk that the results take; scores that are older than a week go
+            first, then the oldest clips.
         alarms: where alarms go.
         picture: what is shown of the error: ``heat``, where it is higher than normal footage
             hardly ever gets; or ``paper``, the picture of the paper: every pixel whose score is
