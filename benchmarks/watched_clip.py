@@ -14,7 +14,8 @@ from mnad.detector import Detector, FrameScore
 from mnad.events.event import Event, Observed
 from mnad.events.machine import EventConfig, EventMachine
 from mnad.models.builtin import resolve
-from mnad.models.folder import CONFIG, NORMAL, WEIGHTS
+from mnad.models.folder import CONFIG, WEIGHTS
+from mnad.models.normal import NORMAL
 
 Floats = NDArray[np.float64]
 

@@ -28,8 +28,8 @@ from mnad.errors import MnadError, UsageError
 from mnad.evaluation.memory_use import WINDOWS, measure_memory
 from mnad.evaluation.protocol import PUBLISHED
 from mnad.evaluation.run import evaluate_model
-from mnad.models.folder import CONFIG, NORMAL, Model, load_model
-from mnad.models.normal import load_normal
+from mnad.models.folder import CONFIG, Model, load_model
+from mnad.models.normal import NORMAL, load_normal
 from mnad.training.loop import Footage, main
 from mnad.video.cache import load_clips
 from mnad.writing import write

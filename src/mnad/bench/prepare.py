@@ -18,7 +18,8 @@ from mnad.calibration.measure import reference_of
 from mnad.calibration.things import block_size
 from mnad.config import ModelConfig, NetworkConfig, preset_of
 from mnad.models.builtin import resolve
-from mnad.models.folder import NORMAL, Model, build_network, load_model, save_model
+from mnad.models.folder import Model, build_network, load_model, save_model
+from mnad.models.normal import NORMAL
 from mnad.runtime.export import export_model
 from mnad.runtime.exports import find_export
 from mnad.scoring.windows import Windows

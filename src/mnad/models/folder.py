@@ -24,7 +24,7 @@ from mnad.calibration.result import Calibration
 from mnad.config import MethodConfig, ModelConfig, NetworkConfig, from_dict
 from mnad.errors import MnadError, UsageError
 from mnad.models.builtin import names, resolve
-from mnad.models.normal import Normal, load_normal, save_normal_file
+from mnad.models.normal import NORMAL, Normal, load_normal, save_normal_file
 from mnad.network.mnad import MNAD
 from mnad.runtime.torch import TorchRuntime
 from mnad.scoring.reference import Reference
@@ -33,7 +33,7 @@ from mnad.video.regions import Regions
 from mnad.writing import write
 
 FORMAT = 4
-CONFIG, WEIGHTS, NORMAL = "config.json", "model.safetensors", "normal.safetensors"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 @dataclass(frozen=True)

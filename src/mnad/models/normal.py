@@ -21,6 +21,8 @@ from mnad.scoring.light import Span
 from mnad.scoring.reference import Reference
 from mnad.writing import write
 
+NORMAL = "normal.safetensors"
+
 _REFERENCE = (
     "psnr",
     "distance",

@@ -15,7 +15,8 @@ from typing import Any
 from mnad.config import RuntimeName
 from mnad.errors import MnadError
 from mnad.models.builtin import name_of_built_in
-from mnad.models.folder import CONFIG, NORMAL, WEIGHTS
+from mnad.models.folder import CONFIG, WEIGHTS
+from mnad.models.normal import NORMAL
 
 RECORD = "export.json"
 FORMAT = 1

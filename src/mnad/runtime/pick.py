@@ -12,8 +12,8 @@ import torch
 from mnad.config import Device, RuntimeName
 from mnad.errors import MnadError, UsageError
 from mnad.models.builtin import resolve
-from mnad.models.folder import NORMAL, Model, load_model
-from mnad.models.normal import load_normal
+from mnad.models.folder import Model, load_model
+from mnad.models.normal import NORMAL, load_normal
 from mnad.runtime.exports import EXPORTED, Export, command, find_export
 from mnad.runtime.runtime import GraphRuntime, Runtime
 from mnad.runtime.torch import TorchRuntime

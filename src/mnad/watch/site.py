@@ -15,7 +15,6 @@ from typing import Any
 from mnad.errors import MnadError, UsageError
 from mnad.events.event import Event
 from mnad.events.log import latest, read_events
-from mnad.models.folder import NORMAL
 from mnad.video.regions import Regions
 from mnad.writing import write
 
@@ -116,9 +115,12 @@ class Site:
             ) from None
 
     def stamp(self) -> tuple[Path | None, tuple[int, ...]]:
-        """Differs when another model is in use, or when its threshold was set anew."""
+        """Differs when another model is in use, or when its threshold was set anew.
+
+        It lies with what is known of normal footage, of the model or of an export.
+        """
         model, times = self.model, []
-        for file in () if model is None else sorted(model.rglob(NORMAL)):
+        for file in () if model is None else sorted(model.rglob("*.safetensors")):
             with suppress(OSError):  # it is being replaced
                 times.append(file.stat().st_mtime_ns)
         return model, tuple(times)
