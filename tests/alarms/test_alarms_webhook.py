@@ -16,8 +16,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
+from mnad.alarms import webhook
 from mnad.alarms.address import Address
 from mnad.alarms.channel import Message, Never, NotNow
 from mnad.alarms.outbox import Backoff, Outbox
@@ -188,23 +191,56 @@ def test_without_a_secret_nothing_is_signed_and_credentials_go_as_basic_authenti
         assert not any(secret in text for secret in ("ann", "p@ss", "p%40ss", "t0ken"))
 
 
-def test_thumbnails_that_are_small_enough_and_there(
-    server: Callable[..., Server], tmp_path: Path
+def test_thumbnails_that_are_there(
+    server: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(webhook, "THUMBNAIL_SECONDS", 0.1)
     jpeg = b"\xff\xd8\xff" + bytes(199_996)
     (tmp_path / "small.jpg").write_bytes(jpeg)
-    (tmp_path / "large.jpg").write_bytes(jpeg + b"\0")
-    (tmp_path / "huge.jpg").write_bytes(jpeg * 2)
+    (tmp_path / "broken.jpg").write_bytes(jpeg + b"\0")
     (tmp_path / "other.png").write_bytes(b"\x89PNG")
     receiver = server()
     hook = Webhook(address(receiver.port), folder=tmp_path)
-    for name in ("small.jpg", "large.jpg", "huge.jpg", "other.png", "gone.jpg", None):
+    for name in ("small.jpg", "broken.jpg", "other.png", "gone.jpg", None):
         hook.deliver(Message("webhook", "k", {"key": "k", "thumbnail": name}))
     hook.close()
     small, *others = [json.loads(body) for _, body in receiver.requests]
     assert base64.b64decode(small.pop("thumbnail_jpeg")) == jpeg
     assert small == {"key": "k", "thumbnail": "small.jpg"}
-    assert len(others) == 5 and not any("thumbnail_jpeg" in each for each in others)
+    assert len(others) == 4 and not any("thumbnail_jpeg" in each for each in others)
+
+
+def test_a_large_thumbnail_is_made_smaller(server: Callable[..., Server], tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (720, 1280, 3), np.uint8)
+    assert cv2.imwrite(str(tmp_path / "large.jpg"), noise)
+    assert (tmp_path / "large.jpg").stat().st_size > 2 * webhook.THUMBNAIL_BYTES
+    receiver = server()
+    hook = Webhook(address(receiver.port), folder=tmp_path)
+    hook.deliver(Message("webhook", "k", {"key": "k", "thumbnail": "large.jpg"}))
+    hook.close()
+    sent = base64.b64decode(json.loads(receiver.requests[0][1])["thumbnail_jpeg"])
+    assert len(sent) < webhook.THUMBNAIL_BYTES
+    assert cv2.imdecode(np.frombuffer(sent, np.uint8), cv2.IMREAD_COLOR).shape in (
+        (360, 640, 3),
+        (180, 320, 3),
+    )
+
+
+def test_a_thumbnail_that_is_written_after_its_message_is_waited_for(
+    server: Callable[..., Server], tmp_path: Path
+) -> None:
+    """As by the recorder, in a thread of its own."""
+    receiver = server()
+    hook = Webhook(address(receiver.port), folder=tmp_path)
+    (tmp_path / "beside").write_bytes(b"\xff\xd8\xff")
+    later = threading.Timer(0.3, lambda: (tmp_path / "beside").rename(tmp_path / "late.jpg"))
+    later.start()
+    hook.deliver(Message("webhook", "k", {"key": "k", "thumbnail": "late.jpg"}))
+    hook.close()
+    later.join()
+    assert base64.b64decode(json.loads(receiver.requests[0][1])["thumbnail_jpeg"]) == (
+        b"\xff\xd8\xff"
+    )
 
 
 def test_a_server_that_is_away_is_no_reason_to_give_up() -> None:

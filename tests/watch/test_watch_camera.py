@@ -203,7 +203,7 @@ def test_a_threshold_that_is_set_meanwhile_holds_from_then_on(
     assert seen.threshold == after.threshold.score != before.threshold.score
     # No frame is without a score but while the window fills, at the start and at the change.
     assert scored(site.path) == [*range(4, 401), *range(405, 500)]
-    assert caplog.text.count("the threshold was set anew") == 1
+    assert caplog.text.count("read anew; the threshold is") == 1
     assert f"`mnad review {site.path}` says" in caplog.text
     # One that is damaged meanwhile is told of, and what is watched goes on.
     damaged = site.path / "models" / "a" / "normal.safetensors"
@@ -312,6 +312,16 @@ def test_too_short_a_time_to_learn_is_refused_before_it_is_waited_for(
     clip = video(tmp_path / "calm.mp4", street(8, 2))
     assert main(["watch", str(clip), "--learn", "90s", "--out", str(tmp_path / "site")]) == 2
     assert "learn is 90 s; give 120 s or more" in capsys.readouterr().err
+
+
+def test_footage_that_would_leave_no_room_is_refused_before_it_is_recorded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = video(tmp_path / "calm.mp4", street(8, 2))
+    words = ["watch", str(clip), "--learn", "10h", "--out", str(tmp_path / "site")]
+    assert main([*words, "--most_gigabytes", "30"]) == 2
+    said = capsys.readouterr().err
+    assert "takes up to 36.9 GB, and all may take 30 GB" in said and "shorter --learn" in said
 
 
 def test_the_command_watches_a_played_file_to_its_end(

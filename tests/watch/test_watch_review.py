@@ -20,20 +20,20 @@ from mnad.events.event import Event
 from mnad.models.folder import load_model
 from mnad.watch.review import review, stretches_of
 from mnad.watch.site import CURRENT, Settings, Site
-from mnad.watch.table import DailyTable, Table, read_days
+from mnad.watch.table import COLUMNS, DailyTable, Table, read_days
 
 RATE = 10
 DAY = 86_400.0
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
-def written(folder: Path, began: datetime, scores: np.ndarray, step: float = 1 / RATE) -> None:
+def written(folder: Path, began: datetime, scores: np.ndarray, covered: range = range(0)) -> None:
     """A run that scored so, as `mnad watch` writes it."""
     table = DailyTable(folder, began)
     for index, score in enumerate(scores):
-        numbers = (str(index), f"{index * step:.6f}", "30.0", "0.1", "1.0", f"{score:.6f}")
-        names = ("frame", "seconds", "psnr", "distance", "peak", "score")
-        table.write(dict(zip(names, numbers, strict=True)))
+        numbers = (str(index), f"{index / RATE:.6f}", "30.0", "0.1", "1.0", f"{score:.6f}")
+        row = dict(zip(COLUMNS, numbers, strict=True))
+        table.write(row, ["covered"] if index in covered else [])
     table.close()
 
 
@@ -108,10 +108,11 @@ def test_it_is_the_threshold_of_what_was_watched(
     told = [event("true", began + timedelta(seconds=1000), 4.0, 0.95)]
     scores[10_000:10_040] = 0.95
     told.append(event("missed", began - timedelta(hours=1), 4.0, 0.8))  # before this model
-    told.append(event("blind", began + timedelta(seconds=3000), 60.0, what="covered"))
+    # What is still going on, and what blinds nobody.
+    told.append(event("blind", began + timedelta(seconds=3000), 0.0, what="covered"))
+    told.append(event("dark", began + timedelta(seconds=4000), 600.0, what="lighting"))
     scores[30_000:30_600] = 0.97
-    told.append(event("bend", began + timedelta(seconds=4000), 60.0, what="drift"))
-    written(site.path, began, scores)
+    written(site.path, began, scores, range(30_000, 30_601))
     tell(site.path, told)
     site.mark(["true", "missed"], "anomaly")
 
@@ -184,6 +185,10 @@ def test_applied_it_is_in_the_model_and_in_what_is_learnt_from_then_on(
     again = review(site, DAY, None, apply=False)
     assert again.threshold == taken.score and again.asked == 4.0
     assert again.alarms == taken.counted
+    # Of the same hours, when something was marked in them, a little less is left: that does.
+    tell(site.path, [event("true", began + timedelta(seconds=900), 1.0)])
+    site.mark(["true"], "anomaly")
+    assert review(site, DAY, None, apply=True).hours < taken.hours
 
 
 def test_less_than_the_threshold_rests_on_does_not_move_it(site: Site) -> None:
@@ -193,7 +198,7 @@ def test_less_than_the_threshold_rests_on_does_not_move_it(site: Site) -> None:
     written(site.path, NOW - timedelta(minutes=30), quiet(0.006))  # 22 s; it was calibrated on 24
     review(site, DAY, None, apply=False)
     content = (folder / "normal.safetensors").read_bytes()
-    with pytest.raises(MnadError, match=r"22 s were watched, less than the 2\d s that"):
+    with pytest.raises(MnadError, match=r"22 s were watched, and 2\d s is the least"):
         review(site, DAY, None, apply=True)
     assert (folder / "normal.safetensors").read_bytes() == content
     # What came before the model, or before what is asked for, does not count.

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from mnad import api
 from mnad.cli import main
 from mnad.errors import MnadError, UsageError
 from mnad.events.event import Event
@@ -36,6 +38,24 @@ def test_the_settings_of_the_beginning_stay(tmp_path: Path) -> None:
     (tmp_path / "site" / "site.json").write_text("{")
     with pytest.raises(MnadError, match="cannot be read"):
         site.settings(GIVEN)
+
+
+def test_what_is_given_to_a_site_that_has_another_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = Site(tmp_path / "site")
+    site.settings(GIVEN)
+    # Nobody asked for what is not given, and what is given holds.
+    site.settings(Settings())
+    site.settings(Settings(height=48, seed=0, false_alarms_per_hour=6.0))
+    assert not caplog.text
+    assert site.settings(Settings(height=96, by_place=False, false_alarms_per_hour=2.0)) == GIVEN
+    assert "keeps the height, false_alarms_per_hour, by_place that it was begun" in caplog.text
+    assert "or see mnad review" in caplog.text
+    # What is not given is what the command does without it.
+    parameters = inspect.signature(api.watch).parameters
+    usual = {name: value for name, value in asdict(Settings()).items() if name != "regions"}
+    assert usual == {name: parameters[name].default for name in usual}
 
 
 def test_marks_are_remembered_and_the_last_one_counts(

@@ -27,7 +27,9 @@ from mnad.alarms.channel import Message, Never, NotNow
 from mnad.errors import UsageError
 
 THUMBNAIL_BYTES = 200_000
-"""A thumbnail has to be smaller than this to be sent along."""
+"""A thumbnail is made smaller than this to be sent along."""
+THUMBNAIL_SECONDS = 2.0
+"""It is written moments after the message: so long it is waited for."""
 
 # Client errors that pass: timeout, too early, too many requests (RFC 9110, 8470, 6585).
 _PASSING = (408, 425, 429)
@@ -143,16 +145,40 @@ class Webhook:
         name = message.payload.get("thumbnail")
         if self._folder is None or not name:
             return message.payload
-        try:
-            with (self._folder / str(name)).open("rb") as file:
-                picture = file.read(THUMBNAIL_BYTES)
-        except OSError:
-            # Already gone to make room, or never written: the alarm goes without it.
-            return message.payload
-        if len(picture) == THUMBNAIL_BYTES or not picture.startswith(b"\xff\xd8"):
+        picture = _small(_soon(self._folder / str(name)))
+        if picture is None:
             return message.payload
         return {**message.payload, "thumbnail_jpeg": base64.b64encode(picture).decode()}
 
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
+
+
+def _soon(file: Path) -> bytes:
+    """What is in a file that is about to be written, whole or not at all; nothing if it is not."""
+    last = time.monotonic() + THUMBNAIL_SECONDS
+    while True:
+        try:
+            return file.read_bytes()
+        except FileNotFoundError:
+            if time.monotonic() > last:  # gone to make room, or never written
+                return b""
+            time.sleep(0.02)
+        except OSError:
+            return b""
+
+
+def _small(jpeg: bytes) -> bytes | None:
+    """The picture, halved until it is small enough; None if it is none."""
+    if not jpeg.startswith(b"\xff\xd8"):
+        return None
+    import cv2
+    import numpy as np
+
+    while len(jpeg) >= THUMBNAIL_BYTES:
+        half = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_REDUCED_COLOR_2)
+        if half is None:
+            return None
+        jpeg = cv2.imencode(".jpg", half)[1].tobytes()
+    return jpeg

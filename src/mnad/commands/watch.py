@@ -167,7 +167,7 @@ def review(
     Args:
         site: the folder of a mnad watch, which may go on meanwhile.
         last: how far back to look, such as 24h or 168h, at most to where the model in use begins.
-        false_alarms_per_hour: how many to allow; null: as many as the site was begun with.
+        false_alarms_per_hour: how many to allow; null: as many as its models are set to.
         apply: take the threshold for that into use. A mnad watch that runs goes on with it, and
             the next models that it learns are set to that rate too.
     """

@@ -52,7 +52,8 @@ def open_dataset(spec: str | Path, labels: bool = True) -> Dataset:
     prefix, colon, rest = str(spec).partition(":")
     name, _, option = prefix.partition("@")
     if colon and name in NAMES:
-        return open_known(name, option, Path(rest), labels)
+        # A shell leaves the ~ in ped2:~/data as it is.
+        return open_known(name, option, Path(rest).expanduser(), labels)
     # A single letter before the colon is a drive.
     if colon and re.fullmatch(r"[\w@-]{2,}", prefix) and not Path(spec).exists():
         raise UsageError(

@@ -63,7 +63,8 @@ def watch_camera(
         The watcher, closed; None if it was stopped before anything was learnt.
 
     Raises:
-        UsageError: another process watches into this folder, or so little cannot be learnt from.
+        UsageError: another process watches into this folder, so little cannot be learnt from, or
+            there may not be room for so much.
         MnadError: no first frame came, a file ended too early, or the first training failed.
     """
     if learn_seconds < SHORTEST_LEARNING:
@@ -74,6 +75,7 @@ def watch_camera(
     with ExitStack() as stack:
         stack.enter_context(locked(site.path))
         settings = site.settings(given)
+        _require_room(settings, learn_seconds, options.most_gigabytes)
         footage = Footage(site.footage, learn_seconds)
         stopped = stack.enter_context(stoppable())
         stream = stack.enter_context(_opened(source, settings.channels))
@@ -90,6 +92,18 @@ def watch_camera(
         else:
             run.ended(stopped)
     return run.watcher
+
+
+def _require_room(settings: Settings, learn_seconds: float, most_gigabytes: float) -> None:
+    """Refuse a cap that footage alone would exceed: everything else would go to make room."""
+    frame = settings.height * settings.image_width * settings.channels
+    # What is learnt from lies there twice, and the rate is only about what was asked for.
+    needed = 2 * 1.25 * learn_seconds * settings.rate * frame / 1e9
+    if needed > most_gigabytes:
+        raise UsageError(
+            f"the footage to learn from takes up to {needed:.1f} GB, and all may take "
+            f"{most_gigabytes:g} GB: give a shorter --learn, or more --most_gigabytes."
+        )
 
 
 @contextmanager
@@ -236,7 +250,7 @@ class _Run:
         except MnadError as error:
             _LOG.error("%s Until then it goes on as before.", error)
             return
-        _LOG.info("the threshold was set anew: %.3f", self.watcher.threshold or float("nan"))
+        _LOG.info("read anew; the threshold is %.3f", self.watcher.threshold or float("nan"))
 
     def _remind(self) -> None:
         if self.watcher is not None and time.monotonic() - self._reminded >= DAY_SECONDS:

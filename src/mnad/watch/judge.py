@@ -30,6 +30,9 @@ class Judge:
         options: what makes an event.
         source: the source's name, without credentials.
         started_at: wall-clock time of second 0 of a live source; None for a file.
+
+    Attributes:
+        blinded: what the camera suffers at the newest frame, so that nothing of the scene is told.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Judge:
     ) -> None:
         self._options, self._source, self._started_at = options, source, started_at
         self._ill: dict[str, tuple[float, int]] = {}
+        self.blinded: tuple[str, ...] = ()
         self._machine: EventMachine | None = None
         self._seconds = 0.0
         self.swap(detector)
@@ -95,8 +99,9 @@ class Judge:
                     told += self._machine.gap()
                 told += (self._camera(change, frame.index),)
             ill = set(self._health.ill)
+        self.blinded = tuple(sorted(ill - self._harmless))
         if self._machine is not None:
-            score = float("nan") if ill - self._harmless else scored.score
+            score = float("nan") if self.blinded else scored.score
             observed = Observed(frame.index, seconds, score, scored.boxes)
             told += self._machine.push(observed)
         if live and self._drift is not None and not ill:

@@ -63,7 +63,7 @@ def learn(site: Site, settings: Settings) -> Path:
             held,
             names,
             rate,
-            settings.false_alarms_per_hour,
+            site.known_settings().false_alarms_per_hour,  # as `mnad review` may have set it since
             by_place=settings.by_place,
             trained_on=True,  # kept back here: equal frames are a scene that stands still
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +18,15 @@ def locked(folder: Path, does: str = "watches into") -> Iterator[None]:
         does: what the process does with it, for the sentence that another one is told.
 
     Raises:
-        UsageError: one does already.
+        UsageError: one does already, or this system has no such locks.
         MnadError: the folder cannot be written.
     """
+    try:
+        import fcntl
+    except ImportError:
+        raise UsageError(
+            f"{folder} cannot be locked here, as Windows lacks it: use Linux, also by WSL."
+        ) from None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / ".lock").open("w")

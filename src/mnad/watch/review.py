@@ -31,6 +31,8 @@ from mnad.watch.table import Table, read_days
 
 RATES = (0.1, 0.3, 1.0, 3.0, 10.0)
 """False alarms per hour for which a threshold is offered."""
+ENOUGH_HOURS = 1.0
+"""That may move a threshold, whatever it rests on; fewer, if it rests on fewer itself."""
 MOST_LISTED = 20
 """Events that nobody marked, those with the highest peaks."""
 MARGIN = 5.0
@@ -103,7 +105,7 @@ class Review:
             ]
             by_peak = sorted(self.unmarked, key=lambda event: -event.peak_score)
             told += [
-                f"  {e.id}  peak {e.peak_score:.3f}  {self.site / (e.thumbnail or '')}"
+                f"  {e.id}  peak {e.peak_score:.3f}  {_picture(self.site, e)}".rstrip()
                 for e in by_peak[:MOST_LISTED]
             ]
             if len(by_peak) > MOST_LISTED:
@@ -122,13 +124,12 @@ def review(site: Site, last_seconds: float, per_hour: float | None, *, apply: bo
     Args:
         site: the camera's folder; it may be watched meanwhile.
         last_seconds: how far back to look; never to before the model in use.
-        per_hour: false alarms per hour to allow; None: as many as the site was begun with.
+        per_hour: false alarms per hour to allow; None: as many as its models are set to.
         apply: take the threshold for that into use. A `mnad watch` that runs does so within a
             minute, and the models that it learns from then on are set to that rate.
 
     Raises:
-        MnadError: nothing was watched yet, less than the threshold in use rests on, or a file is
-            damaged.
+        MnadError: nothing was watched yet, too little to move a threshold by, or a file is damaged.
     """
     model, settings = site.model, site.known_settings()
     if model is None:
@@ -145,9 +146,7 @@ def review(site: Site, last_seconds: float, per_hour: float | None, *, apply: bo
     events = latest(read_events(log)) if log.exists() else []
     marks = site.marks()
     anomalies = [event for event in events if marks.get(event.id) == "anomaly"]
-    ill = [event for event in events if event.kind == "camera" and event.what != "drift"]
-    spans = [_span(e, MARGIN) for e in anomalies] + [_span(e, 0) for e in ill]
-    stretches, left_out = stretches_of(table, spans)
+    stretches, left_out = stretches_of(table, [_span(e, MARGIN) for e in anomalies])
     hours = sum(one.duration for one in stretches) / 3600
     if hours * 3600 < SHORTEST_SECONDS:
         raise MnadError(
@@ -171,11 +170,12 @@ def review(site: Site, last_seconds: float, per_hour: float | None, *, apply: bo
     )
     if not apply:
         return seen
-    if hours < now.hours:
+    # Of a day in which something was marked a little less is left, which must do.
+    if hours < (needed := min(now.hours, ENOUGH_HOURS)):
         raise MnadError(
-            f"{site.path}: {spoken_hours(hours)} were watched, less than the "
-            f"{spoken_hours(now.hours)} that the threshold of {now.score:.3f} rests on, which "
-            "stays: let it watch for longer, or look further back (--last)."
+            f"{site.path}: {spoken_hours(hours)} were watched, and {spoken_hours(needed)} is the "
+            f"least for a threshold in place of {now.score:.3f}, which stays: let it watch for "
+            "longer, or look further back (--last)."
         )
     (taken,) = (offer for offer in offers if offer.per_hour == asked)
     new = watched_calibration(calibration, taken, stretches, since)
@@ -229,6 +229,11 @@ def watched_calibration(
 
 def _anomalies(events: Sequence[Event], since: datetime) -> list[Event]:
     return [e for e in events if e.kind == "anomaly" and _span(e, 0)[0] >= since.timestamp()]
+
+
+def _picture(site: Path, event: Event) -> str:
+    file = site / (event.thumbnail or "none")
+    return str(file) if file.exists() else ""
 
 
 def _reaching(events: Sequence[Event], threshold: float) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from mnad.events.log import latest, read_events
 from mnad.video.regions import Regions
 from mnad.writing import write
 
+_LOG = logging.getLogger("mnad")
 SETTINGS, CURRENT, MARKS = "site.json", "current", "marks.jsonl"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a site was begun with and keeps.
+    """What a site was begun with and keeps; `Site.ask` alone changes anything of it.
 
     Args:
         height: rows of the frames as the network sees them.
@@ -37,13 +39,13 @@ class Settings:
         by_place: whether errors are measured against what is usual at their place.
     """
 
-    height: int
-    image_width: int
-    channels: int
-    rate: float
-    false_alarms_per_hour: float
-    training_minutes: float
-    seed: int
+    height: int = 160
+    image_width: int = 256
+    channels: int = 1
+    rate: float = 10.0
+    false_alarms_per_hour: float = 1.0
+    training_minutes: float = 8.0
+    seed: int = 0
     regions: dict[str, Any] | None = None
     by_place: bool = True
 
@@ -51,6 +53,12 @@ class Settings:
     def looked(self) -> Regions | None:
         """The regions themselves."""
         return None if self.regions is None else Regions.from_dict(self.regions)
+
+    def instead_of(self, given: Settings) -> list[str]:
+        """Which of the options that somebody gave, those off their defaults, do not hold here."""
+        usual = Settings()
+        asked = [f.name for f in fields(self) if getattr(given, f.name) != getattr(usual, f.name)]
+        return [name for name in asked if getattr(given, name) != getattr(self, name)]
 
 
 class Site:
@@ -85,12 +93,23 @@ class Site:
     def settings(self, given: Settings) -> Settings:
         """The settings that the site was begun with; those given, where it is new.
 
+        What somebody gave and does not hold is said.
+
         Raises:
             MnadError: the folder cannot be written, or its settings are damaged.
         """
         file = self.path / SETTINGS
         if file.exists():
-            return self.known_settings()
+            known = self.known_settings()
+            if other := known.instead_of(given):
+                _LOG.warning(
+                    "%s keeps the %s that it was begun with; begin another --out for those given "
+                    "now%s.",
+                    self.path,
+                    ", ".join(other),
+                    ", or see mnad review" if "false_alarms_per_hour" in other else "",
+                )
+            return known
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             write(file, json.dumps(asdict(given), indent=2) + "\n")
@@ -111,7 +130,7 @@ class Site:
             return Settings(**json.loads(file.read_text()))
         except (OSError, ValueError, TypeError) as error:
             raise MnadError(
-                f"{file} cannot be read ({error}): give the --out of a mnad watch, or a new one."
+                f"{file} cannot be read ({error}): give the folder (--out) of a mnad watch."
             ) from None
 
     def stamp(self) -> tuple[Path | None, tuple[int, ...]]:
@@ -169,7 +188,7 @@ class Site:
 
         Raises:
             UsageError: no such event, or several; then none is marked.
-            MnadError: nothing was told at this site yet.
+            MnadError: nothing was told at this site yet, or the mark cannot be written.
         """
         log = self.path / "events.jsonl"
         if not log.exists():
@@ -185,9 +204,14 @@ class Site:
             found += own
         now = datetime.now(UTC).isoformat(timespec="seconds")
         lines = [json.dumps({"event": one.id, "as": label, "at": now}) for one in found]
-        with (self.path / MARKS).open("a") as file:
-            # On lines of their own, even after one that is torn.
-            file.write("\n" + "".join(f"{line}\n" for line in lines))
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with (self.path / MARKS).open("a") as file:
+                # On lines of their own, even after one that is torn.
+                file.write("\n" + "".join(f"{line}\n" for line in lines))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise MnadError(
+                f"{self.path / MARKS} cannot be written ({error.strerror}): nothing is marked."
+            ) from None
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -17,10 +18,11 @@ from mnad.video.sink import CsvSink
 
 _LOG = logging.getLogger("mnad")
 COLUMNS = ("frame", "seconds", "psnr", "distance", "peak", "score")
+DAILY = ("time", *COLUMNS, "camera")
 
 
 def row_of(index: int, seconds: float, scored: FrameScore) -> dict[str, str]:
-    """A row of the table, by column."""
+    """A row of the table of a file, by column."""
     return {
         "frame": str(index),
         "seconds": f"{seconds:.6f}",
@@ -46,14 +48,14 @@ class DailyTable:
         self._file: TextIO | None = None
         self._day, self._failed = "", False
 
-    def write(self, row: dict[str, str]) -> None:
-        """Append a row; its time goes in front."""
+    def write(self, row: dict[str, str], blinded: Sequence[str] = ()) -> None:
+        """Append a row; its time goes in front, and behind what blinds the camera (``covered``)."""
         now = (self._started_at + timedelta(seconds=float(row["seconds"]))).astimezone(UTC)
         try:
             if self._file is None or self._day != f"{now:%Y%m%d}":
                 self._open(f"{now:%Y%m%d}")
             assert self._file is not None
-            values = [now.isoformat(timespec="milliseconds"), *row.values()]
+            values = [now.isoformat(timespec="milliseconds"), *row.values(), " ".join(blinded)]
             csv.writer(self._file, lineterminator="\n").writerow(values)
             self._file.flush()
             self._failed = False
@@ -77,7 +79,7 @@ class DailyTable:
         new = not path.exists()
         self._file, self._day = path.open("a", newline="", encoding="utf-8"), day
         if new:
-            csv.writer(self._file, lineterminator="\n").writerow(("time", *COLUMNS))
+            csv.writer(self._file, lineterminator="\n").writerow(DAILY)
 
 
 def open_table(folder: Path, started_at: datetime | None) -> CsvSink | DailyTable:
@@ -93,7 +95,7 @@ class Table(NamedTuple):
     Attributes:
         time: (n,) POSIX seconds, to the millisecond.
         seconds: (n,) since the start of the run, to the microsecond.
-        score: (n,) 0..1, NaN where there is none.
+        score: (n,) 0..1, NaN where there is none, or where the camera was blinded.
     """
 
     time: NDArray[np.float64]
@@ -123,7 +125,8 @@ def read_days(folder: Path, since: datetime) -> Table:
 
 def _parsed(line: str) -> tuple[float, float, float] | None:
     try:
-        time, _, seconds, _, _, _, score = line.split(",")
-        return datetime.fromisoformat(time).timestamp(), float(seconds), float(score)
+        time, _, seconds, _, _, _, score, camera = line.split(",")
+        told = float("nan") if camera else float(score)
+        return datetime.fromisoformat(time).timestamp(), float(seconds), told
     except ValueError:
         return None

@@ -36,7 +36,7 @@ from mnad.watch.options import WatchOptions
 from mnad.watch.pairs import Pair, Pairing
 from mnad.watch.picture import Painter, Picture
 from mnad.watch.report import write_report
-from mnad.watch.table import open_table, row_of
+from mnad.watch.table import DailyTable, open_table, row_of
 
 _LOG = logging.getLogger("mnad")
 EVENTS, REPORT = "events.jsonl", "report.html"
@@ -137,7 +137,11 @@ class Watcher(Closing):
         seconds = self._last = float(frame.seconds)
         if scored is not None and fitted is not None:
             events = self._judge.push(frame, scored, fitted, self.live)
-            self._table.write(row_of(frame.index, seconds, scored))
+            row = row_of(frame.index, seconds, scored)
+            if isinstance(self._table, DailyTable):
+                self._table.write(row, self._judge.blinded)
+            else:
+                self._table.write(row)
             self._count(seconds, scored)
         picture = None
         shown = self._recorder is not None or self._options.overlay
