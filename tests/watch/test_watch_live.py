@@ -35,6 +35,7 @@ from mnad.video.live import Gap
 from mnad.video.source import count_frames
 from mnad.watch.live import watch_live
 from mnad.watch.options import EventTimes, WatchOptions
+from mnad.watch.table import read_days
 from mnad.watch.watcher import MOST_EVENTS, Watcher
 
 QUIET = WatchOptions(overlay=False, clips=False)
@@ -102,7 +103,14 @@ def test_while_the_lens_is_covered_nothing_of_the_scene_is_told(
     assert all(event.start < covered.start for event in of(told, "start"))
     assert all(event.end <= covered.start for event in of(told, "end"))
     assert len(of(told, "start")) == len(of(told, "end")) <= 1
-    assert len(table(tmp_path)) == 256
+    rows = table(tmp_path)
+    assert len(rows) == 256 and {row["camera"] for row in rows} == {"", "covered"}
+    blind = [float(row["seconds"]) for row in rows if row["camera"]]
+    assert (blind[0], blind[-1]) == pytest.approx((covered.start, again.end - 1 / RATE), abs=0.11)
+    assert len(blind) == round((blind[-1] - blind[0]) * RATE) + 1
+    # mnad review leaves that out.
+    read = read_days(tmp_path, NOON)
+    np.testing.assert_array_equal(np.isnan(read.score), [bool(row["camera"]) for row in rows])
 
 
 def test_a_gap_ends_the_event_and_no_window_reaches_over_it(
