@@ -75,6 +75,7 @@ CHANGES: dict[str, Change] = {
     "compactness": Change(method={"lambda_separate": 0.0}),
     "separateness": Change(method={"lambda_compact": 0.0}),
     "loss-norm": Change(method={"reconstruction_loss": "norm"}),
+    "no-memory-loss-norm": Change({"memory": False}, {"reconstruction_loss": "norm"}),
     "loss-norm-mean": Change(method={"reconstruction_loss": "norm_mean"}),
     "loss-squared-sum": Change(method={"reconstruction_loss": "squared_sum"}),
     "memory-paper": Change(method={"memory_loss": "paper"}),
@@ -139,6 +140,8 @@ _ROWS = (
 
     Row("paper", "all as printed in the paper", "paper", published="with"),
     Row("loss-norm", "eq. 9: sum of norms, as printed", "loss-norm"),
+    Row("no-memory-loss-norm", "eq. 9 as printed, without memory", "no-memory-loss-norm",
+        "no-memory"),
     Row("loss-norm-mean", "eq. 9: norms, but means", "loss-norm-mean"),
     Row("loss-squared-sum", "eq. 9: squared, but sums", "loss-squared-sum"),
     Row("memory-paper", "eq. 10, 12, 14: sums of norms, as printed", "memory-paper"),
