@@ -53,7 +53,7 @@ def test_rows_share_a_training() -> None:
 
 
 def test_each_training_is_one_named_change_of_the_preset() -> None:
-    """What differs from official is what the change says, no more; some rows are several changes."""
+    """What differs from official is what the change says, no more; some are several changes."""
     for name, change in CHANGES.items():
         of_it = [row for row in ROWS.values() if row.training == name]
         row = min(of_it, key=lambda row: row.task is not None)

@@ -28,7 +28,7 @@ def evaluated() -> dict[str, object]:
     return {
         "auc": protocols(0.9),
         "protocol": {"memory": {"share_of_frames_that_updated": 0.25}},
-        "parts": {"psnr": protocols(0.8), "distance": protocols(0.6)},
+        "parts": {"psnr": protocols(0.8), "distance": protocols(0.6), "camera": protocols(0.7)},
         "frames_detail": detail,
     }
 
@@ -61,6 +61,7 @@ def test_a_row_has_the_numbers_of_its_score() -> None:
     assert (plain["auc"], plain["whole_set"], plain["causal"]) == pytest.approx((0.9, 0.91, 0.92))
     assert plain["macro"] == pytest.approx(0.93)
     assert (plain["psnr_alone"], plain["distance_alone"]) == (0.8, 0.6)
+    assert plain["camera"] == pytest.approx(0.72)
     assert plain["items_unused"] is None and plain["updated"] is None
     facts = {name: 0.5 for name in FACTS}
     assert numbers(result, facts, None, None)["updated"] == 0.25

@@ -19,7 +19,7 @@ def _signed(value: float | None) -> str:
 
 
 def _count(value: float | None) -> str:
-    return "" if value is None else f"{value:g}"
+    return "" if value is None else f"{round(value, 1):g}"
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -36,6 +36,7 @@ COLUMNS: tuple[Column, ...] = (
     ("distance_alone", "distance", _auc),
     ("causal", "causal", _auc),
     ("macro", "macro", _auc),
+    ("camera", "camera", _auc),
     ("updated", "updated", _auc),
     ("items_unused", "unused", _count),
     ("largest_item_share", "largest", _auc),
@@ -46,7 +47,7 @@ COLUMNS: tuple[Column, ...] = (
 )
 ON_TERMINAL = (
     *("name", "n", "auc", "sd", "min", "max", "difference", "psnr_alone", "distance_alone"),
-    *("causal", "macro", "items_unused", "share_by_place"),
+    *("causal", "macro", "camera", "items_unused", "share_by_place"),
 )
 
 LEGEND = (
@@ -55,6 +56,7 @@ LEGEND = (
     "diff: AUC less that of the row that this one is a change of, seed by seed, and its sd",
     "PSNR, distance: AUC of that part alone, same protocol",
     "causal: AUC without look-ahead, by ranks among training frames; macro: mean of the clips' AUC",
+    "camera: causal AUC of the score for cameras, of the same network",
     "updated: share of test frames that moved the memory; where it is 0, frozen and reset change "
     "nothing",
     "unused: items that are nearest to no query; largest: share of queries of the most used item; "
