@@ -57,7 +57,7 @@ class Review:
         anomalies: events that were marked as such.
         unmarked: events that nobody marked.
         offers: a threshold for each rate.
-        taken: whether the one that was asked for is in use from now on.
+        taken: the one that is in use from now on; None if none was asked for.
     """
 
     site: Path
