@@ -135,7 +135,8 @@ def part(score: dict[str, Any], robust: dict[str, Any], seeds: Sequence[dict[str
             f"UCSD Ped2, {score['frames']:,} test frames (`results/ped2-compact.json`):",
             rows("measured", measured),
             "The same with other pictures than it was trained on, each condition on all clips "
-            "(`results/ped2-compact-robustness.json`; [how](../benchmarks/README.md)):",
+            "(`results/ped2-compact-robustness.json`; [how](../benchmarks/ped2.md"
+            "#the-built-in-model-and-when-the-picture-is-not-what-it-was-trained-on)):",
             robustness_table(robust),
         )
     )
