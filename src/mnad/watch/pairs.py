@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mnad.detector import Detector, FrameScore, LiveStream
 from mnad.video.source import Frame
-from mnad.video.thin import Thin
+from mnad.video.thin import Breaks, Thin
 
 
 class Pair(NamedTuple):
@@ -36,7 +36,9 @@ class Pairing:
 
     A model looks at so many frames per second at most; the frames between are given without a
     score. One whose target lies in the middle of its window scores a frame some frames later; they
-    wait here. After a change of the model, or of the size of the frames, call `restart`.
+    wait here. A window never reaches over a hole in the frames: where some are missing, the next
+    ones have no score until a window is full again. After a change of the model, or of the size of
+    the frames, call `restart`.
 
     Args:
         detector: the model.
@@ -60,6 +62,7 @@ class Pairing:
         network = detector.model.config.network
         self._behind = network.window - 1 - network.target
         self._thin = Thin(self._rate, detector.model.config.rate)
+        self._breaks = Breaks()
         self._waiting: deque[tuple[Frame, int | None, NDArray[np.uint8] | None]] = deque()
         self._latest: FrameScore | None = None
         self._pushed = 0
@@ -74,14 +77,22 @@ class Pairing:
         """Take in the next frames; returns those of which all is known now."""
         run: list[NDArray[np.uint8]] = []
         seconds: list[float] = []
+        ready: list[Pair] = []
         for frame in frames:
             number, fitted = None, None
             if self._thin.takes(frame.seconds):
+                if self._breaks.before(frame.seconds):
+                    ready += [*self._scored(run, seconds), *self.restart()]
+                    run, seconds = [], []
                 number = self._pushed + len(run)
                 fitted = self.stream.fitted(frame.pixels)
                 run.append(fitted)
                 seconds.append(float(frame.seconds))
             self._waiting.append((frame, number, fitted))
+        return ready + self._scored(run, seconds)
+
+    def _scored(self, run: list[NDArray[np.uint8]], seconds: list[float]) -> list[Pair]:
+        """Score frames that follow on each other; returns those of which all is known then."""
         self._pushed += len(run)
         found = {one.index: one for one in self.stream.push_run(run, seconds) if one is not None}
         ready: list[Pair] = []

@@ -1,0 +1,72 @@
+"""What is scored of the frames of a source: holes in them too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from street import RATE, as_frames, street
+
+from mnad.detector import Detector
+from mnad.events.log import read_events
+from mnad.video.source import Frame, open_source
+from mnad.watch.options import WatchOptions
+from mnad.watch.pairs import Pairing
+from mnad.watch.watcher import Watcher
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+FIRST = 4
+"""Frames before the first one that has a score."""
+
+
+@pytest.fixture(scope="module")
+def detector(model: Path) -> Detector:
+    return Detector.load(model)
+
+
+def scores(pairing: Pairing, *runs: list[Frame]) -> dict[int, float]:
+    """By the number of the frame."""
+    pairs = [pair for run in runs for pair in pairing.push(run)]
+    pairs += pairing.rest()
+    return {pair.frame.index: pair.scored.peak for pair in pairs if pair.scored is not None}
+
+
+def singly(frames: list[Frame]) -> list[list[Frame]]:
+    return [[frame] for frame in frames]
+
+
+@pytest.mark.parametrize("cut", [singly, lambda frames: [frames]], ids=["singly", "at once"])
+def test_no_window_reaches_over_a_hole(
+    detector: Detector, cut: Callable[[list[Frame]], list[list[Frame]]]
+) -> None:
+    before, after = as_frames(street(12, 3)), as_frames(street(30, 3))[24:]
+    found = scores(Pairing(detector, Fraction(RATE)), *cut([*before, *after]))
+    assert sorted(found) == [*range(FIRST, 12), *range(24 + FIRST, 30)]
+    # What comes after it is scored as if nothing had been before.
+    anew = scores(Pairing(detector, Fraction(RATE)), *cut(after))
+    assert [found[i] for i in anew] == pytest.approx(list(anew.values()), rel=1e-4)
+
+
+def test_frames_that_come_more_rarely_from_now_on_are_scored_again(detector: Detector) -> None:
+    frames = as_frames(street(120, 3))
+    rarely = [frame for frame in frames[40:] if frame.index % 5 == 0]
+    found = scores(Pairing(detector, Fraction(RATE)), [*frames[:40], *rarely])
+    # Eight of the last fifteen steps make it usual; then a window has to be full.
+    assert [index for index in found if index > 40] == [f.index for f in rarely[8 + FIRST :]]
+
+
+def test_a_hole_in_real_frames_is_no_event(data: Path, tmp_path: Path) -> None:
+    detector = Detector.load("ped2-compact")
+    options = WatchOptions(overlay=False, clips=False)
+    with open_source(data / "ped2-mp4" / "training" / "10.mp4", 1) as source:
+        frames = [f for f in source if f.index < 40 or 52 <= f.index < 72]
+        with Watcher(detector, tmp_path, "camera", source.rate, options, NOON) as watcher:
+            for frame in frames:
+                watcher.push(frame)
+    assert read_events(tmp_path / "events.jsonl") == []
+    assert watcher.frames == len(frames) - 2 * FIRST
+    assert np.nanmax(watcher.highest) < detector.threshold
