@@ -232,6 +232,53 @@ def test_a_training_that_fails_leaves_the_model_before_in_use(
         watch(site.path, as_frames(street(60, 1)), [None] * 40)
 
 
+def test_a_model_of_no_use_is_told_of_and_another_one_is_learnt(
+    tmp_path: Path, model: Path, trained: type[Training], watch: Any, caplog: Any
+) -> None:
+    site = Site(tmp_path / "site")
+    in_use(site, model)
+    record(site, 1201)
+    assert site.model is not None
+    (site.model / "config.json").write_text("{}")
+    with pytest.raises(MnadError, match=r"Or learn anew .* --relearn"):
+        watch(site.path, as_frames(street(20, 1)), STOP)
+    seen = watch(site.path, as_frames(street(20, 1)), [None] * 40, STOP, relearn=True)
+    assert "what is learnt now takes its place" in caplog.text
+    assert seen is not None and len(trained.runs) == 1
+
+
+def test_a_model_of_no_use_that_was_just_learnt_leaves_the_one_before(
+    tmp_path: Path, model: Path, trained: type[Training], watch: Any, monkeypatch: Any, caplog: Any
+) -> None:
+    site = Site(tmp_path / "site")
+    in_use(site, model)
+    record(site, 1201)
+    damaged = shutil.copytree(model, tmp_path / "damaged")
+    (damaged / "config.json").write_text("{}")
+    monkeypatch.setattr(Training, "model", damaged)
+    seen = watch(site.path, as_frames(street(60, 1)), STOP, relearn=True)
+    assert "The model before goes on" in caplog.text
+    assert seen is not None and scored(site.path) == list(range(4, 60))
+
+
+def test_a_training_that_is_stopped_with_all_else_is_no_failure(
+    tmp_path: Path, trained: type[Training], watch: Any, monkeypatch: Any
+) -> None:
+    """As `systemctl stop` does it: the signal reaches the training, and this process as well."""
+    site = Site(tmp_path / "site")
+    record(site, 1201)
+
+    def poll(self: Training) -> int | None:
+        self.asked += 1
+        if self.asked == 10:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return None if self.asked < 10 else -signal.SIGTERM
+
+    monkeypatch.setattr(Training, "poll", poll)
+    assert watch(site.path, as_frames(street(60, 1)), [None] * 40) is None
+    assert len(trained.runs) == 1
+
+
 def in_use(site: Site, model: Path) -> None:
     shutil.copytree(model, site.path / "models" / "a")
     site.use(site.path / "models" / "a")

@@ -25,6 +25,7 @@ from mnad.video.regions import Regions
 from mnad.video.sink import VideoSink
 from mnad.video.source import Frame
 from mnad.watch.files import Detection, detect_source
+from mnad.watch.live import watch_live
 from mnad.watch.options import WatchOptions
 from mnad.watch.pairs import Pairing
 from mnad.watch.watcher import Watcher
@@ -301,6 +302,18 @@ def test_a_target_in_the_middle_of_the_window_keeps_frames_and_scores_together(
     assert {int(row["frame"]): row["psnr"] for row in table} == {
         pair.frame.index: f"{pair.scored.psnr:.4f}" for pair in scored
     }
+
+
+def test_a_file_never_takes_the_place_of_a_camera(model: Path, tmp_path: Path) -> None:
+    detector, clip = (
+        Detector.load(model),
+        video(tmp_path / "gate.mp4", street(60, 2, range(20, 50))),
+    )
+    seen = watch_live(detector, str(clip), tmp_path / "gate", QUIET)
+    kept = (tmp_path / "gate" / "events.jsonl").read_bytes()
+    found = detect_source(detector, clip, tmp_path / "gate", QUIET, progress=False)
+    assert found.error is not None and "holds what was watched live" in found.error
+    assert seen.told == 1 and (tmp_path / "gate" / "events.jsonl").read_bytes() == kept != b""
 
 
 def test_detecting_again_in_a_folder_replaces_what_was_told(model: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from fractions import Fraction
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -33,7 +33,7 @@ from mnad.events.log import EventLog, read_events
 from mnad.models.folder import load_model
 from mnad.video.live import Gap
 from mnad.video.source import count_frames
-from mnad.watch.live import watch_live
+from mnad.watch.live import Wall, watch_live
 from mnad.watch.options import EventTimes, WatchOptions
 from mnad.watch.table import read_days
 from mnad.watch.watcher import MOST_EVENTS, Watcher
@@ -111,6 +111,64 @@ def test_while_the_lens_is_covered_nothing_of_the_scene_is_told(
     # mnad review leaves that out.
     read = read_days(tmp_path, NOON)
     np.testing.assert_array_equal(np.isnan(read.score), [bool(row["camera"]) for row in rows])
+
+
+def test_a_clock_that_was_wrong_dates_nothing_once_it_is_right(
+    detector: Detector,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Started without a network at noon of another day; the time is had after fifteen seconds."""
+    right = NOON + timedelta(days=30)
+
+    class Now(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Now:
+            since = NOON if frame.index < 150 else right
+            return cls.fromtimestamp(
+                (since + timedelta(seconds=float(frame.seconds))).timestamp(), tz
+            )
+
+    monkeypatch.setattr("mnad.watch.live.datetime", Now)
+    monkeypatch.setattr("mnad.watch.live.WALL_SECONDS", 0.0)
+    options = replace(QUIET, overlay=True)
+    frames = street(260, 1, thing=range(200, 220), covered=range(60, 180))
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), options, NOON) as watcher:
+        wall = Wall(watcher)
+        for frame in as_frames(frames):
+            wall.look(frame)
+            watcher.push(frame)
+    assert caplog.text.count("the clock was set") == 1
+    told = read_events(tmp_path / "events.jsonl")
+    (covered,), (again,) = of(told, "start", "camera"), of(told, "end", "camera")
+    assert again.id == covered.id and again.at == covered.at
+    last = of(told, "start")[-1]
+    assert covered.at is not None and covered.at[:10] == "2026-05-04"
+    assert last.at is not None and last.at[:10] == "2026-06-03"
+    rows = [
+        row
+        for path in sorted(tmp_path.glob("scores-*.csv"))
+        for row in csv.DictReader(path.open(encoding="utf-8"))
+    ]
+    assert [row["time"][:10] for row in rows].index("2026-06-03") == 150 - 4
+    seconds = (datetime.fromisoformat(rows[-1]["time"]) - right).total_seconds()
+    assert seconds == pytest.approx(float(rows[-1]["seconds"]), abs=0.001)
+
+
+def test_a_clock_that_is_right_is_let_alone(detector: Detector, tmp_path: Path) -> None:
+    started = datetime.now(UTC) - timedelta(seconds=1)
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, started) as watcher:
+        Wall(watcher).look(as_frames(street(1, 1))[0])
+        assert watcher.started_at == started
+
+
+def test_what_is_told_now_is_not_what_was_told_before(detector: Detector, tmp_path: Path) -> None:
+    for thing, told in ((range(20, 40), 1), (range(0), 0)):
+        with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
+            for frame in as_frames(street(60, 2, thing=thing)):
+                watcher.push(frame)
+        assert watcher.told == told and len(watcher.events) == 1
 
 
 def test_a_gap_ends_the_event_and_no_window_reaches_over_it(

@@ -88,8 +88,7 @@ def detect(
         short = live_name(streams[0]) if is_live(streams[0]) else name_of(Path(streams[0]))
         folder = Path(out) / short
         seen = watch_live(detector, streams[0], folder, watch)
-        told = [event for event in seen.events.values() if event.kind == "anomaly"]
-        count = None if seen.threshold is None else len(told)
+        count = None if seen.threshold is None else seen.told
         shown = redacted(streams[0])
         return [Detection(shown, folder, seen.frames, seen.highest, seen.highest_at, count, None)]
     if at_once is None:

@@ -120,13 +120,13 @@ class EventMachine:
         config: what makes an event.
         source: name of the source, without credentials; it goes into messages and ids.
         started_at: wall-clock time of second 0 of a live source, with its time zone; None for a
-            file.
+            file. It may be set anew: events that begin from then on are dated by it.
     """
 
     def __init__(self, config: EventConfig, source: str, started_at: datetime | None) -> None:
         self.config = config
         self._source = source
-        self._started_at = started_at
+        self.started_at = started_at
         self._now: float | None = None
         self._step = math.inf
         self._run: _Run | None = None
@@ -238,4 +238,4 @@ class EventMachine:
         return (at_peak(episode.event, "end", episode.peak, seconds),)
 
     def _start(self, start: float, peak: Observed) -> Event:
-        return anomaly_event(self._source, self._started_at, start, peak, self.config.threshold)
+        return anomaly_event(self._source, self.started_at, start, peak, self.config.threshold)

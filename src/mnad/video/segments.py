@@ -33,7 +33,8 @@ class SegmentedVideo(Closing):
         seconds: length of a segment.
         started_at: wall-clock time of second 0, with its time zone. Segments are named by the
             time of their first frame, ``overlay-YYYYMMDDTHHMMSSZ.mp4`` in UTC; without it by
-            numbers that go on from the highest there is, ``overlay-000001.mp4``.
+            numbers that go on from the highest there is, ``overlay-000001.mp4``. It may be set
+            anew: segments that begin from then on are named by it.
 
     Raises:
         MnadError: the folder cannot be made.
@@ -49,7 +50,7 @@ class SegmentedVideo(Closing):
         self.folder = Path(folder)
         self._rate = rate
         self._seconds = seconds
-        self._started_at = started_at
+        self.started_at = started_at
         self._sink: VideoSink | None = None
         self._begin = 0.0
         self._again = float("-inf")
@@ -97,11 +98,11 @@ class SegmentedVideo(Closing):
             _LOG.error("a segment of the video is lost: %s", error)
 
     def _next(self, seconds: float) -> Path:
-        if self._started_at is None:
+        if self.started_at is None:
             numbers = (p.stem.removeprefix("overlay-") for p in self.folder.glob("overlay-*.mp4"))
             number = max((int(text) for text in numbers if text.isdecimal()), default=0) + 1
             return self.folder / f"overlay-{number:06d}.mp4"
-        moment = (self._started_at + timedelta(seconds=float(seconds))).astimezone(UTC)
+        moment = (self.started_at + timedelta(seconds=float(seconds))).astimezone(UTC)
         # Two segments may begin within a second, when the size changes.
         while (path := self.folder / f"overlay-{moment:%Y%m%dT%H%M%SZ}.mp4").exists():
             moment += timedelta(seconds=1)

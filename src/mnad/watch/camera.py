@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 from mnad.config import RuntimeName
 from mnad.detector import Detector
@@ -19,9 +20,9 @@ from mnad.video.fit import fit
 from mnad.video.live import Gap, LiveSource, open_live
 from mnad.video.played import PlayedSource
 from mnad.video.source import Frame
-from mnad.video.thin import Thin
+from mnad.video.thin import Breaks, Thin
 from mnad.watch.footage import Footage
-from mnad.watch.live import Status, stoppable
+from mnad.watch.live import Status, Wall, stoppable
 from mnad.watch.lock import locked
 from mnad.watch.options import WatchOptions
 from mnad.watch.site import Settings, Site
@@ -77,20 +78,23 @@ def watch_camera(
         settings = site.settings(given)
         _require_room(settings, learn_seconds, options.most_gigabytes)
         footage = Footage(site.footage, learn_seconds)
-        stopped = stack.enter_context(stoppable())
+        # While there is no first frame there is nothing to end in order.
         stream = stack.enter_context(_opened(source, settings.channels))
+        stopped = stack.enter_context(stoppable())
         started = datetime.now(UTC).astimezone()
-        run = _Run(site, settings, options, stream, footage, started, learn_seconds, runtime)
+        run = _Run(
+            site, settings, options, stream, footage, started, learn_seconds, runtime, stopped
+        )
         stack.callback(run.close)
         run.wanted = relearn or site.model is None
         if site.model is not None:
-            run.begin(Detector.load(site.model, runtime=runtime))
+            run.watch(site.model)
         for item in stream:
             if stopped():
                 break
             run.take(item)
         else:
-            run.ended(stopped)
+            run.ended()
     return run.watcher
 
 
@@ -126,18 +130,38 @@ class _Run:
         started: datetime,
         learn_seconds: float,
         runtime: RuntimeName,
+        stopped: Callable[[], bool],
     ) -> None:
         self.watcher: Watcher | None = None
         self.wanted = False
         self._site, self._settings, self._options = site, settings, options
         self._stream, self._footage, self._started = stream, footage, started
         self._learn_seconds, self._runtime = learn_seconds, runtime
-        self._thin = Thin(stream.rate, settings.rate)
+        self._thin, self._breaks = Thin(stream.rate, settings.rate), Breaks()
         self._training: subprocess.Popen[bytes] | None = None
+        self._stopped = stopped
         self._status: Status | None = None
+        self._wall: Wall | None = None
         self._told = self._looked = 0.0
         self._reminded = time.monotonic()
         self._stamp = site.stamp()
+
+    def watch(self, model: Path) -> None:
+        """Watch with the model that there is, unless another one is learnt and it is of no use.
+
+        Raises:
+            MnadError: it cannot be loaded, and nothing is learnt.
+        """
+        try:
+            detector = Detector.load(model, runtime=self._runtime)
+        except MnadError as error:
+            if not self.wanted:
+                raise MnadError(
+                    f"{error} Or learn anew from what the camera shows: mnad watch … --relearn."
+                ) from error
+            _LOG.error("%s It is not watched with; what is learnt now takes its place.", error)
+        else:
+            self.begin(detector)
 
     def begin(self, detector: Detector) -> None:
         """Watch with a first model."""
@@ -149,12 +173,13 @@ class _Run:
             self._options,
             self._started,
         )
-        self._status = Status(self._stream, self.watcher)
+        self._status, self._wall = Status(self._stream, self.watcher), Wall(self.watcher)
 
     def take(self, item: Frame | Gap | None) -> None:
         """One item of the stream."""
         if isinstance(item, Frame):
-            if self.watcher is not None:
+            if self.watcher is not None and self._wall is not None:
+                self._wall.look(item)
                 self.watcher.push(item)
             self._record(item)
         elif isinstance(item, Gap):
@@ -175,7 +200,7 @@ class _Run:
                 self._learn_seconds,
             )
 
-    def ended(self, stopped: Callable[[], bool]) -> None:
+    def ended(self) -> None:
         """A file has come to its end: what is being learnt from it is learnt.
 
         Raises:
@@ -186,7 +211,7 @@ class _Run:
                 f"{self._stream.name} ended when {self._footage.seconds:.0f} s of it were recorded "
                 f"of the {self._learn_seconds:.0f} s to learn from: give a shorter --learn."
             )
-        while self._training is not None and not stopped():
+        while self._training is not None and not self._stopped():
             time.sleep(0.1)
             self._look_after_training()
 
@@ -205,6 +230,8 @@ class _Run:
     def _record(self, frame: Frame) -> None:
         if not self._thin.takes(frame.seconds):
             return
+        if self._breaks.before(frame.seconds):
+            self._keep(self._footage.interrupt)
         settings, looked = self._settings, self._settings.looked
         pixels = frame.pixels if looked is None else looked.crop_of(frame.pixels)
         small = fit(pixels, settings.height, settings.image_width, settings.channels)
@@ -222,7 +249,8 @@ class _Run:
     def _look_after_training(self) -> None:
         if self._training is not None:
             code = self._training.poll()
-            if code is None:
+            # Who stops a service stops all of its processes: that is no failure of the training.
+            if code is None or self._stopped():
                 return
             self._training = None
             self._learnt(code)
@@ -270,7 +298,13 @@ class _Run:
                 )
             _LOG.error("the training failed (exit code %d); the model before goes on", code)
             return
-        detector = Detector.load(model, runtime=self._runtime)
+        try:
+            detector = Detector.load(model, runtime=self._runtime)
+        except MnadError as error:
+            if self.watcher is None:
+                raise
+            _LOG.error("%s The model before goes on.", error)
+            return
         self._stamp = self._site.stamp()
         if self.watcher is None:
             self.begin(detector)

@@ -116,14 +116,13 @@ def detect_source(
             score_plot(out / "scores.png", seconds, psnr, distance, score, title=watcher.name)
     except MnadError as error:
         broken = broken or str(error)
-    told = [event for event in watcher.events.values() if event.kind == "anomaly"]
     return Detection(
         str(path),
         out,
         watcher.frames,
         float(watcher.highest),
         watcher.highest_at,
-        None if watcher.threshold is None else len(told),
+        None if watcher.threshold is None else watcher.told,
         broken,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -43,7 +44,7 @@ class Judge:
         started_at: datetime | None,
     ) -> None:
         self._options, self._source, self._started_at = options, source, started_at
-        self._ill: dict[str, tuple[float, int]] = {}
+        self._ill: dict[str, Event] = {}
         self.blinded: tuple[str, ...] = ()
         self._machine: EventMachine | None = None
         self._seconds = 0.0
@@ -76,6 +77,12 @@ class Judge:
                 kept = len(calibration.score) / calibration.frames  # of many, some are kept
                 self._drift = Drift(calibration.score, kept * calibration.rate, threshold)
         return ended
+
+    def set_clock(self, started_at: datetime) -> None:
+        """What begins from now on is dated from another second 0."""
+        self._started_at = started_at
+        if self._machine is not None:
+            self._machine.started_at = started_at
 
     def push(
         self, frame: Frame, scored: FrameScore, fitted: NDArray[np.uint8], live: bool
@@ -122,15 +129,15 @@ class Judge:
         return ended
 
     def _camera(self, change: Change, index: int) -> Event:
-        if change.phase == "start":
-            self._ill[change.what] = (change.seconds, index)
-            return camera_event(
+        started = self._ill.pop(change.what, None)
+        if started is None:
+            started = camera_event(
                 change.what, "start", self._source, self._started_at, change.seconds, index
             )
-        start, first = self._ill.pop(change.what, (change.seconds, index))
-        return camera_event(
-            change.what, "end", self._source, self._started_at, start, first, change.seconds
-        )
+        if change.phase == "start":
+            self._ill[change.what] = started
+            return started
+        return replace(started, phase="end", end=change.seconds)
 
     def _passing(self, change: Change, index: int) -> tuple[Event, ...]:
         """A request, such as to calibrate again: it starts and ends at once."""

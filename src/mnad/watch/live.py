@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 
@@ -24,6 +24,9 @@ from mnad.watch.watcher import Watcher
 _LOG = logging.getLogger("mnad")
 STATUS_SECONDS = 1.0
 QUIET_STATUS_SECONDS = 600.0
+WALL_SECONDS = 60.0
+"""Between two looks at the time of day."""
+TOLERATED = timedelta(seconds=2)
 
 
 def watch_live(
@@ -60,11 +63,12 @@ def watch_live(
                     "the model has no threshold, so that no events will be told: set one by "
                     "mnad calibrate, or give --threshold."
                 )
-            status = Status(source, watcher)
+            status, wall = Status(source, watcher), Wall(watcher)
             for item in source:
                 if stopped():
                     break
                 if isinstance(item, Frame):
+                    wall.look(item)
                     watcher.push(item)
                     on_frame(item, watcher)
                 elif isinstance(item, Gap):
@@ -93,6 +97,36 @@ def stoppable() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
+class Wall:
+    """Keeps the time of day of a watcher right.
+
+    A machine without a clock of its own has the wrong one until it has asked for it, the clock of a
+    camera runs faster or slower by seconds a day, and a machine may sleep.
+    """
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self._looked = float("-inf")
+
+    def look(self, frame: Frame) -> None:
+        """Compare the clocks, if it is time to; the frame has just come."""
+        started = self._watcher.started_at
+        if started is None or time.monotonic() - self._looked < WALL_SECONDS:
+            return
+        self._looked = time.monotonic()
+        off = datetime.now(UTC) - started - timedelta(seconds=float(frame.seconds))
+        if abs(off) <= TOLERATED:
+            return
+        if abs(off) > timedelta(minutes=1):
+            _LOG.warning(
+                "%s: the clock was set; what comes now is dated by it, %.0f s %s than before",
+                self._watcher.name,
+                abs(off.total_seconds()),
+                "later" if off > timedelta(0) else "earlier",
+            )
+        self._watcher.set_clock(started + off)
+
+
 class Status:
     """One line that is written over on a terminal, or logged every ten minutes elsewhere."""
 
@@ -115,7 +149,7 @@ class Status:
         line = (
             f"{watcher.name}: {'LOST' if self._lost else f'{rate:.1f} frames/s'}, "
             f"lag {self._source.lag:.2f} s, {self._source.dropped} left out, "
-            f"score {watcher.newest:.3f}, {len(watcher.events)} events"
+            f"score {watcher.newest:.3f}, {watcher.told} events"
             + (f", {watcher.waiting} alarms waiting" if watcher.waiting else "")
         )
         if self._terminal:

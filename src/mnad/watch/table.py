@@ -40,17 +40,17 @@ class DailyTable:
 
     Args:
         folder: where.
-        started_at: wall-clock time of second 0.
+        started_at: wall-clock time of second 0; it may be set anew.
     """
 
     def __init__(self, folder: Path, started_at: datetime) -> None:
-        self._folder, self._started_at = folder, started_at
+        self._folder, self.started_at = folder, started_at
         self._file: TextIO | None = None
         self._day, self._failed = "", False
 
     def write(self, row: dict[str, str], blinded: Sequence[str] = ()) -> None:
         """Append a row; its time goes in front, and behind what blinds the camera (``covered``)."""
-        now = (self._started_at + timedelta(seconds=float(row["seconds"]))).astimezone(UTC)
+        now = (self.started_at + timedelta(seconds=float(row["seconds"]))).astimezone(UTC)
         try:
             if self._file is None or self._day != f"{now:%Y%m%d}":
                 self._open(f"{now:%Y%m%d}")

@@ -16,7 +16,7 @@ import numpy as np
 from mnad.alarms.alarms import Alarms
 from mnad.closing import Closing
 from mnad.detector import Detector, FrameScore
-from mnad.errors import MnadError
+from mnad.errors import MnadError, UsageError
 from mnad.events.event import Event
 from mnad.events.log import EventLog, close_open, latest, read_events
 from mnad.events.record import Recorder, with_files
@@ -62,6 +62,7 @@ class Watcher(Closing):
 
     Raises:
         MnadError: the folder cannot be written.
+        UsageError: the source is a file, and the folder that of a camera.
 
     Attributes:
         frames: scored so far.
@@ -162,6 +163,19 @@ class Watcher(Closing):
         else:
             self.gaps.append(Missing(gap.began, gap.ended, gap.reason))
 
+    def set_clock(self, started_at: datetime) -> None:
+        """The time of day was wrong, or is no longer right: what comes now is dated anew.
+
+        Args:
+            started_at: wall-clock time of second 0, as it is known now.
+        """
+        self.started_at = started_at
+        self._judge.set_clock(started_at)
+        if isinstance(self._table, DailyTable):
+            self._table.started_at = started_at
+        if isinstance(self._video, SegmentedVideo):
+            self._video.started_at = started_at
+
     def swap(self, detector: Detector) -> None:
         """Go on with another model; no frame and no event is lost."""
         for pair in self._pairing.rest():
@@ -178,6 +192,14 @@ class Watcher(Closing):
     def threshold(self) -> float | None:
         """Score from which on a frame is abnormal; None if there is none."""
         return self._judge.threshold
+
+    @property
+    def told(self) -> int:
+        """Anomalies that this run has told of."""
+        return sum(
+            one.kind == "anomaly" and id_ not in self._told_before
+            for id_, one in self.events.items()
+        )
 
     @property
     def waiting(self) -> int:
@@ -217,6 +239,7 @@ class Watcher(Closing):
         """What earlier runs in this folder told, and the ends of what they left open."""
         path = self.out / EVENTS
         if not self.live:  # what an earlier run told of this file is told anew
+            _require_no_camera(self.out)
             path.unlink(missing_ok=True)
             for old in [*self.out.glob("clips/*.mp4"), *self.out.glob("thumbnails/*.jpg")]:
                 old.unlink(missing_ok=True)
@@ -284,6 +307,12 @@ class Watcher(Closing):
             )
         except MnadError as error:
             _LOG.error("%s", error)
+
+
+def _require_no_camera(folder: Path) -> None:
+    """Refuse to put a file's results where a camera's are: those cannot be made again."""
+    if (folder / ".lock").exists() or any(folder.glob("scores-????????.csv")):
+        raise UsageError(f"{folder} holds what was watched live: give another --out.")
 
 
 def _error_scale(detector: Detector) -> ErrorScale:
