@@ -19,7 +19,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 data=${1:?usage: gpu.sh DATA OUT} out=${2:?usage: gpu.sh DATA OUT}
 limit=${SECONDS_LEFT:-540} seeds=${SEEDS:-3} device=${DEVICE:-cuda}
-steps=${STEPS:-official ablation speed} rows=${ROWS:-table1,table2,items,readings,memory}
+steps=${STEPS:-official ablation speed} rows=${ROWS:-loss-norm,paper,no-memory,no-memory-loss-norm,table1,table2,items,readings,memory}
 python=${PYTHON:-$(test -x .venv/bin/python && echo .venv/bin/python || echo python3)}
 export PYTHONPATH=src${PYTHONPATH:+:$PYTHONPATH}
 work=${WORK:-runs/gpu} from=${FROM:-$out}

@@ -31,7 +31,15 @@ from numpy.typing import NDArray
 from mnad import __version__
 from mnad.calibration.calibrate import calibrate_model, smoothed
 from mnad.calibration.rate import Threshold, threshold_for
-from mnad.config import ModelConfig, NetworkConfig, Precision, TrainConfig, preset_of
+from mnad.config import (
+    ModelConfig,
+    NetworkConfig,
+    Precision,
+    Preset,
+    TrainConfig,
+    preset_of,
+    scale_of,
+)
 from mnad.detector import Detector
 from mnad.events.event import Observed
 from mnad.events.machine import EventConfig, EventMachine
@@ -76,11 +84,12 @@ def promise() -> None:
     arguments.add_argument("--work", type=Path, required=True)
     arguments.add_argument("--json", type=Path, required=True)
     arguments.add_argument("--minutes", type=float, default=120.0)
+    arguments.add_argument("--preset", default="camera", help="or official: the squares of eq. 9")
     given = arguments.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     seconds = {part: 60 * given.minutes * SHARES[part] / len(SEEDS[part]) for part in SEEDS}
     frames = {part: round(RATE * length) for part, length in seconds.items()}
-    model = calibrated(given.work, frames)
+    model = calibrated(given.work, frames, given.preset)
     assert model.calibration is not None and model.reference is not None
     # From the scores that calibrate_model set the first on, and further ones.
     scores = np.split(model.reference.score(model.reference.peak), len(SEEDS["calibrate"]))
@@ -94,7 +103,8 @@ def promise() -> None:
     pooled = [{str(i): clip[name] for i, clip in enumerate(odd)} for name in ("label", "score")]
     result = {
         "protocol": " ".join(str(__doc__).partition("120]")[2].split()),
-        "command": f"python benchmarks/promise.py --work FOLDER --minutes {given.minutes:g}",
+        "command": "python benchmarks/promise.py --work FOLDER "
+        f"--minutes {given.minutes:g} --preset {given.preset}",
         "versions": {"mnad": __version__}
         | {package.__name__: package.__version__ for package in (torch, np, scipy)},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} used",
@@ -102,6 +112,7 @@ def promise() -> None:
         "seeds": {part: list(seeds) for part, seeds in SEEDS.items()},
         "minutes": {part: given.minutes * share for part, share in SHARES.items()},
         "network": asdict(model.config.network),
+        "method": asdict(model.config.method),
         "training": model.training,
         "block": model.reference.block,
         "causal_auc": causal_micro(*pooled).auc,
@@ -110,13 +121,14 @@ def promise() -> None:
     given.json.write_text(json.dumps(result, indent=2) + "\n")
 
 
-def calibrated(work: Path, frames: dict[str, int]) -> Model:
-    """The trained and calibrated model; what of it `work` holds is not made again."""
+def calibrated(work: Path, frames: dict[str, int], preset: Preset) -> Model:
+    """The model, of a camera's size, calibrated; what of it `work` holds is not made again."""
     if (work / "calibrated" / "config.json").exists():
         return load_model(work / "calibrated")
     if not (work / "model" / "config.json").exists():
-        network = NetworkConfig(channels=1, width=0.25, height=96, image_width=128)
-        config = ModelConfig(network, preset_of("official", "prediction")[0], "official", RATE)
+        width = scale_of("camera").width
+        network = NetworkConfig(channels=1, width=width, height=96, image_width=128)
+        config = ModelConfig(network, preset_of(preset, "prediction")[0], preset, RATE)
         clips = normal_clips(work, "train", frames)
         footage = Footage("rendered scene", tuple(map(str, SEEDS["train"])), clips)
         device = torch.device("cpu")

@@ -2,9 +2,10 @@
 
     python benchmarks/smoothing.py PED2 CLIPS --models MODEL ... --json FILE
 
-The score of a frame is the rank of its highest block among the clean training clips that were kept
-back. Frame AUC of it alone, of its median over a span, and of its mean with exponentially falling
-weights. Over doctored copies of the kept clips (`usual_ways.py`), mean over the four families:
+The score of a frame is the rank of its highest block among the clean training clips that training
+keeps back (the file says which models were trained on them all the same). Frame AUC of it alone, of
+its median over a span, and of its mean with exponentially falling weights. Over doctored copies of
+the kept clips (`usual_ways.py`), mean over the four families:
 
 * ``seen``: frames in which a thing is seen, against the clean clips alone;
 * ``all``: all frames of copies and clean clips, as labelled, so that a late answer costs twice;
@@ -16,8 +17,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +31,7 @@ from tqdm import tqdm
 from usual_ways import FAMILIES, Copy, copies_of
 
 from mnad import __version__
-from mnad.calibration.holdout import hold_out
+from mnad.calibration.holdout import hold_out, known_share
 from mnad.config import NetworkConfig
 from mnad.datasets import open_dataset
 from mnad.datasets.clip import Dataset
@@ -66,7 +69,7 @@ def main() -> None:
     result = {
         "protocol": " ".join(str(__doc__).partition("--json FILE")[2].split()),
         "command": "python benchmarks/smoothing.py PED2 CLIPS --models MODEL ... --json FILE",
-        "models": [model.training for model in models],
+        "models": [about(model, dataset) for model in models],
         "auc": auc,
         "by_model": by_model,
         "versions": {"mnad": __version__, "torch": torch.__version__, "numpy": np.__version__},
@@ -74,6 +77,15 @@ def main() -> None:
     given.json.write_text(json.dumps(result, indent=1) + "\n")
     for form, row in auc.items():
         print(f"{form:24s}", *(f"{on} {value:.4f}" for on, value in row.items()))
+
+
+def about(model: Model, dataset: Dataset) -> dict[str, Any]:
+    """What a model is, and whether it was trained on the clips that are doctored here."""
+    network = model.config.network
+    size = (network.height, network.image_width, network.channels)
+    every = load_clips([clip.path for clip in dataset.train], *size)
+    share = known_share(hold_out(every, 0.2, network.window)[1], model.known)
+    return {**asdict(model.config), "training": model.training, "share_trained_on": share}
 
 
 def forms() -> dict[str, Smooth]:

@@ -284,9 +284,10 @@ _AS_PRINTED: dict[str, Any] = {
     "psnr_peak": "prediction",
     "regular_error": "norm",
 }
-# A camera's model reads the equations as the public code does; it is smaller, and is trained in
-# minutes by a higher learning rate, as all of our results for cameras were.
-_PRESETS["camera", "prediction"] = (MethodConfig(), 1e-3)
+# A camera's model reads the equations as the public code does, but for eq. 9, whose norm predicts
+# better than its squares after as many steps; it is smaller, and is trained in minutes by a higher
+# learning rate.
+_PRESETS["camera", "prediction"] = (MethodConfig(reconstruction_loss="norm"), 1e-3)
 _PRESETS["camera", "reconstruction"] = _PRESETS["official", "reconstruction"]
 _PRESETS["paper", "prediction"] = (
     replace(_PRESETS["official", "prediction"][0], **_AS_PRINTED),
