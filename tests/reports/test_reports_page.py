@@ -25,6 +25,8 @@ from mnad.reports.page import (
 )
 from mnad.reports.pictures import (
     EMBEDDED_BYTES,
+    KEPT_PICTURES,
+    _embedded,
     clock,
     embedded,
     peak_jpeg,
@@ -263,6 +265,65 @@ def test_a_large_picture_is_made_smaller_and_what_is_none_is_left_out(tmp_path: 
     (tmp_path / "d.jpg").touch()
     for name in ("c.jpg", "d.jpg", "missing.jpg", "."):
         assert embedded(tmp_path / name) is None
+
+
+def test_a_report_that_is_written_again_does_only_the_new_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        noise = rng.integers(0, 256, (240, 320, 3), dtype=np.uint8)
+        cv2.imwrite(str(tmp_path / f"{number}.jpg"), noise)
+    decoded, decode = [], cv2.imdecode
+
+    def counted(*args: Any) -> Any:
+        decoded.append(args)
+        return decode(*args)
+
+    monkeypatch.setattr("mnad.reports.pictures.cv2.imdecode", counted)
+    events = [event(number, thumbnail=f"{number}.jpg") for number in range(4)]
+
+    def shown(some: list[Event]) -> list[dict[str, str | None]]:
+        decoded.clear()
+        return page(tmp_path, report(events=some)).all("img")
+
+    first = shown(events[:3])
+    assert len(decoded) == 3 and len({picture["src"] for picture in first}) == 3
+    assert shown(events[:3]) == first and not decoded
+    assert shown(events)[:3] == first and len(decoded) == 1
+    # A peak that was replaced, as the recorder does it.
+    noise = rng.integers(0, 256, (240, 320, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "new.jpg"), noise)
+    (tmp_path / "new.jpg").replace(tmp_path / "1.jpg")
+    again = shown(events[:3])
+    assert [a == b for a, b in zip(again, first, strict=True)] == [True, False, True]
+    assert len(decoded) == 1
+    (tmp_path / "1.jpg").unlink()
+    assert len(shown(events[:3])) == 2 and not decoded
+
+
+def test_the_pictures_that_are_kept_are_bounded(tmp_path: Path) -> None:
+    small = peak_jpeg(np.zeros((90, 160, 3), np.uint8))
+    # A page must find all of its own again, and some for those that are new in it.
+    assert 1.5 * MOST_PICTURES <= KEPT_PICTURES < 1000
+    for number in range(KEPT_PICTURES + 50):
+        (tmp_path / f"{number}.jpg").write_bytes(small)
+        assert embedded(tmp_path / f"{number}.jpg") is not None
+    assert _embedded.cache_info().currsize == KEPT_PICTURES
+
+
+def test_a_picture_that_cannot_be_read_for_now_is_read_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(peak_jpeg(np.zeros((90, 160, 3), np.uint8)))
+
+    def fails(path: Path) -> bytes:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fails)
+        assert embedded(tmp_path / "a.jpg") is None
+    assert embedded(tmp_path / "a.jpg") is not None
 
 
 def test_the_picture_of_a_peak_has_box_and_heat() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,11 @@ Picture = NDArray[np.uint8]
 
 EMBEDDED_BYTES = 44_000
 """Most bytes of a picture inside a page."""
+
+KEPT_PICTURES = 200
+"""Pictures of which is kept what a page holds of them, 12 MB at most: twice what it shows, or each
+new one would drive out the next that it asks for. A live run writes its page every minute, in the
+thread that scores, and to scale a hundred of them takes a second in which frames are lost."""
 
 _DAY = 86400
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, _DAY)
@@ -53,13 +59,22 @@ def peak_jpeg(
 def embedded(path: Path) -> str | None:
     """A picture file as a ``data:`` address of at most `EMBEDDED_BYTES` before base64.
 
+    What was made of the last `KEPT_PICTURES` files is kept, for as long as they stay as they are.
+
     Returns:
         The address; None if there is no such file or it is no picture.
     """
     try:
-        data = path.read_bytes()
+        facts = path.stat()
+        return _embedded(path, facts.st_size, facts.st_mtime_ns)
     except OSError:
         return None
+
+
+@lru_cache(KEPT_PICTURES)
+def _embedded(path: Path, size: int, modified: int) -> str | None:
+    """See `embedded`; an OSError is raised, so that it is not kept as what the file is."""
+    data = path.read_bytes()
     if not data.startswith(b"\xff\xd8") or len(data) > EMBEDDED_BYTES:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
         if picture is None:
