@@ -52,6 +52,14 @@ def nothing_half_written(folder):
     return not [path for path in folder.rglob(".*")]
 
 
+def appear(*paths):
+    """Whether they are there within some seconds; the recorder works in a thread of its own."""
+    until = time.monotonic() + 10
+    while not all(path.exists() for path in paths) and time.monotonic() < until:
+        time.sleep(0.01)
+    return all(path.exists() for path in paths)
+
+
 def test_clip_and_picture_of_an_event(tmp_path):
     scores = [0.1] * 150
     scores[50:61] = [0.9] * 6 + [1.0] + [0.9] * 4  # from 5.0 to 6.0, the peak at 5.6
@@ -116,11 +124,49 @@ def test_the_clip_is_there_before_the_source_ends(tmp_path):
     for k in range(20):
         recorder.push(picture(k), k / 10, {10: (event,), 15: (end,)}.get(k, ()))
     recorder.push(None, 60.0, (with_files(camera_event("lost", "start", "yard", None, 60.0, 20)),))
-    until = time.monotonic() + 5
-    while not (tmp_path / event.clip).exists() and time.monotonic() < until:
-        time.sleep(0.01)
-    assert (tmp_path / event.clip).exists()
+    assert appear(tmp_path / event.clip)
     recorder.close()
+
+
+def test_where_the_stream_is_lost_the_clips_are_finished_at_once(tmp_path):
+    ends_with_it, over, going_on = (
+        with_files(camera_event(what, "start", "yard", None, start, round(10 * start)))
+        for what, start in (("moved", 4.0), ("covered", 3.0), ("frozen", 5.0))
+    )
+    ended = with_files(camera_event("covered", "end", "yard", None, 3.0, 30, 5.5))
+    lost = with_files(at_peak(ends_with_it, "end", Observed(40, 4.0, 1.0), 5.9))
+    recorder = Recorder(tmp_path, RATE, live=False)
+    told = {30: (over,), 40: (ends_with_it,), 50: (going_on,), 55: (ended,)}
+    for k in range(60):
+        recorder.push(picture(k), k / 10, told.get(k, ()))
+    recorder.push(None, 5.9, (lost,))
+    recorder.lost()
+    # Nothing comes any more, and nobody closes it: the process may die before the stream is back.
+    three = (ends_with_it, over, going_on)
+    assert appear(*(tmp_path / event.clip for event in three))
+    for event, first in zip(three, (10, 0, 20), strict=True):
+        _, frames = clip_of(tmp_path, event)
+        assert [number_in(f.pixels) for f in frames] == list(range(first, 60))
+    assert nothing_half_written(tmp_path)
+    # Told again, and back: what comes then belongs to none of them.
+    recorder.lost()
+    for k in range(80, 100):
+        recorder.push(picture(k), k / 10, ())
+    recorder.close()
+    assert [len(clip_of(tmp_path, event)[1]) for event in three] == [50, 60, 40]
+
+
+def test_messages_without_a_picture_do_not_cut_the_clip(tmp_path):
+    """As when another model takes over, and when pictures are dropped."""
+    event = with_files(camera_event("moved", "start", "yard", None, 1.0, 10))
+    end = with_files(camera_event("moved", "end", "yard", None, 1.0, 10, 1.5))
+    with Recorder(tmp_path, RATE, live=False) as recorder:
+        for k in range(60):
+            recorder.push(picture(k), k / 10, (event,) if k == 10 else ())
+            if k == 15:
+                recorder.push(None, 1.5, (end,))
+    _, frames = clip_of(tmp_path, event)
+    assert [number_in(f.pixels) for f in frames] == list(range(46))
 
 
 def test_large_pictures_are_scaled_down(tmp_path):

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -197,6 +198,22 @@ def test_a_gap_ends_the_event_and_no_window_reaches_over_it(
     assert table(tmp_path / "x") == table(tmp_path)[36:]
     page = (tmp_path / "report.html").read_text()
     assert "No picture: refused" in page
+
+
+def test_of_who_cuts_the_cable_there_is_a_clip_before_the_stream_is_back(
+    detector: Detector, tmp_path: Path
+) -> None:
+    options = replace(QUIET, clips=True)
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), options, NOON) as watcher:
+        for frame in as_frames(street(40, 2, thing=range(20, 40))):
+            watcher.push(frame)
+        (id_,) = watcher.going_on
+        watcher.gap(Gap(3.9, None, "the connection hangs", 0))
+        clip = tmp_path / "clips" / f"{id_}.mp4"
+        until = time.monotonic() + 10
+        while not clip.exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        assert clip.exists() and count_frames(clip) == 40
 
 
 KILLED = """

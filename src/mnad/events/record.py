@@ -99,10 +99,10 @@ class Recorder(Closing):
     The thumbnail is the picture of the peak; it is there moments after the start message, and is
     replaced after a message with another peak. The clip lasts from `pre_seconds` before the start
     to at least `post_seconds` after the end (to the end message, if that comes later), cut off
-    after `longest` seconds. It is there once that time has passed, or at `close`, not before; it
-    is never there half. If a file cannot be written, such as when the disk is full, this is
-    logged once per event and the event stays without it. Messages that name no files get none:
-    see `with_files`.
+    after `longest` seconds, and where the stream is lost (`lost`). It is there once that time has
+    passed, at once where the stream is lost, or at `close`, not before; it is never there half. If
+    a file cannot be written, such as when the disk is full, this is logged once per event and the
+    event stays without it. Messages that name no files get none: see `with_files`.
 
     Memory is bounded, whatever the size of the frames: 24 pictures of at most 1280 rows and
     columns wait for the thread, and it holds at most 64 MiB of the last seconds as JPEGs.
@@ -173,6 +173,15 @@ class Recorder(Closing):
                     _LOG.warning("event clips lack frames: the disk or the encoder is too slow")
         if picture is not None or events:
             self._queue.put((picture, seconds, events))
+
+    def lost(self) -> None:
+        """The stream was lost: finish the clips of all events at once, of those that go on too.
+
+        Push the messages that it led to before. Whoever cut the cable may cut the power next, so
+        that nothing waits for the stream to be back; what comes then is in none of these clips.
+        """
+        # To the thread, all their time has passed.
+        self._queue.put((None, math.inf, ()))
 
     def close(self) -> None:
         """Write what is left, finish the clips, end the thread."""

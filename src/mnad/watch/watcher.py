@@ -160,6 +160,8 @@ class Watcher(Closing):
             for pair in self._pairing.restart():
                 self.show(pair)
             self._tell(self._judge.gap(), None, gap.began)
+            if self._recorder is not None:
+                self._recorder.lost()
         else:
             self.gaps.append(Missing(gap.began, gap.ended, gap.reason))
 
