@@ -404,6 +404,33 @@ def test_calibration_in_sentences(tmp_path: Path) -> None:
         assert not any("true or false" in p for p in page(tmp_path, other).text("p"))
 
 
+def test_the_time_in_which_a_camera_was_learnt_from_was_not_watched(tmp_path: Path) -> None:
+    # Five hours of learning, then one: seconds count from the start of the run.
+    curve = np.column_stack((np.linspace(18_000, 22_200, 100), np.full(100, 0.25)))
+    values = {
+        "curve": curve,
+        "duration_seconds": 22_200,
+        "started_at": datetime(2026, 11, 23, 14, tzinfo=UTC),
+        "calibration": Calibration(1, 0.9, (0.1, 3)),
+        "events": [event(number) for number in (1900, 2000, 2100)],
+        # Partly while it was learnt from, and while it was watched.
+        "gaps": [Gap(3000, 4000, "lost"), Gap(17_000, 18_200, "lost"), Gap(20_000, 20_400, "lost")],
+    }
+    found = page(tmp_path, report(**values))
+    assert found.text("h1") == ["3 events in 1 h 10 min"]
+    expected = "In the 1 h that were watched it told 3 events, true or false: 3 per hour."
+    assert expected in found.text("p")
+    assert found.data["total"] == 22_200
+    quiet = report(**values | {"events": []})
+    assert verdict(quiet) == "Nothing unusual in 1 h 10 min"
+    # A second too short to say it.
+    short = report(**values | {"duration_seconds": 22_199})
+    assert not any("true or false" in p for p in page(tmp_path, short).text("p"))
+    # Of a file the first frames have no score either, and nothing was learnt.
+    file = report(curve=np.array([[20, 0.2], [80, 0.2]]), duration_seconds=80)
+    assert verdict(file) == "Nothing unusual in 1 min 20 s"
+
+
 def luminance(colour: str) -> float:
     if colour.startswith("#"):
         digits = colour[1:] if len(colour) == 7 else "".join(2 * c for c in colour[1:])

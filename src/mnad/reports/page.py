@@ -100,6 +100,22 @@ class Report:
         return [event for event in self.events if event.kind == "anomaly"]
 
     @property
+    def watched_from(self) -> float:
+        """Second from which on it was watched: of a camera that of the first score.
+
+        Its seconds count from the start of the run, and hours of learning may come before.
+        """
+        live = self.started_at is not None and len(self.curve) > 0
+        return float(self.curve[0, 0]) if live else 0.0
+
+    @property
+    def watched_seconds(self) -> float:
+        """Length of the time that was watched, without the gaps in it."""
+        since = self.watched_from
+        lost = sum(max(0.0, gap.ended - max(gap.began, since)) for gap in self.gaps)
+        return self.duration_seconds - since - lost
+
+    @property
     def total(self) -> float:
         """Seconds that the timeline spans, above 0."""
         known = [self.duration_seconds, *self.curve[-1:, 0], *(gap.ended for gap in self.gaps)]
@@ -125,7 +141,7 @@ def write_page(path: str | Path, report: Report) -> None:
 
 def verdict(report: Report) -> str:
     """The run in one line."""
-    length = spoken(report.duration_seconds)
+    length = spoken(report.duration_seconds - report.watched_from)
     count = len(report.anomalies)
     if count:
         return f"{count:,} event{'s' if count > 1 else ''} in {length}"
@@ -270,7 +286,7 @@ def _trust(report: Report) -> list[str]:
         f"Expect about {said} false alarm{'' if said == '1' else 's'} per hour{seldom} "
         f"(95 % interval: {_few(low)} to {_few(high)} per hour).",
     ]
-    watched = report.duration_seconds - sum(gap.ended - gap.began for gap in report.gaps)
+    watched = report.watched_seconds
     if report.started_at is not None and watched >= LONG_ENOUGH:
         count = len(report.anomalies)
         sentences.append(
