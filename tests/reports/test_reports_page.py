@@ -431,6 +431,23 @@ def test_the_time_in_which_a_camera_was_learnt_from_was_not_watched(tmp_path: Pa
     assert verdict(file) == "Nothing unusual in 1 min 20 s"
 
 
+def test_of_a_threshold_given_by_hand_the_calibration_says_nothing(tmp_path: Path) -> None:
+    values = {
+        "calibration": Calibration(1, 0.9, (0.1, 3), ("Too short.",)),
+        "started_at": datetime(2026, 11, 23, 14, tzinfo=UTC),
+        "duration_seconds": 7200,
+        "events": [event(1)],
+        "by_hand": True,
+    }
+    sentences = page(tmp_path, report(**values)).text("p")
+    assert not any("was set on" in p or "Expect about" in p for p in sentences)
+    assert "Too short." not in sentences
+    by_hand = "The threshold was given by hand: the calibration does not say what to expect of it."
+    assert by_hand in sentences
+    # What it came to has nothing to do with the calibration.
+    assert "In the 2 h that were watched it told 1 event, true or false: 0.5 per hour." in sentences
+
+
 def luminance(colour: str) -> float:
     if colour.startswith("#"):
         digits = colour[1:] if len(colour) == 7 else "".join(2 * c for c in colour[1:])

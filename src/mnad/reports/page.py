@@ -74,6 +74,7 @@ class Report:
             and clips are looked for beside the page.
         gaps: times without pictures.
         calibration: None for a model that was not calibrated.
+        by_hand: whether the threshold was given by a person, so that it is not the calibrated one.
         settings: name and value, as they are to be read.
         versions: of programs and models, likewise.
         warnings: sentences for the top of the page.
@@ -90,6 +91,7 @@ class Report:
     events: Sequence[Event] = ()
     gaps: Sequence[Gap] = ()
     calibration: Calibration | None = None
+    by_hand: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     warnings: Sequence[str] = ()
@@ -276,16 +278,8 @@ def _trust(report: Report) -> list[str]:
     facts = report.calibration
     if facts is None or report.threshold is None:
         return ["The model has no calibration, so nothing says how high a score must be to matter."]
-    low, high = facts.interval
-    rate = facts.false_alarms_per_hour
-    said = _few(rate)
-    seldom = f", which is {_few(24 * rate)} a day" if rate < 1 and said not in ("0", "1") else ""
-    sentences = [
-        f"The threshold of {report.threshold:.3f} was set on {spoken(3600 * facts.hours)} of "
-        "normal footage.",
-        f"Expect about {said} false alarm{'' if said == '1' else 's'} per hour{seldom} "
-        f"(95 % interval: {_few(low)} to {_few(high)} per hour).",
-    ]
+    by_hand = "The threshold was given by hand: the calibration does not say what to expect of it."
+    sentences = [by_hand] if report.by_hand else _expected(report.threshold, facts)
     watched = report.watched_seconds
     if report.started_at is not None and watched >= LONG_ENOUGH:
         count = len(report.anomalies)
@@ -294,6 +288,20 @@ def _trust(report: Report) -> list[str]:
             f"{'' if count == 1 else 's'}, true or false: {_few(3600 * count / watched)} per hour."
         )
     return sentences
+
+
+def _expected(threshold: float, facts: Calibration) -> list[str]:
+    """What the threshold was set on, and what is to be expected of it."""
+    low, high = facts.interval
+    rate = facts.false_alarms_per_hour
+    said = _few(rate)
+    seldom = f", which is {_few(24 * rate)} a day" if rate < 1 and said not in ("0", "1") else ""
+    return [
+        f"The threshold of {threshold:.3f} was set on {spoken(3600 * facts.hours)} of "
+        "normal footage.",
+        f"Expect about {said} false alarm{'' if said == '1' else 's'} per hour{seldom} "
+        f"(95 % interval: {_few(low)} to {_few(high)} per hour).",
+    ]
 
 
 def _few(rate: float) -> str:

@@ -83,6 +83,7 @@ def write_report(
             events=events,
             gaps=gaps,
             calibration=facts,
+            by_hand=options.threshold is not None,
             settings=settings,
             versions=versions,
             warnings=warnings,
