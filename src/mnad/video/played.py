@@ -12,12 +12,17 @@ from mnad.video.live_feed import Gap
 from mnad.video.source import Frame, open_source
 
 LATE_SECONDS = 0.5
+LONGEST_PAUSE = 1.0
+"""Seconds without a frame after which one is handed over however late it is."""
 
 
 class PlayedSource(Closing):
     """Has the face of a `mnad.video.live.LiveSource`; it ends with the file.
 
-    A frame that is more than `LATE_SECONDS` late is left out, so that a slow caller keeps up.
+    A frame that is more than `LATE_SECONDS` late is left out, so that a slow caller keeps up; None
+    comes in its place, so that the caller can look after other things. Of a file that is decoded
+    slower than it plays, every frame is late in the end: one is handed over whenever the caller
+    has waited for `LONGEST_PAUSE`.
 
     Args:
         path: video file or folder of images.
@@ -36,15 +41,20 @@ class PlayedSource(Closing):
 
     def __iter__(self) -> Iterator[Frame | Gap | None]:
         began, count = time.monotonic(), 0
+        waiting = began
         for frame in self._source:
-            late = time.monotonic() - began - float(frame.seconds)
+            now = time.monotonic()
+            late = now - began - float(frame.seconds)
             self.lag = max(0.0, late)
-            if late > LATE_SECONDS:
+            if late > LATE_SECONDS and now - waiting < LONGEST_PAUSE:
                 self.dropped += 1
+                yield None
                 continue
             time.sleep(max(0.0, -late))
             yield Frame(frame.pixels, count, frame.seconds, frame.colour)
             count += 1
+            # From when the caller is back: one who takes longer would never catch up otherwise.
+            waiting = time.monotonic()
 
     def close(self) -> None:
         """Close the file."""
