@@ -136,8 +136,8 @@ def test_normal_footage_stays_normal_under_noise(data: Path) -> None:
     with open_source(clip.path, 1) as source:
         frames = np.stack([frame.pixels for frame in source][:60])
     loud = noise(frames, np.random.default_rng(0), sigma=10.0)
-    score, without = (watch_clip(one, "03", loud, 10.0).score for one in (detector, blind))
-    assert (score < detector.threshold).all()
-    assert (without >= detector.threshold).all()
+    watched, without = (watch_clip(one, "03", loud, 10.0) for one in (detector, blind))
+    assert (watched.score >= detector.threshold).mean() < 0.03 and not watched.events
+    assert (without.score >= detector.threshold).all()
     usual, as_ever = (watch_clip(one, "03", frames, 10.0).score for one in (detector, blind))
     assert np.array_equal(usual, as_ever)
