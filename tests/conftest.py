@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,17 @@ def own_folder(tmp_path: Path) -> Path:
 def tiny() -> dict[str, object]:
     """Options of a network that trains in a second."""
     return {"channels": 1, "width": 0.05, "height": 32, "image_width": 32, "epochs": 2}
+
+
+@pytest.fixture
+def read_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Call it, and files can be neither renamed nor removed: the disk has gone read-only."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    def begin() -> None:
+        for name in ("replace", "unlink"):
+            monkeypatch.setattr(os, name, refused)
+
+    return begin

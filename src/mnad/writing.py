@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from mnad.errors import MnadError, UsageError
@@ -43,8 +44,17 @@ def write(path: Path, content: str | bytes) -> None:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        discard(part)
         raise MnadError(
             f"{path} cannot be written ({error.strerror}); make room, or give a "
             "folder that may be written to."
         ) from None
+
+
+def discard(file: Path) -> None:
+    """Remove a file that is of no use, such as half of one, where that can be; no error if not.
+
+    A disk that has gone read-only refuses it as it refused the writing, which is what is told.
+    """
+    with suppress(OSError):
+        file.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -171,6 +172,15 @@ def test_a_full_disk_leaves_the_old_file(
         save_normal(folder, replace(calibrated, calibration=None))
     assert (folder / "normal.safetensors").read_bytes() == before
     assert not list(folder.glob("*.part"))
+
+
+def test_a_disk_that_goes_read_only_is_one_sentence(
+    calibrated: Model, tmp_path: Path, read_only: Callable[[], None]
+) -> None:
+    save_model(tmp_path, calibrated)
+    read_only()
+    with pytest.raises(MnadError, match=r"normal\.safetensors cannot be written \(Read-only"):
+        save_normal(tmp_path, calibrated)
 
 
 def test_a_damaged_file_is_named(calibrated: Model, tmp_path: Path) -> None:

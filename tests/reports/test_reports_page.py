@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from html.parser import HTMLParser
@@ -497,3 +498,12 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(
     monkeypatch.undo()
     with pytest.raises(MnadError, match="cannot be written"):
         write_page(tmp_path / "missing" / "report.html", report())
+
+
+def test_a_disk_that_goes_read_only_is_one_sentence(
+    tmp_path: Path, read_only: Callable[[], None]
+) -> None:
+    page(tmp_path, report())
+    read_only()
+    with pytest.raises(MnadError, match=r"report\.html cannot be written \(Read-only"):
+        write_page(tmp_path / "report.html", report())

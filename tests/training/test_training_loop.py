@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -23,10 +24,12 @@ from safetensors.torch import load_file
 import mnad
 from mnad.calibration.holdout import hold_out, known_share
 from mnad.config import MethodConfig, ModelConfig, NetworkConfig, TrainConfig, preset_of
+from mnad.errors import MnadError
 from mnad.models.folder import build_network
 from mnad.network.mnad import MNAD
 from mnad.network.window import split_window
 from mnad.scoring.windows import Windows
+from mnad.training.checkpoint import State, save_state
 from mnad.training.loop import Fitter
 from mnad.training.order import epoch_order
 from mnad.video.cache import load_clips
@@ -397,3 +400,11 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_state_before(tmp_path: Path)
     sentence, rest = done.stdout.splitlines()
     assert "cannot take the state of the training" in sentence and "--resume" in sentence
     assert rest == "1 ['state.pt']"
+
+
+def test_a_disk_that_goes_read_only_is_one_sentence(
+    tmp_path: Path, read_only: Callable[[], None]
+) -> None:
+    read_only()
+    with pytest.raises(MnadError, match=r"state of the training \(Read-only file system\)"):
+        save_state(tmp_path, State("r", 1, 0.0, {}, {}, torch.zeros(1)))

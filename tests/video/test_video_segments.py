@@ -100,6 +100,23 @@ def test_a_segment_that_fails_is_dropped_and_tried_again(tmp_path, monkeypatch, 
     assert [k for k, _ in numbers(tmp_path / "overlay-000001.mp4")] == [41]
 
 
+def test_a_disk_that_goes_read_only_is_logged_and_ends_nothing(
+    tmp_path, monkeypatch, caplog, read_only
+):
+    def failing(*args):
+        raise MnadError("the disk is read-only")
+
+    with SegmentedVideo(tmp_path, RATE, seconds=1) as video:
+        for k in range(10):
+            video.write(frame(k), k / 10)
+        read_only()
+        video.write(frame(10), 1.0)  # the first ends here
+        monkeypatch.setattr(VideoSink, "write", failing)
+        video.write(frame(11), 1.1)
+    first, second = (record.getMessage() for record in caplog.records)
+    assert "Read-only file system" in first and "the disk is read-only" in second
+
+
 KILLED = """
 import sys
 from fractions import Fraction

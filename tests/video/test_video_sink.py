@@ -127,3 +127,24 @@ def test_csv_rows_are_flushed_and_the_file_appears_whole(tmp_path):
         sink.write({"other": 0})
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_text().endswith("1,\n")
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        lambda folder: VideoSink(folder / "a.mp4", Fraction(25), (48, 64)),
+        lambda folder: CsvSink(folder / "a.csv", ["frame"]),
+    ],
+)
+def test_a_disk_that_goes_read_only_is_one_sentence_and_hides_no_other_error(
+    tmp_path, begun, read_only
+):
+    sinks = []
+    for name in ("1", "2"):
+        (tmp_path / name).mkdir()
+        sinks.append(begun(tmp_path / name))
+    read_only()
+    with pytest.raises(MnadError, match=r"a\.\w+ cannot be written \(Read-only file system\)"):
+        sinks[0].close()
+    with pytest.raises(RuntimeError, match="first"), sinks[1]:
+        raise RuntimeError("first")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -156,8 +157,15 @@ def test_a_crash_between_file_and_index_leaves_the_footage_whole(
     assert numbers(clips[-1]) == list(range(182, 202))
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device"), "No space left"),
+        (OSError("480 requested and 0 written"), "480 requested and 0 written"),  # NumPy's own
+    ],
+)
 def test_a_full_disk_is_one_sentence_and_what_is_lost_is_a_gap(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, said: str
 ) -> None:
     footage = Footage(tmp_path, 1000)
     record(footage, 0, 20)
@@ -165,17 +173,28 @@ def test_a_full_disk_is_one_sentence_and_what_is_lost_is_a_gap(
     record(footage, 20, 20)
 
     def full(file: Any, array: Any) -> None:
-        raise OSError(28, "No space left on device")
+        raise error
 
     with monkeypatch.context() as broken:
         broken.setattr("mnad.watch.footage.np.save", full)
-        with pytest.raises(MnadError, match="No space left"):
+        with pytest.raises(MnadError, match=said):
             footage.flush()
     record(footage, 40, 20)
     footage.flush()
     clips, _ = load_footage(tmp_path, ())
     assert [numbers(clip) for clip in clips] == [list(range(20)), list(range(40, 60))]
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_disk_that_goes_read_only_is_one_sentence(
+    tmp_path: Path, read_only: Callable[[], None]
+) -> None:
+    """What was half written cannot be removed there, either."""
+    footage = Footage(tmp_path, 1000)
+    record(footage, 0, 20)
+    read_only()
+    with pytest.raises(MnadError, match=r"cannot take more footage \(Read-only file system\)"):
+        footage.flush()
 
 
 def test_a_segment_that_the_ring_drops_meanwhile_is_a_gap(tmp_path: Path) -> None:

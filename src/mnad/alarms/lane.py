@@ -16,6 +16,7 @@ from itertools import count
 from pathlib import Path
 
 from mnad.alarms.channel import Channel, Message, Never, NotNow
+from mnad.writing import discard
 
 log = logging.getLogger("mnad")
 
@@ -89,7 +90,7 @@ class Lane:
         self._queue.append((file, message))
         if len(self._queue) > self._limit:
             oldest, lost = self._queue.popleft()
-            _remove(oldest)
+            discard(oldest)
             log.error(
                 "More than %d alarms wait for %s: %s was dropped.",
                 self._limit,
@@ -128,7 +129,7 @@ class Lane:
     def _delivered(self, file: Path, message: Message) -> None:
         with self._changed:
             self._drop(file)
-            _remove(file)
+            discard(file)
         if message.attempts:
             log.warning("%s works again: %s was delivered.", message.channel, message.key)
 
@@ -196,14 +197,8 @@ def _write(file: Path, message: Message) -> None:
         part.write_text(json.dumps(asdict(message)), "utf-8")
         os.replace(part, file)
     except OSError:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        discard(part)
         raise
-
-
-def _remove(file: Path) -> None:
-    with suppress(OSError):
-        file.unlink(missing_ok=True)
 
 
 def reject(file: Path, limit: int) -> None:

@@ -25,6 +25,7 @@ from mnad.closing import Closing
 from mnad.events.event import Event
 from mnad.video.sink import VideoSink
 from mnad.video.source import shrunk
+from mnad.writing import discard
 
 Picture = NDArray[np.uint8]
 
@@ -231,12 +232,10 @@ class Recorder(Closing):
         part = path.with_name(f".{path.stem}.part.jpg")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                part.write_bytes(jpeg)
-                os.replace(part, path)
-            finally:
-                part.unlink(missing_ok=True)
+            part.write_bytes(jpeg)
+            os.replace(part, path)
         except OSError as error:
+            discard(part)
             self._failure(id_, error)
 
     def _grow(self, id_: str, finish: bool) -> None:

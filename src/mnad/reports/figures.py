@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import warnings
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnad.errors import MnadError, UsageError
+from mnad.writing import discard
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -183,5 +183,4 @@ def save(figure: Figure, path: str | os.PathLike[str], kind: str) -> None:
             f"{path} cannot be written ({problem.strerror}); choose another place."
         ) from problem
     finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()
+        discard(beside)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnad.errors import MnadError
 from mnad.reports.overlay import ALARM, BACKGROUND, NORMAL
+from mnad.writing import discard
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -39,7 +40,7 @@ def write_html(path: Path, template: str, content: dict[str, Any]) -> None:
         part.write_text(html, encoding="utf-8", errors="replace")
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        discard(part)
         raise MnadError(
             f"{path} cannot be written ({error.strerror}): check that its folder exists, may be "
             "written to and has room."

@@ -13,6 +13,7 @@ from mnad.errors import MnadError, UsageError
 from mnad.scene.scene import SceneConfig, SceneFrame, render
 from mnad.scene.traffic import KINDS
 from mnad.video.sink import CsvSink, VideoSink
+from mnad.writing import discard
 
 COLUMNS = ("track", "frame", "x0", "y0", "x1", "y1", "kind")
 
@@ -127,5 +128,6 @@ def _write_array(path: Path, write: Callable[[Any], None]) -> None:
             write(file)
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise MnadError(f"{path} cannot be written ({error.strerror}).") from error
+        discard(part)
+        reason = error.strerror or error  # NumPy's own errors have only their text
+        raise MnadError(f"{path} cannot be written ({reason}).") from error

@@ -13,6 +13,7 @@ import torch
 
 from mnad.config import ModelConfig, TrainConfig
 from mnad.errors import MnadError, UsageError
+from mnad.writing import discard
 
 FILE = "state.pt"
 
@@ -50,7 +51,7 @@ def save_state(folder: Path, state: State) -> None:
         torch.save(vars(state), beside)
         os.replace(beside, folder / FILE)
     except (OSError, RuntimeError) as error:  # torch's own writer raises RuntimeError
-        beside.unlink(missing_ok=True)
+        discard(beside)
         reason = getattr(error, "strerror", None) or "the disk may be full"
         raise MnadError(
             f"{folder} cannot take the state of the training ({reason}): make room and go on with "

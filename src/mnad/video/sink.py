@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from mnad.errors import MnadError
 from mnad.video.decode import EXACT
+from mnad.writing import discard
 
 # Code points of ITU-T H.273 for the header: a player that has to guess shifts brightness and hue.
 _BT601, _LIMITED, _BT709 = 6, 1, 1
@@ -37,7 +38,11 @@ class _Beside(ABC):
             raise MnadError(_cannot(self.path, error)) from error
 
     def close(self) -> None:
-        """End the file, which is whole."""
+        """End the file, which is whole.
+
+        Raises:
+            MnadError: the file cannot be written.
+        """
         self.__exit__(None, None, None)
 
     def __enter__(self) -> Self:
@@ -52,9 +57,15 @@ class _Beside(ABC):
         try:
             self._finish(whole=kind is None)
             if kind is None:
-                os.replace(self._part, self.path)
+                self._rename()
         finally:
-            self._part.unlink(missing_ok=True)
+            discard(self._part)
+
+    def _rename(self) -> None:
+        try:
+            os.replace(self._part, self.path)
+        except OSError as error:
+            raise MnadError(_cannot(self.path, error)) from error
 
     @abstractmethod
     def _finish(self, whole: bool) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mnad.errors import MnadError
 from mnad.video.cache import Filter, mapped
+from mnad.writing import discard
 
 SEGMENT_SECONDS = 60.0
 INDEX = "index.json"
@@ -129,9 +130,10 @@ class Footage:
                 (self.folder / old.name).unlink(missing_ok=True)
             self._follows = True
         except OSError as error:
-            beside.unlink(missing_ok=True)
+            discard(beside)
+            reason = error.strerror or error  # NumPy's own errors have only their text
             raise MnadError(
-                f"{self.folder} cannot take more footage ({error.strerror}): make room there."
+                f"{self.folder} cannot take more footage ({reason}): make room there."
             ) from error
 
     def _write_index(self) -> None:
