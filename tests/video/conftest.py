@@ -22,9 +22,11 @@ def _write(
     matrix: Sequence[int] | None = None,
     options: dict[str, str] | None = None,
     codec_options: dict[str, str] | None = None,
+    metadata: dict[str, str] | None = None,
 ) -> Path:
     """A video made by PyAV alone: lossless RGB (FFV1) unless told otherwise."""
     with av.open(str(path), "w", options=options or {}) as container:
+        container.metadata.update(metadata or {})
         stream: Any = container.add_stream(codec, rate=Fraction(25), options=codec_options or {})
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = pix_fmt
@@ -42,6 +44,16 @@ def _write(
 @pytest.fixture
 def write_video() -> Callable[..., Path]:
     return _write
+
+
+@pytest.fixture
+def latin(noise: Callable[..., list[np.ndarray]], tmp_path: Path) -> Path:
+    """An AVI of 8 frames whose title is Latin-1, as old cameras and editors wrote it."""
+    path = _write(tmp_path / "latin.avi", noise(8), metadata={"title": "Cafe"})
+    content = path.read_bytes()
+    assert content.count(b"Cafe") == 1
+    path.write_bytes(content.replace(b"Cafe", b"Caf\xe9"))
+    return path
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from mnad.video.decode import EXACT, LUMA_FIRST, decode, displayed, exact
-from mnad.video.source import open_source
+from mnad.video.source import count_frames, open_source
 
 
 @pytest.mark.parametrize("layout", LUMA_FIRST)
@@ -60,6 +60,13 @@ def test_rates_are_exact_and_known_or_none(tmp_path, write_video, noise) -> None
     assert [frame.seconds for frame in frames] == [Fraction(n, 25) for n in range(8)]
     assert all(type(frame.seconds) is Fraction for frame in frames)
     assert exact(None) is exact(Fraction(0)) is None
+
+
+def test_a_title_that_is_not_utf_8_does_no_harm(latin, noise) -> None:
+    with open_source(latin, 3) as source:
+        frames = [frame.pixels for frame in source]
+    np.testing.assert_array_equal(frames, noise(8))
+    assert count_frames(latin) == 8
 
 
 def test_no_frame_outlives_its_use(tmp_path, write_video, noise) -> None:

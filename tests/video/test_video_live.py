@@ -343,6 +343,12 @@ def test_a_file_over_http_is_read_whole_and_ends(tmp_path, write_video, noise, c
         np.testing.assert_array_equal(frame.rgb, same.rgb)
 
 
+def test_a_title_that_is_not_utf_8_does_no_harm_over_http(latin):
+    content = latin.read_bytes()
+    with serving(lambda request: answer(request, content)) as url, open_live(url) as source:
+        assert len(frames_of(source)) == 8
+
+
 def test_a_file_over_http_that_breaks_off(tmp_path, write_video, noise):
     path = write_video(tmp_path / "a.mp4", noise(100), codec="libx264", pix_fmt="yuv420p",
                        options={"movflags": "+faststart"})  # fmt: skip

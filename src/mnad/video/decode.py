@@ -34,6 +34,8 @@ LUMA_FIRST = ("yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p
 """Pixel formats of which the first plane is the luma, a byte for each pixel."""
 FULL_RANGE = np.clip(np.rint((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
 """Of the luma of a video, from 16..235."""
+METADATA_ERRORS = "replace"
+"""Titles and the like are in any encoding, and nobody here reads them: no reason to fail."""
 
 
 @contextmanager
@@ -49,7 +51,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise MnadError(f"{path} is a single image: give the folder that holds the frames.")
     try:
         # Absolute, as FFmpeg takes what precedes a colon in a relative name for a protocol.
-        with av.open(os.path.abspath(path)) as container:
+        with av.open(os.path.abspath(path), metadata_errors=METADATA_ERRORS) as container:
             if not container.streams.video:
                 raise MnadError(f"{path} holds no video stream: give a video file.")
             yield container, container.streams.video[0]

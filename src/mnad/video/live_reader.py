@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mnad.video.address import camera, redacted
-from mnad.video.decode import exact
+from mnad.video.decode import METADATA_ERRORS, exact
 from mnad.video.live_time import Pace, Pulse
 
 # A file that ends this much before its declared end was cut off.
@@ -125,7 +125,13 @@ def _opened(source: str, stall: float) -> Iterator[tuple[InputContainer, VideoSt
         options = {"rtsp_transport": "tcp", "fpsprobesize": "1"}
     began, reading = time.monotonic(), False
     try:
-        with av.open(address, format=layout, options=options, timeout=(stall, stall)) as container:
+        with av.open(
+            address,
+            format=layout,
+            options=options,
+            metadata_errors=METADATA_ERRORS,
+            timeout=(stall, stall),
+        ) as container:
             if not container.streams.video:
                 raise Lost("there is no video in it", "give the address of a video.", final=True)
             reading = True
