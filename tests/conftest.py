@@ -58,6 +58,25 @@ def tiny() -> dict[str, object]:
 
 
 @pytest.fixture
+def vanishing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Call it with a folder that holds files alone: it is gone when its turn comes in a walk."""
+
+    def begin(folder: Path) -> None:
+        scan = os.scandir
+
+        def scandir(path: str | os.PathLike[str] = ".") -> object:
+            if Path(path) == folder and folder.exists():
+                for name in os.listdir(folder):
+                    os.unlink(folder / name)
+                folder.rmdir()
+            return scan(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+
+    return begin
+
+
+@pytest.fixture
 def read_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Call it, and files can be neither renamed nor removed: the disk has gone read-only."""
 

@@ -69,3 +69,14 @@ def test_what_must_stay_stays(results):
 
 def test_an_empty_or_missing_folder(tmp_path):
     assert prune(tmp_path, 0) == prune(tmp_path / "missing", 0) == []
+
+
+def test_what_vanishes_meanwhile_is_no_error(results, vanishing):
+    """Such as what a training in another process had written beside and renamed."""
+    part = results / "models" / ".part"
+    part.mkdir(parents=True)
+    (part / "weights.safetensors").write_bytes(b"x" * 5000)
+    (results / "gone").symlink_to("nowhere")  # listed, but there is nothing to ask the size of
+    vanishing(part)
+    assert prune(results, TOTAL - 1, {"a"}) == [results / "scores-20260101.csv"]
+    assert not part.exists()

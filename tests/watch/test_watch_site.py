@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -102,6 +103,22 @@ def test_only_the_model_in_use_and_the_one_before_are_kept(tmp_path: Path) -> No
         site.use(model)
         assert site.model == model
     assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["2", "3"]
+
+
+def test_a_model_is_looked_at_while_a_folder_in_it_is_replaced(
+    tmp_path: Path, vanishing: Callable[[Path], None]
+) -> None:
+    model = tmp_path / "models" / "1"
+    part = model / ".openvino.part"
+    part.mkdir(parents=True)
+    for folder in (model, part):
+        (folder / "normal.safetensors").touch()
+    os.utime(model / "normal.safetensors", ns=(5, 5))
+    site = Site(tmp_path)
+    site.use(model)
+    vanishing(part)
+    assert site.stamp() == (model, (5,))
+    assert not part.exists()
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+import os
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 _LOG = logging.getLogger("mnad")
@@ -30,9 +31,10 @@ def prune(folder: str | Path, most_bytes: int, keep: Collection[str] = ()) -> li
         The files removed, in that order.
     """
     folder = Path(folder)
-    total = sum(_size(path) for path in folder.rglob("*") if path.is_file())
+    files = list(files_below(folder))
+    total = sum(map(_size, files))
     clips = _oldest_first(folder.glob("clips/*.mp4"))
-    segments = [*folder.glob("overlay-*.mp4"), *folder.glob("*/overlay-*.mp4")]
+    segments = [path for path in files if path.match("overlay-*.mp4") and _near(path, folder)]
     pictures = _oldest_first(folder.glob("thumbnails/*.jpg"))
     days = sorted(folder.glob("scores-????????.csv"))  # named by their day
     order = days[:-DAYS]
@@ -53,6 +55,21 @@ def prune(folder: str | Path, most_bytes: int, keep: Collection[str] = ()) -> li
         total -= size
         removed.append(path)
     return removed
+
+
+def files_below(folder: str | Path) -> Iterator[Path]:
+    """All files in a folder and below, in no order; what vanishes meanwhile is left out.
+
+    Unlike `Path.rglob`, which raises FileNotFoundError (Python 3.11) when a folder is renamed
+    or removed while it looks, as a training does with what it writes.
+    """
+    for parent, _, names in os.walk(folder):
+        yield from (Path(parent, name) for name in names)
+
+
+def _near(path: Path, folder: Path) -> bool:
+    """Whether it lies in a folder or one level below."""
+    return folder in (path.parent, path.parent.parent)
 
 
 def _oldest_first(paths: Iterable[Path]) -> list[Path]:

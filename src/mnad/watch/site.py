@@ -16,6 +16,7 @@ from typing import Any
 from mnad.errors import MnadError, UsageError
 from mnad.events.event import Event
 from mnad.events.log import latest, read_events
+from mnad.events.store import files_below
 from mnad.video.regions import Regions
 from mnad.writing import write
 
@@ -139,9 +140,10 @@ class Site:
         It lies with what is known of normal footage, of the model or of an export.
         """
         model, times = self.model, []
-        for file in () if model is None else sorted(model.rglob("*.safetensors")):
-            with suppress(OSError):  # it is being replaced
-                times.append(file.stat().st_mtime_ns)
+        for file in () if model is None else sorted(files_below(model)):
+            if file.suffix == ".safetensors":
+                with suppress(OSError):  # it is being replaced
+                    times.append(file.stat().st_mtime_ns)
         return model, tuple(times)
 
     def new_model(self) -> Path:
