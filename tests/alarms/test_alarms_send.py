@@ -138,6 +138,24 @@ def test_nothing_set_up_sends_and_writes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_still_waits_at_the_end_is_said_and_the_next_run_sends_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = closed_port_mqtt().replace("mqtt", "http")
+    with Alarms(AlarmConfig(webhook=away, send_end=True), tmp_path, "front") as alarms:
+        for event in PHASES:
+            alarms.send(event)
+    (said,) = (one for one in caplog.messages if "wait in" in one)
+    assert said.startswith(f"2 alarms wait in {tmp_path / 'alarms'}")
+    assert f"next run into {tmp_path} " in said
+    caplog.clear()
+    server = Server()
+    Alarms(AlarmConfig(webhook=server.url), tmp_path, "front").close()
+    server.stop()
+    assert [body["phase"] for body in server.bodies] == ["start", "end"]
+    assert "wait in" not in caplog.text
+
+
 KILLED = """
 import sys, time
 from pathlib import Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import shlex
@@ -20,6 +21,8 @@ from mnad.alarms.webhook import Webhook
 from mnad.closing import Closing
 from mnad.errors import UsageError
 from mnad.events.event import Event
+
+_LOG = logging.getLogger("mnad")
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,7 @@ class Alarms(Closing):
         self._phases = {
             channel.name: _phases(channel.name == "mqtt", config.send_end) for channel in channels
         }
+        self._folder = folder
         self._outbox = Outbox(folder / "alarms", channels) if channels else None
 
     def send(self, event: Event) -> None:
@@ -153,9 +157,22 @@ class Alarms(Closing):
         return 0 if self._outbox is None else self._outbox.waiting
 
     def close(self, timeout: float = 5) -> None:
-        """Deliver what can be delivered within `timeout` seconds; the rest waits on disk."""
-        if self._outbox is not None:
-            self._outbox.close(timeout)
+        """Deliver what can be delivered within `timeout` seconds; the rest waits on disk.
+
+        That is said, as a file is scored faster than its alarms go out, and nothing may ever start
+        again in its folder.
+        """
+        if self._outbox is None:
+            return
+        self._outbox.close(timeout)
+        if self.waiting:
+            _LOG.warning(
+                "%d alarms wait in %s, as they could not be delivered in time: the next run into "
+                "%s with the same --alarms options sends them.",
+                self.waiting,
+                self._folder / "alarms",
+                self._folder,
+            )
 
 
 def message_key(event: Event) -> str:
