@@ -304,6 +304,13 @@ def test_no_camera(source):
         open_live(source)
 
 
+def test_no_camera_but_a_folder_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "7").mkdir()
+    with pytest.raises(MnadError, match=r"plug the camera in, or \./7 if you mean the file or"):
+        open_live("7")
+
+
 def test_wrong_arguments():
     with pytest.raises(UsageError, match="channels is 2"):
         open_live("0", 2)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from mnad.video.address import camera, is_live, live_name, redacted
+from mnad.video.address import camera, is_live, live_name, or_path, redacted
 
 
 @pytest.mark.parametrize(
@@ -22,14 +22,24 @@ def test_live(source):
 @pytest.mark.parametrize(
     "source",
     ["clip.mp4", "./0", "videos/*.avi", "/dev/video", "rtsp", "http:/x", "file:///a", "a/rtsp://h",
-     "-1", "0.mp4", ""],
+     "-1", "0.mp4", "", "01", "007", "00", "/dev/video01", "1000"],
 )  # fmt: skip
 def test_not_live(source):
     assert not is_live(source)
 
 
 def test_cameras():
-    assert [camera(s) for s in ("0", "/dev/video7", "clip7")] == [0, 7, None]
+    assert [camera(s) for s in ("0", "120", "/dev/video7", "clip7")] == [0, 120, 7, None]
+    # As the clips of UCSD Ped2, Avenue and others are called.
+    assert [camera(s) for s in ("01", "007", "/dev/video01")] == [None] * 3
+
+
+def test_what_is_called_like_a_camera_is_pointed_to(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "12").mkdir()
+    assert is_live("12") and not is_live("./12")
+    assert or_path("12") == ", or ./12 if you mean the file or folder of that name"
+    assert [or_path(s) for s in ("0", "/dev/video0", "rtsp://h/12")] == [""] * 3
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,22 @@ def test_of_several_sources_a_broken_one_stops_no_other(
     assert not (out / "short").exists() and not (out / "broken").exists()
 
 
+def test_folders_that_are_called_like_cameras(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The test clips of UCSD Ped2 are called 01 to 12."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("01", "10"):
+        Path(name).mkdir()
+        for t, frame in enumerate(street(12, 3)):
+            cv2.imwrite(f"{name}/{t}.png", frame)
+    assert main(["detect", str(model), "01", "./10", "--no_overlay", "--out", "out"]) == 0
+    assert len(rows(Path("out/01"))) == len(rows(Path("out/10"))) == 2
+    assert main(["detect", str(model), "01", "10", "--out", "out"]) == 2
+    said = capsys.readouterr().err
+    assert "10 is live and never ends" in said and "or ./10 if you mean the file or folder" in said
+
+
 def test_an_overlay_without_room_leaves_the_scores_up_to_there(
     model: Path, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

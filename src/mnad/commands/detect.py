@@ -40,7 +40,8 @@ def detect(
     Args:
         model: a model folder, or the name of a built-in one (mnad models).
         sources: video files, folders of videos, folders of frames, or patterns such as '*.mp4';
-            or one stream (rtsp://, http://) or camera (0, /dev/video0), watched until stopped.
+            or one stream (rtsp://, http://) or camera (0, /dev/video0), watched until stopped. A
+            folder that is called like a camera, such as 10, is given as ./10.
         out: folder for the results, a folder in it per source.
         overlay: write the overlay video, for a live source in segments of ten minutes.
         clips: write a picture and a short video of every event.
@@ -65,7 +66,7 @@ def detect(
             CUDA; on the CPU what the model was exported for, int8 first, else torch.
     """
     from mnad.detector import Detector
-    from mnad.video.address import is_live, live_name, redacted
+    from mnad.video.address import is_live, live_name, or_path, redacted
     from mnad.video.find import name_of
     from mnad.watch.files import Detection
     from mnad.watch.live import watch_live
@@ -78,7 +79,7 @@ def detect(
     if streams and len(sources) > 1:
         raise UsageError(
             f"{redacted(streams[0])} is live and never ends: give it alone, and other sources "
-            "to another mnad detect."
+            f"to another mnad detect{or_path(streams[0])}."
         )
     planned = [] if streams else _planned(sources, Path(out))
     files = [one for one in planned if not isinstance(one, Detection)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 _STREAM = re.compile(r"(rtsps?|rtmps?|https?)://", re.IGNORECASE)
-_CAMERA = re.compile(r"(?:/dev/video)?(\d{1,3})")
+# No leading zero: clips of UCSD Ped2, Avenue and others are folders called 01, 02, …
+_CAMERA = re.compile(r"(?:/dev/video)?(0|[1-9][0-9]{0,2})")
 
 # Up to the last @, as passwords are often written down without escaping their own @ and /.
 _LOGIN = re.compile(r"(?<=://)\S*@")
@@ -24,7 +26,7 @@ def is_live(source: str) -> bool:
     """Whether `source` names a stream or a camera rather than files.
 
     Streams start with ``rtsp://``, ``rtsps://``, ``rtmp://``, ``rtmps://``, ``http://`` or
-    ``https://``; a camera is its index (``0``) or its device (``/dev/video0``).
+    ``https://``; a camera is its index (``0``; not ``01``) or its device (``/dev/video0``).
     """
     return _STREAM.match(source) is not None or camera(source) is not None
 
@@ -33,6 +35,18 @@ def camera(source: str) -> int | None:
     """Index of the camera that `source` names, or None."""
     match = _CAMERA.fullmatch(source)
     return int(match[1]) if match else None
+
+
+def or_path(source: str) -> str:
+    """What to say to one who gave a camera's index, and may have meant what is called like it.
+
+    Returns:
+        The end of a sentence; empty where no file or folder has that name. The index is a camera
+        all the same: what it means must not hang on what lies there, such as an ``--out 0``.
+    """
+    if camera(source) is None or not source.isdecimal() or not Path(source).exists():
+        return ""
+    return f", or ./{source} if you mean the file or folder of that name"
 
 
 def redacted(source: str) -> str:

@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from mnad.video.address import camera, redacted
+from mnad.video.address import camera, or_path, redacted
 from mnad.video.decode import METADATA_ERRORS, exact
 from mnad.video.live_time import Pace, Pulse
 
@@ -141,7 +141,7 @@ def _opened(source: str, stall: float) -> Iterator[tuple[InputContainer, VideoSt
             raise _broken(error, stall) from error
         # An interrupted handshake is reported as bad data, so the clock is asked first.
         silent = time.monotonic() - began > _NEARLY * stall
-        raise _refused(error, address, stall, silent, index is not None) from error
+        raise _refused(error, source, address, stall, silent) from error
 
 
 def _no_picture(stall: float) -> Lost:
@@ -155,11 +155,13 @@ def _broken(error: av.FFmpegError, stall: float) -> Lost:
     return Lost(f"the connection broke ({error.strerror})", "check the camera and the network.")
 
 
-def _refused(error: av.FFmpegError, address: str, stall: float, silent: bool, device: bool) -> Lost:
+def _refused(error: av.FFmpegError, source: str, address: str, stall: float, silent: bool) -> Lost:
     """Why there is no connection."""
     network = "check the address, and that the camera or server runs."
+    device = camera(source) is not None
     if device and isinstance(error, FileNotFoundError):
-        return Lost(f"there is no device {address}", "plug the camera in.", final=True)
+        advice = f"plug the camera in{or_path(source)}."
+        return Lost(f"there is no device {address}", advice, final=True)
     if device and isinstance(error, PermissionError):
         return Lost(f"{address} may not be read", "join the group 'video'.", final=True)
     if isinstance(error, av.HTTPUnauthorizedError):
