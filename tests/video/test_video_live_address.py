@@ -117,3 +117,29 @@ def test_name(source, name):
 def test_a_name_fits_a_file():
     for text in texts(1000, space=True):
         assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", live_name(f"rtsp://{text}"))
+
+
+def test_a_name_that_does_not_tell_all_ends_with_a_hash_of_the_rest():
+    """Else two cameras of a recorder may share an MQTT client id, a topic and a folder."""
+    path = "rtsp://{}recorder.building-7.campus.example.org:554/ISAPI/Streaming/Channels/{}"
+    first, second = (live_name(path.format("", number)) for number in (101, 102))
+    assert first[:57] == second[:57] == "recorder.building-7.campus.example.org-554-ISAPI-Streamin"
+    # `printf rtsp://…/101 | sha256sum` and 102.
+    assert (first[57:], second[57:]) == ("-4f904d", "-742d3c")
+    # Another password makes no other camera of it.
+    assert live_name(path.format("admin:hunter2@", 101)) == first
+
+    short = "http://h/v?pwd={}&stream={}"
+    names = [
+        live_name(short.format(pwd, stream))
+        for pwd, stream in (("a", "0123456789abcdef0"), ("b", "0123456789abcdef0"), ("a", "f" * 17))
+    ]
+    assert names[0] == names[1] != names[2]
+    assert all(re.fullmatch(r"h-v-pwd-stream-[0-9a-f]{6}", name) for name in names)
+    assert re.fullmatch(r"stream-[0-9a-f]{6}", live_name("http://?0123456789abcdef0"))
+
+
+def test_a_name_that_tells_all_has_no_hash():
+    whole = "h-" + "a" * 62
+    assert live_name(f"rtsp://h/{'a' * 62}/") == whole
+    assert live_name(f"rtsp://h/{'a' * 62}b") != whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from pathlib import Path
 
 _STREAM = re.compile(r"(rtsps?|rtmps?|https?)://", re.IGNORECASE)
@@ -20,6 +21,8 @@ _SECRET = re.compile(
 # A value with its key, or without one; a = that ends it is not that of a key. No possessive
 # quantifiers: Python 3.11.2, which is Debian 12's, loses track of them.
 _LONG = re.compile(r"(?<=[?&;])(?:([^=&;\s]*=)(?=[^=&;\s])|(?![^=&;\s]*=[^=&;\s]))[^&;\s]{16,}")
+
+_LONGEST_NAME, _HASH_DIGITS = 64, 6
 
 
 def is_live(source: str) -> bool:
@@ -55,12 +58,18 @@ def redacted(source: str) -> str:
     Hidden are user names and passwords, values whose key sounds like a secret, and any value of
     16 characters or more in a query.
     """
-    text = _LOGIN.sub("***@", source)
-    return _LONG.sub(r"\1***", _SECRET.sub(r"\1=***", text))
+    return _LONG.sub(r"\1***", _without_credentials(source))
+
+
+def _without_credentials(source: str) -> str:
+    return _SECRET.sub(r"\1=***", _LOGIN.sub("***@", source))
 
 
 def live_name(source: str) -> str:
     """A short name for a live source, fit for a file name and without credentials.
+
+    Where it lacks a part of the address, it ends with a hash of it, as the cameras of a recorder
+    may differ in that part alone.
 
     Returns:
         1 to 64 letters, digits, ``.``, ``_`` and ``-``, such as ``camera-0`` or ``10.0.0.7-cam``.
@@ -68,6 +77,12 @@ def live_name(source: str) -> str:
     index = camera(source)
     if index is not None:
         return f"camera-{index}"
-    text = _STREAM.sub("", redacted(source).replace("***@", ""), count=1)
-    name = re.sub(r"[^\w.]+", "-", text.replace("***", ""), flags=re.ASCII)
-    return name.strip("-.")[:64].strip("-.") or "stream"
+    address, shown = _without_credentials(source), redacted(source)
+    text = _STREAM.sub("", shown.replace("***@", ""), count=1)
+    name = re.sub(r"[^\w.]+", "-", text.replace("***", ""), flags=re.ASCII).strip("-.")
+    if shown == address and len(name) <= _LONGEST_NAME:
+        return name or "stream"
+    # Of other credentials, or none, it is the same camera.
+    whole = address.replace("***@", "").encode(errors="backslashreplace")
+    begin = name[: _LONGEST_NAME - _HASH_DIGITS - 1].strip("-.") or "stream"
+    return f"{begin}-{sha256(whole).hexdigest()[:_HASH_DIGITS]}"
