@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -13,20 +14,25 @@ def require_folder(path: Path) -> None:
     """Refuse a file that could not be written, before minutes of work.
 
     Raises:
-        UsageError: its folder is missing, or it is a folder itself.
+        UsageError: its folder is missing or may not be written to, or it is a folder itself.
     """
-    if path.is_dir() or not path.parent.is_dir():
-        raise UsageError(f"{path} cannot be written; give a file in a folder that is there.")
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UsageError(
+            f"{path} cannot be written; give a file in a folder that is there and may be written "
+            "to."
+        )
 
 
 def make_folder(path: Path) -> None:
     """Make a folder for results, before minutes of work.
 
     Raises:
-        UsageError: it cannot be made, such as where there is a file.
+        UsageError: it cannot be made, such as where there is a file, or may not be written to.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise UsageError(
             f"{path} cannot be a folder for results ({error.strerror}); give another place."

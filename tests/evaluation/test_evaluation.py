@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,36 @@ import mnad
 from mnad.cli import main
 
 FOUR = {"per_clip_minmax_micro", "whole_set_minmax_micro", "causal_micro", "macro"}
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"json": "none/o.json"}, r"none/o\.json cannot be written"),
+        ({"json": "."}, "cannot be written"),
+        ({"plot": "none/o.png"}, r"none/o\.png cannot be written"),
+        ({"plot": "o.pdf"}, r"o\.pdf: plots are written as \.png or \.svg"),
+        ({"report": "file/report"}, "cannot be a folder for results"),
+    ],
+)
+def test_where_the_results_go_is_looked_at_before_anything_is_measured(
+    tmp_path: Path, given: dict[str, str], sentence: str
+) -> None:
+    (tmp_path / "file").touch()
+    places = {name: tmp_path / place for name, place in given.items()}
+    with pytest.raises(mnad.UsageError, match=sentence):
+        mnad.evaluate("no-model", "no-data", **places)  # type: ignore[arg-type]
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    for place in ({"json": tmp_path / "o.json"}, {"plot": tmp_path / "o.png"}):
+        with pytest.raises(mnad.UsageError, match="cannot be written"):
+            mnad.evaluate("no-model", "no-data", **place)
+    with pytest.raises(mnad.UsageError, match=r"cannot be a folder for results \(Permission"):
+        mnad.evaluate("no-model", "no-data", report=tmp_path)
 
 
 def test_the_numbers_follow_from_the_frames(trained: tuple[Path, Path], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -132,6 +133,16 @@ def test_commands_that_write_say_to_copy_it_first(
         "normal.safetensors"
     }
     assert digests(package) == before
+
+
+def test_a_model_that_may_not_be_written_to_is_refused_before_the_work(
+    package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    builtin.copy_folder("yard-small", Path("mine"))
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    for line in (["calibrate", "mine", "no-footage"], ["export", "mine"]):
+        assert main(line) == 2
+        assert "mine may not be written to" in capsys.readouterr().err
 
 
 def before_of(model: str, digests: dict[str, str]) -> dict[str, str]:

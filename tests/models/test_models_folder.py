@@ -183,6 +183,12 @@ def test_a_disk_that_goes_read_only_is_one_sentence(
         save_normal(tmp_path, calibrated)
 
 
+def test_a_model_cannot_lie_in_a_file(bare: Model, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"file/m cannot be a folder for results"):
+        save_model(tmp_path / "file" / "m", bare)
+
+
 def test_a_damaged_file_is_named(calibrated: Model, tmp_path: Path) -> None:
     folder = tmp_path / "m"
     save_model(folder, calibrated)

@@ -227,7 +227,7 @@ def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bits(
     assert epochs == list(range(1, 13))
 
 
-def test_a_folder_in_use_and_nothing_to_resume_are_refused_before_footage_is_read(
+def test_a_folder_that_cannot_be_trained_into_is_refused_before_footage_is_read(
     own_folder: Path, tmp_path: Path, tiny: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "m"
@@ -237,6 +237,8 @@ def test_a_folder_in_use_and_nothing_to_resume_are_refused_before_footage_is_rea
         mnad.train(str(own_folder), out=out, **tiny)  # type: ignore[arg-type]
     with pytest.raises(mnad.UsageError, match="finished model"):
         mnad.train(str(own_folder), out=out, resume=True, **tiny)  # type: ignore[arg-type]
+    with pytest.raises(mnad.UsageError, match="cannot be a folder for results"):
+        mnad.train(str(own_folder), out=out / "config.json" / "m", **tiny)  # type: ignore[arg-type]
 
 
 def test_the_record_says_what_was_done(

@@ -55,13 +55,19 @@ def evaluate(
     """
     from mnad.datasets import open_dataset
     from mnad.evaluation.run import evaluate_model
+    from mnad.reports.figures import kind_of
     from mnad.runtime.pick import load_runtime
-    from mnad.writing import make_folder, write
+    from mnad.writing import make_folder, require_folder, write
 
     if streams < 1:
         raise UsageError(f"streams is {streams}; it must be 1 or more.")
     if report is not None:
         make_folder(Path(report))
+    if plot is not None:
+        kind_of(plot)
+    for file in (json, plot):
+        if file is not None:
+            require_folder(Path(file))
     loaded, engine = load_runtime(model, device, runtime)
     dataset = open_dataset(data)
     if plot is not None and dataset.kind != "frames":

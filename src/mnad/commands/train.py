@@ -177,6 +177,7 @@ def train(
     from mnad.video.cache import load_clips
     from mnad.video.regions import load_regions
     from mnad.video.thin import taken_rate
+    from mnad.writing import make_folder
 
     dataset = open_dataset(data, labels=False)
     require_training(dataset)
@@ -225,6 +226,7 @@ def train(
     cropped = looked is not None and looked.crop is not None
     require_fit(dataset, Prepared(*size), network.window, cropped)
     known = None if dataset.rate is None else Fraction(dataset.rate)
+    make_folder(Path(out))
     clips = load_clips(
         paths,
         *size,

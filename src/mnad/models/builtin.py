@@ -67,7 +67,8 @@ def to_change(model: str | Path) -> Path:
     """The folder of a model that a command writes into.
 
     Raises:
-        UsageError: it is built in, and the installed package stays as it is.
+        UsageError: it is built in, and the installed package stays as it is; or it may not be
+            written to.
     """
     folder = resolve(model)
     name = name_of_built_in(folder)
@@ -75,6 +76,11 @@ def to_change(model: str | Path) -> Path:
         raise UsageError(
             f"{name} comes with the package and stays as it is; copy it by "
             f"`mnad copy {name} --out DIR` and give DIR."
+        )
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        raise UsageError(
+            f"{folder} may not be written to; copy it by `mnad copy {folder} --out DIR` and give "
+            "DIR."
         )
     return folder
 

@@ -30,7 +30,7 @@ from mnad.runtime.torch import TorchRuntime
 from mnad.scoring.reference import Reference
 from mnad.scoring.stream import Blocks
 from mnad.video.regions import Regions
-from mnad.writing import write
+from mnad.writing import make_folder, write
 
 FORMAT = 4
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -85,10 +85,15 @@ def build_network(config: ModelConfig) -> MNAD:
 
 
 def save_model(path: Path, model: Model) -> None:
-    """Write a model folder; each file is written beside and renamed, config.json last."""
+    """Write a model folder; each file is written beside and renamed, config.json last.
+
+    Raises:
+        UsageError: there can be no such folder.
+        MnadError: a file cannot be written.
+    """
     from mnad import __version__
 
-    path.mkdir(parents=True, exist_ok=True)
+    make_folder(path)
     weights = {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in model.network.state_dict().items()
