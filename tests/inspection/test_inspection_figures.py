@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -104,8 +105,6 @@ def test_queries_are_those_of_the_network_and_of_normal_frames(scene: Path, tmp_
 
 
 def test_without_memory_labels_or_test_clips(scene: Path, tmp_path: Path) -> None:
-    import shutil
-
     plain = untrained(tmp_path / "plain", memory=False)
     facts = figures(plain, str(scene), out=tmp_path / "a")
     assert set(facts["figures"]) == {"abnormal.png"}
@@ -123,6 +122,22 @@ def test_without_memory_labels_or_test_clips(scene: Path, tmp_path: Path) -> Non
     shutil.rmtree(unlabelled / "testing")
     facts = figures(model, str(unlabelled), out=tmp_path / "c", queries=30)
     assert "abnormal.png" not in facts["figures"] and "features.png" in facts["figures"]
+
+
+def test_of_normal_test_clips_alone_there_is_no_figure_of_the_abnormal(
+    scene: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    normal = shutil.copytree(scene, tmp_path / "normal")
+    shutil.rmtree(normal / "testing" / "c")
+    (normal / "testing" / "c.npy").unlink()
+    model, out = str(untrained(tmp_path / "m")), tmp_path / "out"
+    assert main(["figures", model, str(normal), "--out", str(out), "--queries", "30"]) == 0
+    assert {file.name for file in out.iterdir()} == FILES - {"abnormal.png"}
+    assert "no test clip of normal has an abnormal frame" in caplog.text
+    assert "features.png: As Fig. 1" in capsys.readouterr().out
 
 
 def test_what_cannot_be_drawn_is_said(

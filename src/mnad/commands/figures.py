@@ -3,6 +3,7 @@
 # Annotations are not postponed: to resolve them the command line would have to import torch.
 
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mnad.models.folder import Model
     from mnad.runtime.runtime import Runtime
 
+_LOG = logging.getLogger("mnad")
 SHOWN = 10
 """Queries of Fig. 5."""
 
@@ -173,7 +175,10 @@ def _memory_figures(
 
 
 def _scene_figure(folder: Path, found: dict[str, _Inspected], dataset: "Dataset") -> dict[str, str]:
-    """Fig. 4, of the frames that the first model finds the most abnormal; returns its caption."""
+    """Fig. 4, of the frames that the first model finds the most abnormal; returns its caption.
+
+    Nothing where no clip is known to be abnormal; of labelled clips that is said.
+    """
     from mnad.inspection.scenes import scenes_at
     from mnad.reports.heat import ErrorScale, heat_map, marked_map
     from mnad.reports.memory_plots import abnormal_plot
@@ -181,6 +186,11 @@ def _scene_figure(folder: Path, found: dict[str, _Inspected], dataset: "Dataset"
 
     first = next(iter(found.values()))
     if first.test is None:
+        return {}
+    if not first.test.places:
+        _LOG.warning(
+            "no test clip of %s has an abnormal frame: there is no abnormal.png.", dataset.name
+        )
         return {}
     columns = ["input"]
     rows: dict[str, list[NDArray[np.uint8]]] = {}
