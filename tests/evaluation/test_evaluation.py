@@ -13,6 +13,8 @@ from sklearn.metrics import roc_auc_score
 
 import mnad
 from mnad.cli import main
+from mnad.commands.train import MethodOptions
+from mnad.datasets import open_dataset
 
 FOUR = {"per_clip_minmax_micro", "whole_set_minmax_micro", "causal_micro", "macro"}
 
@@ -167,3 +169,69 @@ def test_real_ped2_is_evaluated_whole(data: Path, tmp_path: Path) -> None:
     assert result["protocol"]["published"]["auc"] == 0.97
     assert 0.7 < result["controls"]["squared_difference"]["causal_micro"] < 0.9
     assert sum(c["normal"] for c in result["macro"]["clips"].values()) == 342
+
+
+def test_the_protocol_says_which_model_was_measured(
+    trained: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Network, reading and regions are those of the model's own file, not a preset's name."""
+    _, data = trained
+    looked = {"ignore": [[[0.0, 0.0], [0.5, 0.0], [0.5, 0.5]]]}
+    (tmp_path / "looked.json").write_text(json.dumps(looked))
+    mnad.train(
+        str(data),
+        out=tmp_path / "m",
+        preset="official",
+        channels=1,
+        width=0.05,
+        height=32,
+        image_width=40,
+        epochs=1,
+        rate=30.0,
+        regions=tmp_path / "looked.json",
+        method=MethodOptions(reconstruction_loss="norm"),
+    )
+    protocol = mnad.evaluate(tmp_path / "m", str(data))["protocol"]
+    config = json.loads((tmp_path / "m" / "config.json").read_text())
+    assert {key: protocol[key] for key in ("network", "method", "rate", "regions")} == {
+        key: config[key] for key in ("network", "method", "rate", "regions")
+    }
+    assert protocol["preset"] == "official" and protocol["regions"] == looked
+    assert protocol["method"]["reconstruction_loss"] == "norm"
+    assert (protocol["network"]["width"], protocol["network"]["image_width"]) == (0.05, 40)
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (None, "trained on"),
+        (0.0, "held out"),
+        (0.25, "25 % trained on, the others held out"),
+        (1.0, "trained on"),
+    ],
+)
+def test_the_protocol_says_what_the_ranks_rest_on(
+    trained: tuple[Path, Path], share: float | None, said: str
+) -> None:
+    from dataclasses import replace
+
+    from footage import moving_square
+
+    from mnad.calibration.calibrate import calibrate_model
+    from mnad.evaluation.run import evaluate_model
+
+    model = mnad.Detector.load(trained[0]).model
+    if share is not None:
+        clip = moving_square(60, seed=5)
+        model = calibrate_model(model, [clip], ["x"], 2.0, 60.0, by_place=True, progress=False)
+        assert model.calibration is not None
+        model = replace(model, calibration=replace(model.calibration, trained_on=share))
+    result = evaluate_model(model, open_dataset(str(trained[1])), progress=False)
+    camera = result["protocol"]["camera"]
+    assert camera["normal_frames"] == said and camera["by_place"] == (share is not None)
+    assert f"by ranks among normal frames ({said})" in result["protocol"]["normalisation"]
+    without = evaluate_model(
+        replace(model, reference=None), open_dataset(str(trained[1])), progress=False
+    )
+    assert without["protocol"]["camera"] is None and without["auc"]["causal_micro"] is None
+    assert "causal: none but of a part alone" in without["protocol"]["normalisation"]

@@ -26,7 +26,7 @@ from mnad.ablation.summary import (
 from mnad.datasets.clip import Dataset, require_labels, require_training
 from mnad.errors import MnadError, UsageError
 from mnad.evaluation.memory_use import WINDOWS, measure_memory
-from mnad.evaluation.protocol import PUBLISHED
+from mnad.evaluation.protocol import PUBLISHED, normalisation
 from mnad.evaluation.run import evaluate_model
 from mnad.models.folder import CONFIG, Model, load_model
 from mnad.models.normal import NORMAL, load_normal
@@ -203,8 +203,8 @@ class Ablation:
 
     def _protocol(self, tested: Mapping[str, Any]) -> dict[str, Any]:
         taken = (
-            *("label_source", "labels_sha256", "warnings", "first_frames", "normalisation"),
-            *("macro_rule", "versions", "device"),
+            *("label_source", "labels_sha256", "warnings", "first_frames", "macro_rule"),
+            *("versions", "device"),
         )
         return {
             "common": asdict(self.common),
@@ -212,6 +212,7 @@ class Ablation:
             "lambda": "the paper's, 0.6 in prediction and 0.7 in reconstruction, but where the row "
             "says otherwise; 1 without memory",
             "smoothing": "none",
+            "normalisation": normalisation("frames", "trained on"),
             "auc": "frame AUC, each part min-max scaled within its clip, all clips pooled",
             "sd": "sample standard deviation over the seeds",
             "difference": "of auc, seed by seed, to the row named in against",

@@ -173,6 +173,5 @@ def image_protocol() -> dict[str, Any]:
     """What stands in the protocol in place of the rules of frame AUC."""
     return {
         "unit": "single images",
-        "normalisation": "combined: by ranks among training images; the parts as they are",
         "image_auroc": "good images against those of a folder of defects; ties half",
     }

@@ -135,7 +135,7 @@ def kind_text(result: Mapping[str, Any]) -> str:
         lines += [
             "A clip's score is pooled from raw frame scores, never scaled by clip. combined: by "
             "ranks among",
-            "training frames, without look-ahead. number of frames: 0.5 says that the length of a "
+            "normal frames, without look-ahead. number of frames: 0.5 says that the length of a "
             "clip tells nothing.",
         ]
     else:

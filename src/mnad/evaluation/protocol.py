@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
@@ -39,11 +40,41 @@ def camera_rule(model: Model) -> dict[str, Any] | None:
         return None
     return {
         "block": reference.block,
+        "by_place": reference.by_place,
         "smoothing_seconds": SECONDS,
-        "normal_frames": "trained on" if calibration is None else "held out",
+        "normal_frames": _normal_frames(model),
         "calibration": None if calibration is None else calibration.sentences(),
         "threshold": None if calibration is None else calibration.threshold.score,
     }
+
+
+def _normal_frames(model: Model) -> str | None:
+    """Whether the frames that scores are ranked among were trained on; None without such frames."""
+    if model.reference is None:
+        return None
+    share = 1.0 if model.calibration is None else model.calibration.trained_on
+    if 0 < share < 1:
+        return f"{100 * share:.3g} % trained on, the others held out"
+    return "trained on" if share else "held out"
+
+
+def normalisation(kind: Kind, frames: str | None) -> str:
+    """How parts are brought to one scale.
+
+    Args:
+        kind: what a label is about.
+        frames: whether the normal frames that parts are ranked among were trained on, in words;
+            None where there are no such frames.
+    """
+    causal = "none but of a part alone, as the model was shown no normal frames to rank among"
+    if frames is not None:
+        causal = f"by ranks among normal frames ({frames})"
+    if kind == "frames":
+        return (
+            "each part min-max scaled within its clip (looks ahead) or over the whole set (looks "
+            f"ahead); causal: {causal}; no smoothing"
+        )
+    return f"combined, without look-ahead: {causal}; the parts as they are"
 
 
 def protocol_of(
@@ -82,8 +113,13 @@ def protocol_of(
         f"{network.window - 1 - network.target} at its end",
         "preset": model.config.preset,
         "task": network.task,
+        "network": asdict(network),
+        "method": asdict(method),
+        "rate": model.config.rate,
+        "regions": None if model.regions is None else model.regions.as_dict(),
         "lambda": weight if network.memory else 1.0,
         "camera": camera_rule(model),
+        "normalisation": normalisation(dataset.kind, _normal_frames(model)),
         **_rules(dataset.kind),
         "memory": {
             "policy": policy if network.memory else "none",
@@ -117,8 +153,6 @@ def _rules(kind: Kind) -> dict[str, Any]:
     if kind == "images":
         return image_protocol()
     return {
-        "normalisation": "each part by its clip (looks ahead), by the whole set (looks ahead), "
-        "or by its rank among training frames (causal); no smoothing",
         "macro_rule": "mean of per-clip AUC of per-clip min-max scores; one-class clips skipped",
         "eer_rule": "interpolated on the ROC curve",
         "ap_rule": "step sum",

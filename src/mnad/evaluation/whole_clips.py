@@ -27,7 +27,7 @@ def raw_parts(
 
     Args:
         clips: the parts of their frames.
-        causal: the combined score by ranks among training frames; None without.
+        causal: the combined score by ranks among normal frames; None without.
         camera: the smoothed score for cameras; None without.
     """
     parts: dict[str, PerClip] = {} if causal is None else {"combined": causal}
@@ -93,8 +93,6 @@ def clip_protocol() -> dict[str, Any]:
         "pooling": "mean of all frame scores of a clip, the highest, the mean of the highest 5 % "
         "(at least one); raw scores, never scaled by clip, which would take away what tells one "
         "clip from another",
-        "normalisation": "combined: by ranks among training frames (no look-ahead); the parts as "
-        "they are",
         "length_auc": "AUC of the number of scored frames alone",
         "interval_rule": "95 % bootstrap over clips, 2,000 draws, seed 0",
     }
