@@ -18,18 +18,21 @@ from mnad.api import figures
 from mnad.cli import main
 from mnad.config import MethodConfig, ModelConfig, NetworkConfig
 from mnad.datasets import open_dataset
+from mnad.evaluation.memory_use import measure_memory
 from mnad.inspection.queries import sample_queries
 from mnad.models.folder import Model, build_network, load_model, save_model
 
 FILES = {"features.png", "probabilities.png", "items.png", "abnormal.png", "figures.json"}
 
 
-def untrained(folder: Path, seed: int = 0, **network: object) -> Path:
+def untrained(
+    folder: Path, seed: int = 0, method: MethodConfig | None = None, **network: object
+) -> Path:
     torch.manual_seed(seed)
     size = NetworkConfig(
         **{"channels": 1, "width": 0.05, "height": 32, "image_width": 32, **network}
     )  # type: ignore[arg-type]
-    config = ModelConfig(size, MethodConfig())
+    config = ModelConfig(size, method or MethodConfig())
     save_model(folder, Model(config, build_network(config)))
     return folder
 
@@ -74,6 +77,22 @@ def test_two_models_side_by_side(scene: Path, tmp_path: Path) -> None:
     assert facts["models"]["one"]["scenes"] == [
         ["c", detail["index"][int(np.argmax(detail["per_clip"]))]]
     ]
+
+
+def test_the_read_is_told_at_the_models_own_temperature(scene: Path, tmp_path: Path) -> None:
+    """As `mnad ablate` tells it; by the cosines alone ten items are read evenly."""
+    one = untrained(tmp_path / "one")
+    sharp = untrained(tmp_path / "sharp", method=MethodConfig(read_temperature=0.01))
+    facts = figures(one, str(scene), out=tmp_path / "out", against=sharp, queries=100, seed=5)
+    told = {name: model["memory"] for name, model in facts["models"].items()}
+    assert told["one"]["largest_possible"] == pytest.approx(np.e**2 / (np.e**2 + 9))
+    assert told["sharp"]["largest_possible"] == pytest.approx(1)
+    clips = [clip.path for clip in open_dataset(str(scene)).train]
+    for name, path in (("one", one), ("sharp", sharp)):
+        known = measure_memory(load_model(path), clips)
+        assert told[name]["largest_weight"] == pytest.approx(known["read_sharpness"], abs=0.1)
+        assert told[name]["entropy"] == pytest.approx(known["read_entropy"], abs=0.1)
+    assert told["sharp"]["largest_weight"] > 0.6 > 0.2 > told["one"]["largest_weight"]
 
 
 def test_queries_are_those_of_the_network_and_of_normal_frames(scene: Path, tmp_path: Path) -> None:

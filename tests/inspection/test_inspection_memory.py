@@ -15,15 +15,16 @@ def unit(rng: np.random.Generator, count: int, channels: int) -> np.ndarray:
     return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), np.float32)
 
 
-def test_facts_against_a_loop() -> None:
+@pytest.mark.parametrize("temperature", [1.0, 0.2])
+def test_facts_against_a_loop(temperature: float) -> None:
     rng = np.random.default_rng(0)
     queries, items = unit(rng, 50, 6), unit(rng, 4, 6)
-    facts = memory_facts(queries, items)
+    facts = memory_facts(queries, items, temperature)
     usage, entropy, largest, near, margin = np.zeros(4), [], [], [], []
     for q in queries.astype(float):
         cosine = [float(sum(a * b for a, b in zip(q, p, strict=True))) for p in items.astype(float)]
-        total = sum(math.exp(c) for c in cosine)
-        weight = [math.exp(c) / total for c in cosine]
+        total = sum(math.exp(c / temperature) for c in cosine)
+        weight = [math.exp(c / temperature) / total for c in cosine]
         usage[max(range(4), key=lambda i: cosine[i])] += 1 / 50
         entropy.append(-sum(w * math.log(w) for w in weight) / math.log(4))
         largest.append(max(weight))
@@ -51,22 +52,34 @@ def test_the_sharpest_read_that_there_is_and_the_most_even_one() -> None:
     assert same.items_used == 1 and same.item_similarity == 1 and same.margin == 0
 
 
+@pytest.mark.parametrize("temperature", [0.5, 0.01, 1e-4])
+def test_at_most_by_the_temperature_of_the_read(temperature: float) -> None:
+    """One item along the query and two opposite; e to the power of 2e4 is no number."""
+    query = np.array([[1, 0]], np.float32)
+    facts = memory_facts(query, np.array([[1, 0], [-1, 0], [-1, 0]], np.float32), temperature)
+    assert facts.largest_weight == pytest.approx(facts.largest_possible)
+    assert facts.largest_possible == pytest.approx(1 / (1 + 2 * math.exp(-2 / temperature)))
+    assert facts.entropy == pytest.approx(0, abs=0.2) and facts.entropy >= 0
+
+
 def test_a_single_item() -> None:
     facts = memory_facts(unit(np.random.default_rng(0), 5, 3), np.array([[0, 0, 1]], np.float32))
     assert facts.usage.tolist() == [1.0]
     assert (facts.entropy, facts.largest_weight, facts.item_similarity) == (1, 1, 1)
 
 
-def test_probabilities_are_the_networks() -> None:
+@pytest.mark.parametrize("temperature", [1.0, 0.05])
+def test_probabilities_are_the_networks(temperature: float) -> None:
     import torch
 
     from mnad.network.memory import read
 
     rng = np.random.default_rng(1)
     queries, items = unit(rng, 20, 8), unit(rng, 5, 8)
-    aggregate, _ = read(torch.from_numpy(queries)[None], torch.from_numpy(items)[None])
+    given = torch.from_numpy(queries)[None], torch.from_numpy(items)[None]
+    aggregate, _ = read(*given, temperature=temperature)
     np.testing.assert_allclose(
-        probabilities(queries, items) @ items, aggregate[0].numpy(), atol=1e-6
+        probabilities(queries, items, temperature) @ items, aggregate[0].numpy(), atol=1e-5
     )
 
 

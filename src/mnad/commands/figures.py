@@ -122,7 +122,8 @@ def _inspect(
         return _Inspected(model, runtime, None, None, None, test)
     sampled = sample_queries(model, dataset, runtime, footage, queries, seed)
     items = runtime.items.cpu().numpy()
-    return _Inspected(model, runtime, sampled, items, memory_facts(sampled.queries, items), test)
+    facts = memory_facts(sampled.queries, items, model.config.method.read_temperature)
+    return _Inspected(model, runtime, sampled, items, facts, test)
 
 
 def _memory_figures(
@@ -148,7 +149,7 @@ def _memory_figures(
             len(queries), min(SHOWN, len(queries)), replace=False
         )
         weights[name] = (
-            probabilities(queries[rows], one.items),
+            probabilities(queries[rows], one.items, one.model.config.method.read_temperature),
             sparsity(memory).replace("; ", "\n"),
         )
         items[name] = (one.facts.usage, one.facts.cosine)
@@ -168,7 +169,8 @@ def _memory_figures(
         "30; each query in the colour of its nearest item, items as numbered stars.",
         "probabilities.png": f"As Fig. 5 of the paper: matching probabilities (eq. 1) of {SHOWN} "
         f"queries drawn at random; the numbers below are means over all. {drawn}. The darkest "
-        "colour is the largest probability that a softmax of cosines can reach.",
+        "colour is the largest probability that a softmax of cosines, divided by the model's "
+        "read_temperature, can reach.",
         "items.png": f"Share of the queries that each item is nearest to, and cosines between "
         f"items. {drawn}.",
     }
@@ -235,6 +237,7 @@ def _facts_of(one: _Inspected) -> dict[str, Any]:
         "task": config.network.task,
         "lambda_compact": config.method.lambda_compact,
         "lambda_separate": config.method.lambda_separate,
+        "read_temperature": config.method.read_temperature,
         "training": one.model.training,
         "memory": None if one.facts is None else _memory_of(one),
         "auc": None if test is None else test.auc,

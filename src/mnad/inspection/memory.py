@@ -26,8 +26,9 @@ class MemoryFacts:
         entropy: mean entropy of the matching probabilities (eq. 1) over log M, 0..1: 1 is a read
             that is the same average of all items for every query; 1 for a single item.
         largest_weight: mean of each query's largest matching probability, 1/M..1.
-        largest_possible: what that can reach at most, as a softmax of cosines has no temperature:
-            e^2 / (e^2 + M - 1), one item along the query and all others opposite.
+        largest_possible: what that can reach at most, as cosines differ by no more than 2: with the
+            temperature t, e^(2/t) / (e^(2/t) + M - 1), one item along the query and all others
+            opposite.
         nearest_cosine: mean cosine of a query and its nearest item.
         margin: mean of how much nearer that is than the second nearest; 0 for a single item.
     """
@@ -43,28 +44,45 @@ class MemoryFacts:
     margin: float
 
 
-def probabilities(queries: Floats, items: Floats) -> NDArray[np.float64]:
+def probabilities(queries: Floats, items: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
     """Matching probabilities (eq. 1), (n, M), rows adding up to 1.
 
     Args:
         queries: (n, C), unit norm.
         items: (M, C), unit norm.
+        temperature: of the read, what the cosines are divided by before the softmax.
     """
-    weight = np.exp(queries.astype(np.float64) @ items.astype(np.float64).T)
-    return np.asarray(weight / weight.sum(axis=1, keepdims=True))
+    return np.exp(_log_probabilities(_cosine(queries, items), temperature))
 
 
-def memory_facts(queries: Floats, items: Floats) -> MemoryFacts:
-    """The numbers for queries (n, C) and items (M, C), both of unit norm, n and M at least 1."""
+def _cosine(one: Floats, other: Floats) -> NDArray[np.float64]:
+    return np.asarray(one.astype(np.float64) @ other.astype(np.float64).T)
+
+
+def _log_probabilities(cosine: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    # Less the highest: e to the power of a cosine over a small temperature is too large a number.
+    scaled = (cosine - cosine.max(axis=1, keepdims=True)) / temperature
+    return np.asarray(scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True)))
+
+
+def memory_facts(queries: Floats, items: Floats, temperature: float = 1.0) -> MemoryFacts:
+    """The numbers for queries (n, C) and items (M, C), both of unit norm, n and M at least 1.
+
+    Args:
+        queries: (n, C).
+        items: (M, C).
+        temperature: as of `probabilities`.
+    """
     count = len(items)
-    cosine = queries.astype(np.float64) @ items.astype(np.float64).T
-    weight = probabilities(queries, items)
+    cosine = _cosine(queries, items)
+    log = _log_probabilities(cosine, temperature)
+    weight = np.exp(log)
     usage = np.bincount(cosine.argmax(axis=1), minlength=count) / len(queries)
-    between = items.astype(np.float64) @ items.astype(np.float64).T
+    between = _cosine(items, items)
     others = between[~np.eye(count, dtype=bool)]
     ordered = np.sort(cosine, axis=1)
     used = usage[usage > 0]
-    entropy = -(weight * np.log(weight)).sum(axis=1).mean()
+    entropy = -(weight * log).sum(axis=1).mean()
     return MemoryFacts(
         usage=usage,
         items_used=float(np.exp(-(used * np.log(used)).sum())),
@@ -72,7 +90,7 @@ def memory_facts(queries: Floats, items: Floats) -> MemoryFacts:
         item_similarity=float(others.mean()) if count > 1 else 1.0,
         entropy=float(entropy / math.log(count)) if count > 1 else 1.0,
         largest_weight=float(weight.max(axis=1).mean()),
-        largest_possible=math.e**2 / (math.e**2 + count - 1),
+        largest_possible=1 / (1 + (count - 1) * math.exp(-2 / temperature)),
         nearest_cosine=float(ordered[:, -1].mean()),
         margin=float((ordered[:, -1] - ordered[:, -2]).mean()) if count > 1 else 0.0,
     )
