@@ -149,6 +149,41 @@ def test_without_labels_it_says_how_to_give_them(
     assert "first,last" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("rate", "every"), [(25, 2), (10, 1)])
+def test_what_is_trained_calibrated_and_evaluated_on_is_thinned_alike(
+    tmp_path: Path, rate: int, every: int
+) -> None:
+    """Ped2 has 10 frames/s; as a video of 25 it is thinned to 10 wherever it is read."""
+    from fractions import Fraction
+
+    import miniatures
+
+    from mnad.calibration.footage import normal_footage
+    from mnad.config import ModelConfig, NetworkConfig
+    from mnad.evaluation.clips import Intake
+    from mnad.models.folder import Model, build_network
+    from mnad.video.cache import load_clips
+
+    for part in ("training", "testing"):
+        pixels = miniatures.frames(20, seed=3)
+        miniatures.write_video(tmp_path / "ped2" / part / "01.mp4", pixels, "libx264", rate)
+    dataset = open_dataset(f"ped2:{tmp_path / 'ped2'}", labels=False)
+    assert dataset.rate == 10
+    network = NetworkConfig(channels=1, width=0.05, height=24, image_width=32)
+    config = ModelConfig(network, rate=10.0)
+    (trained,) = load_clips(
+        [dataset.train[0].path], 24, 32, 1, rate=10.0, folder_rate=Fraction(dataset.rate)
+    )
+    taken = list(Intake(network, dataset.rate, config.rate).frames(dataset.test[0].path))
+    assert [one.number for one in taken] == list(range(0, 20, every))
+    assert [one.seconds for one in taken] == [number / rate for number in range(0, 20, every)]
+    np.testing.assert_array_equal(trained, [one.pixels for one in taken])
+    footage = normal_footage(
+        Model(config, build_network(config)), [str(dataset.test[0].path)], None, None
+    )
+    assert len(footage.clips[0]) == len(taken)
+
+
 def test_real_ped2_is_evaluated_whole(data: Path, tmp_path: Path) -> None:
     """An untrained network is enough: counts, labels and controls do not depend on it."""
     mnad.train(

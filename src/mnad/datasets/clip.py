@@ -69,8 +69,8 @@ class Dataset:
         test: clips to score.
         label_source: where the labels are from, in words for a report.
         warnings: one sentence for everything that differs from what is known of the data set.
-        rate: frames per second of all clips, where folders of images do not say; None where the
-            clips say it themselves.
+        rate: frames per second of clips that do not say it, folders of images and arrays; None
+            where there are none, or it is not known. Videos go by their own time.
         kind: what a label is about, which says what may be measured.
         own: whether it is a folder of one's own and not a data set of the field.
         layout: which of the known layouts it has, in words.

@@ -19,7 +19,7 @@ from mnad.video.ahead import ahead
 from mnad.video.cache import resize
 from mnad.video.regions import Regions
 from mnad.video.source import Frame, Source, open_source
-from mnad.video.thin import Thin
+from mnad.video.thin import thinned
 
 Look = Callable[[str, int, FrameParts], object]
 """Told of each scored frame as it comes: name of its clip, its number there from 0, its parts."""
@@ -80,7 +80,9 @@ class Intake:
 
     Attributes:
         network: its size and channels.
-        clip_rate: frames per second of the clips; None where they say it themselves.
+        clip_rate: frames per second of clips that do not say it, folders of images and arrays;
+            None: 25. Videos go by their own time, as in training, calibration and detection, also
+            where a known data set was re-packed at another rate.
         rate: frames per second to take; None for all.
         regions: whose crop is cut out.
         damaged: image files in whose place the frame before is shown.
@@ -103,19 +105,16 @@ class Intake:
             yield from self._of(source)
 
     def _open(self, path: Path) -> Source:
-        return open_source(path, self.network.channels, damaged=self.damaged)
+        rate = None if self.clip_rate is None else Fraction(self.clip_rate)
+        return open_source(path, self.network.channels, rate, self.damaged)
 
     def _of(self, source: Source) -> Iterator[tuple[Frame, Taken]]:
-        rate = None if self.clip_rate is None else Fraction(self.clip_rate)
-        thin = Thin(rate or source.rate, self.rate)
-        for frame in source:
-            seconds = frame.seconds if rate is None else frame.index / rate
-            if thin.takes(seconds):
-                pixels = frame.pixels
-                if self.regions is not None:
-                    pixels = self.regions.crop_of(pixels)
-                sized = resize(pixels, self.network.height, self.network.image_width)
-                yield frame, Taken(frame.index, float(seconds), sized)
+        for frame in thinned(source, self.rate):
+            pixels = frame.pixels
+            if self.regions is not None:
+                pixels = self.regions.crop_of(pixels)
+            sized = resize(pixels, self.network.height, self.network.image_width)
+            yield frame, Taken(frame.index, float(frame.seconds), sized)
 
 
 def score_clips(
