@@ -166,6 +166,40 @@ def test_what_regions_cut_off_is_cut_off_the_masks(tmp_path: Path) -> None:
     np.testing.assert_array_equal(truth.at("a", 1), mask[1, :6, 8:])
 
 
+def test_what_is_ignored_counts_in_no_number(tmp_path: Path) -> None:
+    """Whatever the map and the masks are there: as if only the other half had been measured."""
+    rng = np.random.default_rng(3)
+    masks = np.zeros((6, 12, 16), np.uint8)
+    masks[2:4, 3:6, 9:12] = 1  # seen
+    masks[3:6, 5:9, 2:14] = 1  # seen in part
+    errors = rng.random((6, 12, 16), dtype=np.float32) * 0.4 + masks * np.float32(0.1)
+    errors[:, :, :8] *= 4
+    left = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
+    found = {}
+    for name, regions, columns in (
+        ("ignored", Regions(ignore=(left,)), slice(None)),
+        ("cropped", Regions(crop=(0.5, 0.0, 1.0, 1.0)), slice(8, None)),
+    ):
+        data = made(tmp_path, {"a": (masks.any(axis=(1, 2)), InMemory(masks))})
+        look = PixelLook(Maps(None), Truth.of_dataset(data, regions), 6)
+        for t in range(6):
+            look("a", t, parts(t, np.ascontiguousarray(errors[t][:, columns])))
+        found[name] = look.numbers("hand", [])["maps"]["error"]
+    assert found["ignored"] == found["cropped"]
+    assert found["ignored"]["pixel_auroc"]["pixels"] == 6 * 12 * 8
+    assert found["ignored"]["pixel_auroc"]["abnormal"] == int(masks[:, :, 8:].sum())
+
+
+def test_images_are_not_measured_by_a_model_that_ignores_a_part_of_them(tmp_path: Path) -> None:
+    spec = f"mvtec:{miniatures.write_mvtec(tmp_path)}"
+    looked = {"ignore": [[[0.0, 0.0], [0.5, 0.0], [0.5, 0.5]]]}
+    (tmp_path / "looked.json").write_text(json.dumps(looked))
+    options = {**TINY, "task": "reconstruction", "regions": tmp_path / "looked.json"}
+    mnad.train(spec, out=tmp_path / "m", **options)
+    with pytest.raises(UsageError, match=r"bottle.* is of images.* include or ignore polygons"):
+        mnad.evaluate(tmp_path / "m", spec)
+
+
 def test_thresholds_that_cannot_count_are_left_out_and_change_nothing() -> None:
     rng = np.random.default_rng(1)
     sweeps = [RegionSweep(THRESHOLDS), RegionSweep(THRESHOLDS, most_frames=20)]

@@ -56,7 +56,7 @@ class ImageLook:
         masks = self._truth.clips[clip].masks
         defects = []
         if isinstance(masks, ChannelMasks):
-            crop = self._truth.crop
+            crop = self._truth.regions
             for one in masks.channels(frame):
                 own = one.mask if crop is None else crop.crop_of(one.mask)
                 if own.any():

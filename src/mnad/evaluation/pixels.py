@@ -22,6 +22,11 @@ They are fixed beforehand, as a pass over the frames does not know their highest
 test frame has a say in them either.
 """
 
+PIXELS = (
+    "those that the model's regions let be looked at, half of a pixel or more; what lies beyond is "
+    "neither abnormal nor a false alarm"
+)
+
 
 class PixelLook:
     """Takes in the frames of an evaluation; a `mnad.evaluation.clips.Look`.
@@ -48,8 +53,9 @@ class PixelLook:
         if mask is None:
             return
         tracks = self._tracks.setdefault(clip, _Tracks()).of(mask)
+        looked = self._truth.looked(mask.shape)
         for name, found in self._maps.of(parts, mask.shape).items():
-            self._meters[name].add(clip, found, mask, tracks)
+            self._meters[name].add(clip, found, mask, tracks, looked)
         self._frames[clip] = self._frames.get(clip, 0) + 1
 
     def numbers(self, mask_source: str, failed: Sequence[str]) -> dict[str, Any]:
@@ -70,6 +76,7 @@ class PixelLook:
                 "masks": mask_source,
                 "maps": {name: MAPS[name] for name in self._meters},
                 "resized": RESIZED,
+                "pixels": PIXELS,
                 "frames": "scored frames with a mask, and normal ones; clips without masks that "
                 "have abnormal frames are left out",
                 "auroc": "all pixels of these frames pooled",
@@ -92,9 +99,14 @@ class _Meter:
         self._roc, self._ucsd, self._dual = PixelRoc(), UcsdCriterion(), DualPixelCriterion()
         self._sweep = RegionSweep(THRESHOLDS, most_frames=most_frames)
 
-    def add(self, clip: str, found: Map, mask: Mask, tracks: Labels) -> None:
+    def add(self, clip: str, found: Map, mask: Mask, tracks: Labels, looked: Mask | None) -> None:
+        """Take in a frame; the pixels that are not `looked` at, all (H, W), count nowhere."""
+        pixels = (found, mask)
+        if looked is not None:
+            pixels = (found[looked][None], mask[looked][None])  # no neighbours are asked for
+            found = np.where(looked, found, np.float32(0))  # below all thresholds
         for meter in (self._roc, self._ucsd, self._dual):
-            meter.add(found, mask)
+            meter.add(*pixels)
         self._sweep.add(clip, found, tracks)
 
     def numbers(self) -> dict[str, Any]:

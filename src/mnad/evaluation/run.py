@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 from mnad.config import Policy
 from mnad.datasets.clip import Clip, Dataset, Kind, Prepared, require_fit, require_labels
-from mnad.errors import MnadError
+from mnad.errors import MnadError, UsageError
 from mnad.evaluation.clips import ClipScores, Intake, score_clips
 from mnad.evaluation.frames import controls_of, frame_numbers, has
 from mnad.evaluation.images import ImageLook, image_aurocs, image_controls
@@ -58,7 +58,8 @@ def evaluate_model(
 
     Raises:
         MnadError: no clip could be scored, or clips lack labels.
-        UsageError: `pixels` without masks, or a network that does not fit the data set.
+        UsageError: `pixels` without masks, a network that does not fit the data set, or images
+            and a model that ignores a part of them.
     """
     require_labels(dataset)
     network = model.config.network
@@ -143,14 +144,19 @@ def evaluate_model(
 
 def _look(model: Model, dataset: Dataset, pixels: bool) -> ImageLook | PixelLook | None:
     """What is to be seen of the frames besides their scores."""
-    crop = model.regions
+    regions = model.regions
     if dataset.kind == "images":
+        if regions is not None and (regions.include or regions.ignore):
+            raise UsageError(
+                f"{dataset.name} is of images, whose measures take every pixel, and the model has "
+                "include or ignore polygons: evaluate one without, a crop may be."
+            )
         maps = Maps.of_model(model, heat=pixels)
-        return ImageLook(maps, Truth.of_dataset(dataset, crop), dataset)
+        return ImageLook(maps, Truth.of_dataset(dataset, regions), dataset)
     if not pixels:
         return None
     most = sum(clip.length for clip in dataset.test)
-    return PixelLook(Maps.of_model(model), Truth.of_dataset(dataset, crop), most)
+    return PixelLook(Maps.of_model(model), Truth.of_dataset(dataset, regions), most)
 
 
 def _plain(result: dict[str, Any]) -> dict[str, Any]:

@@ -82,18 +82,19 @@ class Truth:
     Attributes:
         clips: those that are measured, by name.
         left_out_clips: names of the others.
+        regions: what a model looks at; masks are cropped to it, and nothing beyond is abnormal.
         left_out_frames: how many frames of measured clips had no mask though they are abnormal.
     """
 
     clips: Mapping[str, Clip]
     left_out_clips: tuple[str, ...]
-    crop: Regions | None
+    regions: Regions | None
     left_out_frames: int = 0
     _sizes: dict[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
 
     @staticmethod
-    def of_dataset(dataset: Dataset, crop: Regions | None) -> Truth:
-        """The masks of a data set, within what a model's regions cut out.
+    def of_dataset(dataset: Dataset, regions: Regions | None) -> Truth:
+        """The masks of a data set, within what a model looks at.
 
         Raises:
             UsageError: there are none.
@@ -106,10 +107,10 @@ class Truth:
             if clip.masks is not None or not np.any(clip.labels)
         }
         left = tuple(clip.name for clip in dataset.test if clip.name not in clips)
-        return Truth(clips, left, crop)
+        return Truth(clips, left, regions)
 
     def at(self, name: str, frame: int) -> Mask | None:
-        """The mask of a frame, bool (H, W); None for one that is not measured.
+        """The mask of a frame, bool (H, W), cropped; None for one that is not measured.
 
         Raises:
             MnadError: it cannot be read.
@@ -123,7 +124,22 @@ class Truth:
                 self.left_out_frames += 1
                 return None
             mask = np.zeros(self._size(name), np.bool_)
-        return mask if self.crop is None else self.crop.crop_of(mask)
+        if self.regions is None:
+            return mask
+        mask = self.regions.crop_of(mask)
+        looked = self.looked(mask.shape)
+        return mask if looked is None else mask & looked
+
+    def looked(self, shape: tuple[int, ...]) -> Mask | None:
+        """Which pixels of a cropped mask of this shape are looked at; None for all.
+
+        One that an edge of the regions crosses is, where half of it is.
+        """
+        if self.regions is None or not (self.regions.include or self.regions.ignore):
+            return None
+        rows, columns = shape
+        share = self.regions.mask(rows, columns)
+        return np.asarray(share >= min(0.5, float(share.max())))
 
     def _size(self, name: str) -> tuple[int, ...]:
         if name not in self._sizes:
