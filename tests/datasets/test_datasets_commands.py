@@ -194,6 +194,24 @@ def test_check_compares_masks_with_labels_and_frames(tmp_path: Path) -> None:
     json.dumps(mnad.check_data(f"ped2:{home}"))
 
 
+@pytest.mark.parametrize("count", [miniatures.TEST_FRAMES - 2, miniatures.TEST_FRAMES + 3])
+def test_check_counts_masks_and_frames(tmp_path: Path, count: int) -> None:
+    home = miniatures.write_repackaged(tmp_path, "ped2")
+    made = {
+        f"Test{clip + 1:03d}": miniatures.masks(count, range(0)).astype(bool) for clip in range(3)
+    }
+    made["Test003"] = miniatures.masks(miniatures.TEST_FRAMES, miniatures.abnormal_in(2))
+    np.savez(home / "pixel_masks.npz", **made)
+    told = mnad.check_data(f"ped2:{home}")["warnings"]
+    sentence = f"has 12 frames but {count} masks; take those that belong to it."
+    assert [line for line in told if "masks;" in line] == [
+        f"ped2: clip {name} {sentence}" for name in ("01", "02")
+    ]
+    # The labels of the first clip are abnormal in frames 4 to 8, of the second in all.
+    differ = [line for line in told if "mask and label disagree" in line]
+    assert len(differ) == 2 and f"in {min(count, 12)} frames of clip 02" in differ[1]
+
+
 def test_check_of_every_frame_finds_what_cannot_be_read(tmp_path: Path) -> None:
     home = miniatures.write_shanghaitech(tmp_path)
     spec = f"shanghaitech:{home}"

@@ -207,3 +207,13 @@ def test_one_archive_holds_the_masks_of_all_clips_under_the_owners_names(tmp_pat
     (home / "pixel_masks.npz").write_bytes(b"none")
     with pytest.raises(MnadError, match=r"saved with numpy\.savez"):
         open_dataset(f"ped2:{home}")
+
+
+def test_an_archive_of_fewer_masks_than_frames_says_so(tmp_path: Path) -> None:
+    home = miniatures.write_repackaged(tmp_path, "ped2")
+    made = miniatures.masks(miniatures.TEST_FRAMES - 2, range(4, 9))
+    np.savez(home / "pixel_masks.npz", Test001=made)
+    clip = open_dataset(f"ped2:{home}").test[0]
+    np.testing.assert_array_equal(clip.masks.at(9), made[9])
+    with pytest.raises(MnadError, match=r"pixel_masks\.npz holds 10 masks .* has a frame 10 "):
+        clip.masks.at(10)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from fractions import Fraction
 from typing import Any
 
@@ -155,8 +155,15 @@ def _masks_told(dataset: Dataset, clip: Clip) -> list[str]:
     assert clip.masks is not None
     differ = missing = 0
     sizes: Counter[str] = Counter()
+    told = []
     try:
-        for frame in range(clip.length):
+        count = len(clip.masks) if isinstance(clip.masks, Sized) else clip.length
+        if count != clip.length:
+            told.append(
+                f"{dataset.name}: clip {clip.name} has {clip.length} frames but {count} masks; "
+                "take those that belong to it."
+            )
+        for frame in range(min(count, clip.length)):
             mask = clip.masks.at(frame)
             abnormal = clip.labels is not None and bool(clip.labels[frame])
             if mask is None:
@@ -164,7 +171,6 @@ def _masks_told(dataset: Dataset, clip: Clip) -> list[str]:
                 continue
             sizes[f"{mask.shape[1]}x{mask.shape[0]}"] += 1
             differ += clip.labels is not None and abnormal != bool(mask.any())
-        told = []
         if dataset.prepared is None:
             with open_source(clip.path, damaged=dataset.damaged) as source:
                 size = f"{source.size[1]}x{source.size[0]}"
@@ -174,7 +180,7 @@ def _masks_told(dataset: Dataset, clip: Clip) -> list[str]:
                 if other != size
             ]
     except MnadError as error:
-        return [str(error)]
+        return [*told, str(error)]
     if differ:
         told.append(
             f"{dataset.name}: in {differ} frames of clip {clip.name} mask and label disagree on "

@@ -82,7 +82,13 @@ class StoredMasks:
 
     def at(self, frame: int) -> Mask | None:
         """See `Masks.at`."""
-        shape, bits = self._all()[frame]
+        masks = self._all()
+        if frame >= len(masks):
+            raise MnadError(
+                f"{self.file} holds {len(masks)} masks of a clip that has a frame {frame} (from "
+                "0): take the file that belongs to the clip."
+            )
+        shape, bits = masks[frame]
         return np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape).astype(bool)
 
     def __len__(self) -> int:
