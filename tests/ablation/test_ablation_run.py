@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import miniatures
 import pytest
 import torch
 from footage import moving_square
@@ -114,6 +115,20 @@ def test_models_made_at_the_same_time_are_the_same(whole: Path, data: Path, tmp_
         assert by_seed(out)[key] == pytest.approx(values, abs=1e-3, nan_ok=True), key
     with pytest.raises(UsageError, match="jobs is 0"):
         api.ablate(str(data), out=out, rows=ROWS, jobs=0, **OPTIONS)
+
+
+def test_damaged_frames_are_made_up_for_as_in_training_and_evaluation(tmp_path: Path) -> None:
+    """Ped1 as distributed has one in a test clip; here another is in a training clip."""
+    home = miniatures.write_ped1(tmp_path)
+    (home / "Train/Train002/005.tif").write_bytes(b"\x00" * 400)
+    spec, out = f"ped1:{home}", tmp_path / "out"
+    result = api.ablate(spec, out=out, rows="official", seeds=1, **OPTIONS)
+    assert result["failed"] == []
+    assert json.loads((out / "prediction-official-1/memory.json").read_text())["windows"] == 3 * 8
+    mnad.train(spec, out=tmp_path / "m", preset="official", seed=1, **OPTIONS)
+    ours = load_file(out / "prediction-official-1" / "model.safetensors")
+    theirs = load_file(tmp_path / "m" / "model.safetensors")
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
 def test_rows_rest_on_as_few_models_as_they_can(whole: Path) -> None:

@@ -76,6 +76,7 @@ class Ablation:
             self.common.channels,
             cache_dir=self.cache_dir,
             folder_rate=None if self.dataset.rate is None else Fraction(self.dataset.rate),
+            damaged=self.dataset.damaged,
         )
         return Footage(self.dataset.name, tuple(clip.name for clip in self.dataset.train), clips)
 
@@ -266,7 +267,7 @@ class Ablation:
         if model.network.memory is None:
             return None
         clips = [clip.path for clip in self.dataset.test]
-        return measure_memory(model, clips, self.dataset.rate)
+        return measure_memory(model, clips, self.dataset.rate, damaged=self.dataset.damaged)
 
     def _test(self, model: Model, row: Row) -> dict[str, Any]:
         config = model.config

@@ -6,7 +6,7 @@ Facts beside a number, none of which is a score. N windows have K queries each; 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,7 +88,11 @@ def memory_use(facts: QueryFacts, items: Tensor) -> dict[str, Any]:
 
 
 def measure_memory(
-    model: Model, clips: Sequence[Path], rate: float | None = None, most: int = WINDOWS
+    model: Model,
+    clips: Sequence[Path],
+    rate: float | None = None,
+    most: int = WINDOWS,
+    damaged: Collection[Path] = (),
 ) -> dict[str, Any]:
     """The facts of a model's trained memory over about `most` windows, evenly spread over clips.
 
@@ -97,13 +101,14 @@ def measure_memory(
         clips: their sources.
         rate: frames per second of folders of images, which do not say it.
         most: windows to look at, the same number of each clip.
+        damaged: image files in whose place the frame before is shown.
 
     Raises:
         MnadError: a clip cannot be decoded.
     """
     assert model.network.memory is not None
     config = model.config
-    intake = Intake(config.network, rate, config.rate, model.regions)
+    intake = Intake(config.network, rate, config.rate, model.regions, damaged)
     temperature = config.method.read_temperature
     items = model.network.memory.items
     found: list[QueryFacts] = []
