@@ -173,6 +173,38 @@ def test_nothing_overridden_and_nothing_missing_is_like_with_like(tmp_path: Path
     assert not result["like_with_like"] and "ped2 has 11 test clips here." in result["differs"][0]
 
 
+@pytest.mark.parametrize(
+    ("preset", "rate", "differs"),
+    [
+        (
+            "official",
+            None,
+            [
+                "learning rate is 0.0002, the published one is 2e-05.",
+                "That learning rate is the one that the public code trains at.",
+            ],
+        ),
+        ("official", 2e-5, []),
+        ("official", 1e-3, ["learning rate is 0.001, the published one is 2e-05."]),
+        ("paper", None, []),
+        ("paper", 2e-4, ["learning rate is 0.0002, the published one is 2e-05."]),
+    ],
+)
+def test_the_papers_learning_rate_of_the_reconstruction(
+    tmp_path: Path, preset: Preset, rate: float | None, differs: list[str]
+) -> None:
+    """The public code's command trains it at ten times the published one."""
+    from dataclasses import replace
+
+    from mnad.reproduce.run import Reproduction
+
+    usual = published_setting("ped2", "reconstruction", preset)
+    setting = usual if rate is None else replace(usual, learning_rate=rate)
+    told = publication("ped2", "reconstruction")
+    work = Reproduction("ped2", tmp_path, tmp_path, setting, usual, 0, False, told)
+    assert work._differs({"ped2": {"protocol": {"warnings": []}, "failed": {}}}) == differs
+
+
 def test_another_setting_takes_another_folder(tmp_path: Path) -> None:
     home = miniatures.write_ped2(tmp_path / "data")
     api.reproduce("ped2", home, out=tmp_path / "out", **OPTIONS)

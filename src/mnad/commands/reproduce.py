@@ -37,8 +37,8 @@ def reproduce(
     """Train and test as published, and put ours beside the published number.
 
     Of a data set with classes or objects each is trained on by itself, and the numbers are
-    averaged. What is given besides NAME and PATH overrides the published setting, and then nothing
-    is compared as like with like.
+    averaged. What is given besides NAME and PATH overrides the published setting, and where that
+    differs from the paper's nothing is compared as like with like.
 
     Args:
         name: of the data set; docs/evaluation.md says what was published for it.

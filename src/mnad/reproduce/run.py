@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from mnad.errors import MnadError, UsageError
-from mnad.reproduce.published import Name, Publication, Setting, overridden
+from mnad.reproduce.published import (
+    Name,
+    Publication,
+    Setting,
+    overridden,
+    paper_learning_rate,
+)
 from mnad.reproduce.summary import average, key_numbers, protocol_of
 from mnad.writing import make_folder, write
 
@@ -161,7 +167,9 @@ class Reproduction:
 
     def _differs(self, found: Mapping[str, dict[str, Any]]) -> list[str]:
         """All that stands between ours and the published number."""
-        setting = overridden(asdict(self.usual), asdict(self.setting))
+        published = asdict(self.usual)
+        published["learning_rate"] = paper_learning_rate(self.setting.task)
+        setting = overridden(published, asdict(self.setting))
         unpublished = bool(self.publication.unknown)
         whose = "the paper's for its own data sets is" if unpublished else "the published one is"
         told = [
@@ -170,6 +178,8 @@ class Reproduction:
             else f"{name.replace('_', ' ')} is {ours}, {whose} {theirs}."
             for name, (theirs, ours) in setting.items()
         ]
+        if "learning_rate" in setting and self.setting.learning_rate == self.usual.learning_rate:
+            told.append("That learning rate is the one that the public code trains at.")
         told += self.publication.unknown
         if len(found) < self.publication.classes:
             told.append(
