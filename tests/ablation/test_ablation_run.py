@@ -233,6 +233,16 @@ def test_a_folder_from_before_an_option_was_there_is_gone_on_with(
         api.ablate(str(data), out=out, rows="official", seeds=1, **OPTIONS)
 
 
+def test_a_copy_for_another_network_is_refused_before_anything_is_trained(
+    data: Path, tmp_path: Path
+) -> None:
+    copy, out = tmp_path / "copy", tmp_path / "out"
+    api.prepare_data(str(data), out=copy, height=40, image_width=48, channels=1)
+    with pytest.raises(UsageError, match=r"prepared for 48x40, grey.* takes 32x32, grey"):
+        api.ablate(str(copy), out=out, rows="official", seeds=1, **OPTIONS)
+    assert not (out / "plan.json").exists() and not list(out.rglob("*.safetensors"))
+
+
 def test_two_at_a_time_are_refused(data: Path, tmp_path: Path) -> None:
     from mnad.watch.lock import locked
 

@@ -234,6 +234,11 @@ def test_every_bad_source_gets_its_sentence_and_the_good_one_its_results(
         (["train", "ped9:nowhere", "--out", "OUT"], 2, "not a known data set"),
         (["train", "CLIP", "--out", "OUT", "--height", "250"], 2, "multiple of 8"),
         (["train", "CLIP", "--out", "OUT", "--device", "cuda"], 2, "CUDA"),
+        (
+            ["train", "CLIP", "--out", "OUT", "--false_alarms_per_hour", "0"],
+            2,
+            "false_alarms_per_hour is 0",
+        ),
         (["evaluate", "MODEL", "CLIP"], 1, "no labels"),
         (["evaluate", "MODEL", "CLIP", "--streams", "0"], 2, "streams"),
     ],

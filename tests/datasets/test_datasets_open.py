@@ -131,7 +131,7 @@ def test_no_label_file(small):
     dataset = open_dataset(f"ped2:{small}")
     assert dataset.label_source == "none"
     assert "ped2.mat is missing" in dataset.warnings[-1]
-    with pytest.raises(MnadError, match="has no labels for test clip 01, 02: put"):
+    with pytest.raises(MnadError, match="has no labels for test clip 01, 02: restore"):
         require_labels(dataset)
 
 

@@ -300,7 +300,7 @@ def test_text_and_page_show_them(
 
 def test_without_masks_it_says_so(trained: tuple[Path, Path]) -> None:
     model, data = trained
-    with pytest.raises(UsageError, match="has no pixel masks: evaluate it without --pixels"):
+    with pytest.raises(UsageError, match="has no pixel masks: leave out --pixels"):
         mnad.evaluate(model, str(data), pixels=True)
 
 

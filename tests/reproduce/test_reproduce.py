@@ -245,6 +245,35 @@ def test_what_cannot_be(
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "restore the label files that ped2 comes with"),
+        (["--pixels"], "has no pixel masks: leave out --pixels."),
+    ],
+)
+def test_what_cannot_be_measured_is_not_trained_for(
+    words: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = miniatures.write_repackaged(tmp_path / "data", "ped2")
+    if not words:
+        (home / "ped2.mat").unlink()
+    command = ["reproduce", "ped2", str(home), "--out", str(tmp_path / "out"), *WORDS, *words]
+    assert main(command) != 0
+    assert says in (said := capsys.readouterr().err) and "NAME.csv" not in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_class_is_trained_for_that_cannot_be_measured(tmp_path: Path) -> None:
+    import shutil
+
+    home = miniatures.write_phantom(tmp_path / "data")
+    shutil.copytree(home, home.with_name("candle"))
+    with pytest.raises(MnadError, match=r"no class .* came through.* has no pixel masks"):
+        api.reproduce("phantom", home.parent, out=tmp_path / "out", pixels=True, **OPTIONS)
+    assert not list((tmp_path / "out").glob("*/model"))
+
+
 def test_where_there_is_no_data_no_folder_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,7 +23,13 @@ from mnad.ablation.summary import (
     numbers,
     row_numbers,
 )
-from mnad.datasets.clip import Dataset, require_labels, require_training
+from mnad.datasets.clip import (
+    Dataset,
+    Prepared,
+    require_fit,
+    require_labels,
+    require_training,
+)
 from mnad.errors import MnadError, UsageError
 from mnad.evaluation.memory_use import WINDOWS, measure_memory
 from mnad.evaluation.protocol import PUBLISHED, normalisation
@@ -90,8 +96,8 @@ class Ablation:
             The result; its ``failed`` is a list of sentences about models that could not be had.
 
         Raises:
-            UsageError: the folder holds an ablation with other settings, or labels are not of
-                frames.
+            UsageError: the folder holds an ablation with other settings, labels are not of
+                frames, or a prepared copy is for another network.
             MnadError: no training clips or no labels.
         """
         require_training(self.dataset)
@@ -102,6 +108,9 @@ class Ablation:
                 "frame AUC and takes a data set with labels of frames."
             )
         planned = trainings(self.rows, self.common)
+        taken = Prepared(self.common.height, self.common.image_width, self.common.channels)
+        for training in planned:
+            require_fit(self.dataset, taken, training.config.network.window, cropped=False)
         claim(self.out, self.dataset, self.common, planned)
         told(self.result(planned, []))
         failed: list[str] = []

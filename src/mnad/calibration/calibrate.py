@@ -60,8 +60,7 @@ def calibrate_model(
         MnadError: the footage is shorter than `SHORTEST_SECONDS`, or no clip is longer than a
             window.
     """
-    if not 0 < per_hour < np.inf:
-        raise UsageError(f"false_alarms_per_hour is {per_hour}; give a number above 0.")
+    require_per_hour(per_hour)
     share = trained_share(clips, model.known, trained_on)
     seconds = sum(map(len, clips)) / rate
     if seconds < SHORTEST_SECONDS:
@@ -113,6 +112,16 @@ def calibrate_model(
         view=View.learn((frame for clip in clips for frame in clip), rate),
     )
     return replace(model, reference=reference, calibration=calibration)
+
+
+def require_per_hour(per_hour: float) -> None:
+    """See that a threshold can be set for so many false alarms; cheap, to be asked first.
+
+    Raises:
+        UsageError: not above 0.
+    """
+    if not 0 < per_hour < np.inf:
+        raise UsageError(f"false_alarms_per_hour is {per_hour}; give a number above 0.")
 
 
 def thinned(scores: NDArray[np.float64]) -> NDArray[np.float64]:

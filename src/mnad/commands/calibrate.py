@@ -37,12 +37,13 @@ def calibrate(
         device: auto, cpu or cuda.
         cache_dir: where decoded frames go that do not fit into 4 GiB of memory.
     """
-    from mnad.calibration.calibrate import calibrate_model
+    from mnad.calibration.calibrate import calibrate_model, require_per_hour
     from mnad.calibration.footage import normal_footage
     from mnad.models.builtin import to_change
     from mnad.models.folder import load_model, save_normal
     from mnad.runtime.pick import pick_device
 
+    require_per_hour(false_alarms_per_hour)
     folder = to_change(model)
     loaded = load_model(folder, pick_device(device))
     if by_place is None:

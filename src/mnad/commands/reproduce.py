@@ -66,8 +66,9 @@ def reproduce(
     """
     from mnad.commands.evaluate import evaluate
     from mnad.commands.train import train
-    from mnad.datasets import open_dataset
+    from mnad.datasets import open_dataset, require_labels, require_training
     from mnad.datasets.known import classes_of
+    from mnad.evaluation.truth import Truth
     from mnad.reproduce.published import publication, published_setting, usual_task
     from mnad.reproduce.run import EVALUATION, Reproduction
     from mnad.watch.lock import locked
@@ -75,6 +76,15 @@ def reproduce(
 
     if preset == "camera":
         raise UsageError("preset is camera, of which nothing was published: official or paper.")
+
+    def ready(spec: str) -> None:
+        """See that there is all that an evaluation takes, before hours are trained for it."""
+        dataset = open_dataset(spec)
+        require_training(dataset)
+        require_labels(dataset)
+        if pixels or dataset.kind == "images":
+            Truth.of_dataset(dataset, None)
+
     usual = published_setting(name, task or usual_task(name), preset)
     given: dict[str, Any] = {
         "epochs": epochs,
@@ -98,11 +108,12 @@ def reproduce(
                 f"{path} has no class {', '.join(missing)}: choose of {', '.join(found)}."
             )
         found = {one: found[one] for one in wanted}
-    if len(found) == 1:  # before a folder is made and hours are trained for it
-        open_dataset(next(iter(found.values())))
+    if len(found) == 1:  # before a folder is made
+        ready(next(iter(found.values())))
     folder = Path(f"reproduced/{name}-{setting.task}-{preset}-{seed}") if out is None else Path(out)
 
     def trained(spec: str, model: Path) -> None:
+        ready(spec)
         train(
             spec,
             out=model,

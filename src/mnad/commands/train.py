@@ -166,7 +166,7 @@ def train(
     from fractions import Fraction
     from functools import partial
 
-    from mnad.calibration.calibrate import SHORTEST_SECONDS, calibrate_model
+    from mnad.calibration.calibrate import SHORTEST_SECONDS, calibrate_model, require_per_hour
     from mnad.calibration.holdout import hold_out as split
     from mnad.datasets import Prepared, open_dataset, require_fit, require_training
     from mnad.runtime.pick import pick_device
@@ -179,6 +179,7 @@ def train(
     from mnad.video.thin import taken_rate
     from mnad.writing import make_folder
 
+    require_per_hour(false_alarms_per_hour)
     dataset = open_dataset(data, labels=False)
     require_training(dataset)
     named = preset or ("camera" if dataset.own else "official")

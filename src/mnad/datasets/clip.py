@@ -135,11 +135,18 @@ def require_labels(dataset: Dataset) -> None:
         )
     missing = [clip.name for clip in dataset.test if clip.labels is None]
     if missing:
+        todo = (
+            "put NAME.csv beside each, with the header first,last and a line for each abnormal "
+            "interval (0-based, inclusive; none if all is normal)."
+        )
+        if not dataset.own:
+            todo = (
+                f"restore the label files that {dataset.name} comes with (mnad data check says "
+                "which are missing); files of your own beside its clips are not read."
+            )
         raise MnadError(
             f"{dataset.root} has no labels for test clip {', '.join(missing[:5])}"
-            f"{', ...' if len(missing) > 5 else ''}: put NAME.csv beside each, with the header "
-            "first,last and a line for each abnormal interval (0-based, inclusive; none if all is "
-            "normal)."
+            f"{', ...' if len(missing) > 5 else ''}: {todo}"
         )
 
 

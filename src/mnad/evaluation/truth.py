@@ -100,7 +100,8 @@ class Truth:
             UsageError: there are none.
         """
         if all(clip.masks is None for clip in dataset.test):
-            raise UsageError(f"{dataset.root} has no pixel masks: evaluate it without --pixels.")
+            todo = "restore them" if dataset.kind == "images" else "leave out --pixels"
+            raise UsageError(f"{dataset.root} has no pixel masks: {todo}.")
         clips = {
             clip.name: clip
             for clip in dataset.test
