@@ -217,6 +217,8 @@ def test_a_folder_of_other_settings_is_refused(whole: Path, data: Path) -> None:
         api.ablate(str(data), out=whole, rows="official", **{**OPTIONS, "width": 0.06})
     with pytest.raises(UsageError, match="seeds is 0"):
         api.ablate(str(data), out=whole, seeds=0, **OPTIONS)
+    with pytest.raises(UsageError, match=r"learning_rate is 0\.0; it must be above 0"):
+        api.ablate(str(data), out=whole, rows="official", learning_rate=0.0, **OPTIONS)
 
 
 def test_a_folder_from_before_an_option_was_there_is_gone_on_with(

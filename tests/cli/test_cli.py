@@ -239,7 +239,11 @@ def test_every_bad_source_gets_its_sentence_and_the_good_one_its_results(
             2,
             "false_alarms_per_hour is 0",
         ),
+        (["train", "CLIP", "--out", "OUT", "--learning_rate", "0"], 2, "learning_rate is 0"),
         (["evaluate", "MODEL", "CLIP"], 1, "no labels"),
+        (["evaluate", "MODEL", "CLIP", "--lambda_score", "60"], 2, "lambda_score is 60"),
+        (["evaluate", "MODEL", "CLIP", "--lambda_score", "-1"], 2, "lambda_score is -1"),
+        (["evaluate", "MODEL", "CLIP", "--lambda_score", ".nan"], 2, "lambda_score is nan"),
         (["evaluate", "MODEL", "CLIP", "--streams", "0"], 2, "streams"),
     ],
 )

@@ -98,7 +98,7 @@ def _training(name: str, rows: list[Row], common: Common) -> Training:
     train = TrainConfig(
         epochs=common.epochs,
         batch_size=common.batch_size,
-        learning_rate=common.learning_rate or learning,
+        learning_rate=learning if common.learning_rate is None else common.learning_rate,
         precision=common.precision,
         most_windows=common.most_windows,
     )

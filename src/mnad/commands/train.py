@@ -210,7 +210,7 @@ def train(
     recipe = TrainConfig(
         scale.epochs if epochs is None else epochs,
         batch_size,
-        learning_rate or learning,
+        learning if learning_rate is None else learning_rate,
         seed,
         precision,
         most_windows,

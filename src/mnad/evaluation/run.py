@@ -48,7 +48,7 @@ def evaluate_model(
             clip, ``frozen``; None: `USUAL_POLICY`.
         lockstep: clips scored side by side; the numbers do not depend on it. Not with ``carried``
             nor with `pixels`.
-        lambda_score: weight of the PSNR part instead of the preset's.
+        lambda_score: weight of the PSNR part instead of the model's, 0..1.
         pixels: measure where in the frames, too, in the same pass; of images also the heat map.
         progress: show a progress bar.
 
@@ -58,9 +58,11 @@ def evaluate_model(
 
     Raises:
         MnadError: no clip could be scored, or clips lack labels.
-        UsageError: `pixels` without masks, a network that does not fit the data set, or images
-            and a model that ignores a part of them.
+        UsageError: a weight out of its range, `pixels` without masks, a network that does not fit
+            the data set, or images and a model that ignores a part of them.
     """
+    if lambda_score is not None and not 0 <= lambda_score <= 1:
+        raise UsageError(f"lambda_score is {lambda_score:g}; it is a weight from 0 to 1.")
     require_labels(dataset)
     network = model.config.network
     taken = Prepared(network.height, network.image_width, network.channels)
