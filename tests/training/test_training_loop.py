@@ -228,6 +228,25 @@ def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bits(
 
 
 def test_a_folder_that_cannot_be_trained_into_is_refused_before_footage_is_read(
+def test_stopped_after_its_last_epoch_it_still_knows_it(
+    own_folder: Path, tmp_path: Path, tiny: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    options = {**tiny, "preset": "official"}
+    whole = mnad.train(str(own_folder), out=tmp_path / "whole", **options)  # type: ignore[arg-type]
+    with monkeypatch.context() as patch:
+        patch.setattr("mnad.training.loop.reference_of", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            mnad.train(str(own_folder), out=tmp_path / "m", **options)  # type: ignore[arg-type]
+    model = mnad.train(str(own_folder), out=tmp_path / "m", resume=True, **options)  # type: ignore[arg-type]
+    ours, expected = model.training["last_epoch"], whole.training["last_epoch"]
+    assert ours.pop("seconds") > 0 and expected.pop("seconds") > 0
+    assert ours == expected and ours["epoch"] == 2
+
+
+def test_a_folder_in_use_and_nothing_to_resume_are_refused_before_footage_is_read(
     own_folder: Path, tmp_path: Path, tiny: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "m"

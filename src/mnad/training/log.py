@@ -26,7 +26,6 @@ class Log(Closing):
 
     def __init__(self, out: Path, tensorboard: bool) -> None:
         self.file = out / "train.jsonl"
-        self.last: dict[str, Any] = {}
         self._board: Any = None
         out.mkdir(parents=True, exist_ok=True)
         if tensorboard:
@@ -38,6 +37,16 @@ class Log(Closing):
                 ) from None
             self._board = SummaryWriter(str(out / "tensorboard"))
 
+    @property
+    def last(self) -> dict[str, Any]:
+        """Facts of the last epoch, also of one that an earlier run recorded; empty before any."""
+        lines = self._lines()
+        found: dict[str, Any] = json.loads(lines[-1]) if lines else {}
+        return found
+
+    def _lines(self) -> list[str]:
+        return self.file.read_text().splitlines() if self.file.exists() else []
+
     def close(self) -> None:
         """End what TensorBoard reads."""
         if self._board is not None:
@@ -45,9 +54,7 @@ class Log(Closing):
 
     def epoch(self, row: dict[str, Any], frames: Tensor) -> None:
         """Record an epoch's facts and a sample (H, W, c) in 0..1."""
-        self.last = row
-        rows = self.file.read_text().splitlines() if self.file.exists() else []
-        earlier = [line for line in rows if json.loads(line)["epoch"] < row["epoch"]]
+        earlier = [line for line in self._lines() if json.loads(line)["epoch"] < row["epoch"]]
         beside = self.file.with_suffix(".part")
         beside.write_text("\n".join([*earlier, json.dumps(row)]) + "\n")
         os.replace(beside, self.file)
