@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mnad.errors import MnadError, UsageError
 from mnad.metrics.frame import (
@@ -16,10 +16,8 @@ from mnad.metrics.frame import (
     whole_set_minmax_micro,
 )
 from mnad.metrics.scores import (
-    combine_parts,
     minmax,
     per_clip_minmax,
-    rank_against,
     whole_set_minmax,
 )
 
@@ -57,10 +55,14 @@ def random_clips(
     return scores, labels
 
 
+def eq_16(psnr: ArrayLike, distance: ArrayLike) -> np.ndarray:
+    """Of one clip with lambda 0.6."""
+    negated = {"a": -np.asarray(psnr, np.float64)}
+    return per_clip_minmax(negated, {"a": distance}, weights=(0.6, 0.4))["a"]
+
+
 def test_worked_example_of_the_normality_score() -> None:
-    np.testing.assert_allclose(combine_parts(PSNR, DISTANCE, 0.6), [0.583333, 0.3, 1, 0], atol=5e-7)
-    normality = 1 - combine_parts(PSNR, DISTANCE, 0.6)
-    np.testing.assert_allclose(normality, [0.416667, 0.7, 0, 1], atol=5e-7)
+    np.testing.assert_allclose(eq_16(PSNR, DISTANCE), [0.583333, 0.3, 1, 0], atol=5e-7)
 
 
 def test_minmax() -> None:
@@ -69,26 +71,9 @@ def test_minmax() -> None:
 
 
 def test_constant_parts_add_nothing() -> None:
-    assert combine_parts([30, 30], [0.1, 0.2], 0.6) == pytest.approx([0, 0.4])
-    assert combine_parts([30, 20], [0.1, 0.1], 0.6) == pytest.approx([0, 0.6])
-    assert combine_parts([100], [0.0], 0.6) == pytest.approx([0])
-
-
-def test_rank_against() -> None:
-    calibration = [5, 1, 3, 3]
-    ranks = rank_against(calibration, np.array([[0, 1, 2.9], [3, 4, 9]]))
-    assert ranks.tolist() == [[0, 0.25, 0.25], [0.75, 0.75, 1]]
-    # The PSNR is low when abnormal: the share of calibration frames with a PSNR at or above it.
-    u_p = rank_against(-np.array([30.0, 31, 32]), -np.array([29.0, 31, 33]))
-    assert u_p == pytest.approx([1, 2 / 3, 0])
-
-
-def test_rank_against_refuses() -> None:
-    with pytest.raises(MnadError, match="no calibration value"):
-        rank_against([], [1.0])
-    for calibration, values in (([np.nan], [1.0]), ([1.0], [np.inf])):
-        with pytest.raises(MnadError, match="NaN or infinite"):
-            rank_against(calibration, values)
+    assert eq_16([30, 30], [0.1, 0.2]) == pytest.approx([0, 0.4])
+    assert eq_16([30, 20], [0.1, 0.1]) == pytest.approx([0, 0.6])
+    assert eq_16([100], [0.0]) == pytest.approx([0])
 
 
 @pytest.mark.parametrize(
@@ -191,11 +176,11 @@ def test_two_parts_are_eq_16() -> None:
     negated = {c: -p for c, p in psnr.items()}
     weights = (0.6, 0.4)
     for clip, combined in per_clip_minmax(negated, scores, weights=weights).items():
-        expected = combine_parts(psnr[clip], scores[clip], 0.6)
+        expected = 0.6 * (1 - minmax(psnr[clip])) + 0.4 * minmax(scores[clip])
         np.testing.assert_allclose(combined, expected, atol=1e-15)
     pooled = np.concatenate([*psnr.values()]), np.concatenate([*scores.values()])
     whole = whole_set_minmax(negated, scores, weights=weights)
-    expected = combine_parts(*pooled, 0.6)
+    expected = 0.6 * (1 - minmax(pooled[0])) + 0.4 * minmax(pooled[1])
     np.testing.assert_allclose(np.concatenate([*whole.values()]), expected, atol=1e-15)
     assert [len(s) for s in whole.values()] == [len(s) for s in scores.values()]
     f2 = whole_set_minmax_micro(labels, negated, scores, weights=weights).auc
@@ -251,8 +236,8 @@ def test_bad_parts() -> None:
         per_clip_minmax(SCORES, {"1": SCORES["1"]}, weights=(0.5, 0.5))
     with pytest.raises(UsageError, match="2 parts and 1 weights"):
         whole_set_minmax(SCORES, SCORES)
-    with pytest.raises(MnadError, match="both parts"):
-        combine_parts([1, 2], [1, 2, 3], 0.6)
+    with pytest.raises(MnadError, match="values of the first part of the shape"):
+        eq_16([1, 2], [1, 2, 3])
 
 
 def test_bootstrap_against_pooling_the_drawn_clips() -> None:

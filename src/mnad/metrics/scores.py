@@ -32,57 +32,6 @@ def minmax(values: ArrayLike) -> Array:
     return np.asarray((x - x.min()) / (x.max() - x.min()), dtype=np.float64)
 
 
-def combine_parts(psnr: ArrayLike, distance: ArrayLike, lambda_score: float) -> Array:
-    """Abnormality score of the frames of one clip (MNAD eq. 16).
-
-    The first term is written as minmax(-psnr), equal to 1 - minmax(psnr) but for a constant PSNR:
-    a part that never moves says nothing and adds 0.
-
-    Args:
-        psnr: (T,) in dB, low = abnormal.
-        distance: (T,) of the queries to their nearest items, high = abnormal.
-        lambda_score: weight of the PSNR term, 0..1.
-
-    Returns:
-        (T,), 0..1, high = abnormal.
-
-    Raises:
-        MnadError: the parts differ in length.
-    """
-    first, second = minmax(-np.asarray(psnr, dtype=np.float64)), minmax(distance)
-    if first.shape != second.shape:
-        raise MnadError(
-            f"psnr has the shape {first.shape} but distance {second.shape}; "
-            "give both parts of the same frames."
-        )
-    return lambda_score * first + (1 - lambda_score) * second
-
-
-def rank_against(calibration: ArrayLike, values: ArrayLike) -> Array:
-    """Share of the calibration values that are smaller than or equal to each value.
-
-    Monotone and needs nothing of the clip that is judged, so it is fit for live use. For a
-    quantity that is low when abnormal, such as the PSNR, negate both arguments.
-
-    Args:
-        calibration: values on normal footage that was not trained on, any shape.
-        values: any shape.
-
-    Returns:
-        The shape of `values`, 0..1; near 1 = abnormal.
-
-    Raises:
-        MnadError: no calibration value, or one that is not a finite number, in either.
-    """
-    known = np.sort(np.asarray(calibration, dtype=np.float64), axis=None)
-    x = np.asarray(values, dtype=np.float64)
-    if known.size == 0:
-        raise MnadError("There is no calibration value to rank against; score normal footage.")
-    if not (np.isfinite(known).all() and np.isfinite(x).all()):
-        raise MnadError("A value to rank or to rank against is NaN or infinite; correct it first.")
-    return np.asarray(np.searchsorted(known, x, side="right") / known.size, dtype=np.float64)
-
-
 def per_clip_minmax(*parts: ClipValues, weights: Sequence[float] = (1.0,)) -> dict[str, Array]:
     """Weighted sum of parts, each min-max scaled within its clip (looks ahead).
 
