@@ -227,7 +227,6 @@ def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bits(
     assert epochs == list(range(1, 13))
 
 
-def test_a_folder_that_cannot_be_trained_into_is_refused_before_footage_is_read(
 def test_stopped_after_its_last_epoch_it_still_knows_it(
     own_folder: Path, tmp_path: Path, tiny: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,7 +245,7 @@ def test_stopped_after_its_last_epoch_it_still_knows_it(
     assert ours == expected and ours["epoch"] == 2
 
 
-def test_a_folder_in_use_and_nothing_to_resume_are_refused_before_footage_is_read(
+def test_a_folder_that_cannot_be_trained_into_is_refused_before_footage_is_read(
     own_folder: Path, tmp_path: Path, tiny: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "m"
