@@ -216,6 +216,36 @@ def test_of_who_cuts_the_cable_there_is_a_clip_before_the_stream_is_back(
         assert clip.exists() and count_frames(clip) == 40
 
 
+def test_a_stream_that_stays_away_is_told_of_once(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = replace(QUIET, clips=True)
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), options, NOON) as watcher:
+        for frame in as_frames(street(40, 2)):
+            watcher.push(frame)
+        watcher.gap(Gap(3.9, None, "the connection hangs", 0))
+        watcher.idle()
+        assert not watcher.events  # it may be back in a moment
+        monkeypatch.setattr("mnad.watch.watcher.LOST_SECONDS", 0.0)
+        for _ in range(3):
+            watcher.idle()
+            watcher.gap(Gap(3.9, None, "refused", 1))
+        watcher.swap(detector)  # a training that ends meanwhile changes nothing
+        watcher.idle()
+        watcher.gap(Gap(3.9, 99.0, "refused", 2))
+        for frame in as_frames(street(30, 3), 40, 99.0):
+            watcher.push(frame)
+        # Lost again, for a moment.
+        watcher.gap(Gap(101.9, None, "refused", 1))
+        watcher.gap(Gap(101.9, 103.0, "refused", 1))
+        watcher.idle()
+    start, end = read_events(tmp_path / "events.jsonl")
+    assert (start.kind, start.what, start.phase, start.start) == ("camera", "lost", "start", 3.9)
+    assert end == replace(start, phase="end", end=99.0)
+    assert start.clip is not None and count_frames(tmp_path / start.clip) == 31
+    assert "Camera: lost" in (tmp_path / "report.html").read_text()
+
+
 KILLED = """
 import os, signal, sys
 sys.path[:0] = sys.argv[3:]

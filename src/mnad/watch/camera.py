@@ -186,6 +186,8 @@ class _Run:
             self._keep(self._footage.interrupt)
             if self.watcher is not None:
                 self.watcher.gap(item)
+        elif self.watcher is not None:
+            self.watcher.idle()
         self._look_after_training()
         self._look_for_change()
         self._remind()

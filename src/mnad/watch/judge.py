@@ -19,6 +19,9 @@ from mnad.scoring.steady import moved_back
 from mnad.video.source import Frame
 from mnad.watch.options import WatchOptions
 
+LOST = "lost"
+"""What befalls a camera whose stream stays away."""
+
 
 class Judge:
     """Decides what is told; while the camera itself is ill, nothing of the scene is.
@@ -47,7 +50,7 @@ class Judge:
         self._ill: dict[str, Event] = {}
         self.blinded: tuple[str, ...] = ()
         self._machine: EventMachine | None = None
-        self._seconds = 0.0
+        self._seconds, self._index = 0.0, 0
         self.swap(detector)
 
     @property
@@ -56,8 +59,11 @@ class Judge:
         return None if self._machine is None else self._machine.config.threshold
 
     def swap(self, detector: Detector) -> tuple[Event, ...]:
-        """Go on with another model; what is open ends."""
+        """Go on with another model; what is open ends, but for a stream that is lost."""
+        lost = self._ill.pop(LOST, None)
         ended = self.close()
+        if lost is not None:
+            self._ill[LOST] = lost
         calibration = detector.model.calibration
         threshold = self._options.threshold
         if threshold is None:
@@ -96,7 +102,7 @@ class Judge:
             live: whether to watch for drift, which takes hours.
         """
         seconds = float(frame.seconds)
-        self._seconds = seconds
+        self._seconds, self._index = seconds, frame.index
         told: tuple[Event, ...] = ()
         ill: set[str] = set()
         if self._health is not None:
@@ -120,6 +126,18 @@ class Judge:
     def gap(self) -> tuple[Event, ...]:
         """The stream was lost: what is open in the scene ends."""
         return () if self._machine is None else self._machine.gap()
+
+    def lost(self, seconds: float) -> tuple[Event, ...]:
+        """The stream has been lost since then, and for long: told once."""
+        if LOST in self._ill:
+            return ()
+        return (self._camera(Change(LOST, "start", seconds, ""), self._index),)
+
+    def back(self, seconds: float) -> tuple[Event, ...]:
+        """The stream is back; it ends what `lost` told, if it did."""
+        if LOST not in self._ill:
+            return ()
+        return (self._camera(Change(LOST, "end", seconds, ""), self._index),)
 
     def close(self) -> tuple[Event, ...]:
         """The end: everything that is open ends."""

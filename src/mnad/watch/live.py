@@ -73,6 +73,8 @@ def watch_live(
                     on_frame(item, watcher)
                 elif isinstance(item, Gap):
                     watcher.gap(item)
+                else:
+                    watcher.idle()
                 status.show(item)
             status.end()
     return watcher

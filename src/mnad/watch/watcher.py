@@ -41,6 +41,8 @@ from mnad.watch.table import DailyTable, open_table, row_of
 _LOG = logging.getLogger("mnad")
 EVENTS, REPORT = "events.jsonl", "report.html"
 HOUSEKEEPING_SECONDS = 60.0
+LOST_SECONDS = 30.0
+"""Without a picture, after which that is told; what is back sooner is no cause for alarm."""
 RUN = 8
 """Frames of a file that are scored in one batch: the threads of an engine that computes one frame
 at a time wait for each other several times in each, and for whatever else is to be done."""
@@ -114,13 +116,23 @@ class Watcher(Closing):
         self._video: VideoSink | SegmentedVideo | None = None
         self._announce(left_open)
         self._kept_house = time.monotonic()
+        self._gap: tuple[float, float] | None = None
+        """When the gap that lasts began, in seconds of the source and by the clock."""
 
     def push(self, frame: Frame) -> None:
         """Take in the next frame."""
         for pair in self._pairing.push([frame]):
             self.show(pair)
-        if time.monotonic() - self._kept_house > HOUSEKEEPING_SECONDS:
-            self.keep_house()
+        self._keep_house_in_time()
+
+    def idle(self) -> None:
+        """Nothing came for a second; to be called then, for a stream that stays away is told of."""
+        if self._gap is not None and time.monotonic() - self._gap[1] >= LOST_SECONDS:
+            began = self._gap[0]
+            if told := self._judge.lost(began):
+                self._tell(told, None, began)
+                self._end_clips()
+        self._keep_house_in_time()
 
     def scored(self, frames: Iterable[Frame]) -> Iterator[Pair]:
         """Score frames; what comes of it is to be given to `show`, by another thread if one likes.
@@ -160,9 +172,12 @@ class Watcher(Closing):
             for pair in self._pairing.restart():
                 self.show(pair)
             self._tell(self._judge.gap(), None, gap.began)
-            if self._recorder is not None:
-                self._recorder.lost()
+            self._end_clips()
+            if self._gap is None:  # it is told again with every other reason
+                self._gap = gap.began, time.monotonic()
         else:
+            self._gap = None
+            self._tell(self._judge.back(gap.ended), None, gap.ended)
             self.gaps.append(Missing(gap.began, gap.ended, gap.reason))
 
     def set_clock(self, started_at: datetime) -> None:
@@ -227,6 +242,14 @@ class Watcher(Closing):
             for pair in self._pairing.rest():
                 self.show(pair)
             self._tell(self._judge.close(), None, self._last)
+
+    def _keep_house_in_time(self) -> None:
+        if time.monotonic() - self._kept_house > HOUSEKEEPING_SECONDS:
+            self.keep_house()
+
+    def _end_clips(self) -> None:
+        if self._recorder is not None:
+            self._recorder.lost()
 
     def _close_files(self) -> None:
         with ExitStack() as stack:
