@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -201,6 +203,24 @@ def test_a_folder_for_results_that_cannot_be_is_one_sentence(
     (tmp_path / "file").touch()
     (one,) = mnad.detect(model, [str(clip)], out=tmp_path / "file")
     assert one.error is not None and "cannot be made" in one.error
+
+
+def test_results_that_cannot_be_replaced_are_one_sentence(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that has gone read-only."""
+    detector, clip = Detector.load(model), video(tmp_path / "x.mp4", street(20, 2))
+
+    def refuses(self: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuses)
+        found = detect_source(detector, clip, tmp_path / "out", QUIET, progress=False)
+    assert found.error == (
+        f"{tmp_path / 'out' / 'events.jsonl'} cannot be removed (Read-only file system): give "
+        "another --out."
+    )
 
 
 def test_a_model_without_a_threshold_says_so_and_scores_all_the_same(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from mnad.closing import Closing
 from mnad.errors import UsageError
+from mnad.writing import write
 
 
 class Log(Closing):
@@ -53,11 +53,13 @@ class Log(Closing):
             self._board.close()
 
     def epoch(self, row: dict[str, Any], frames: Tensor) -> None:
-        """Record an epoch's facts and a sample (H, W, c) in 0..1."""
+        """Record an epoch's facts and a sample (H, W, c) in 0..1.
+
+        Raises:
+            MnadError: they cannot be written.
+        """
         earlier = [line for line in self._lines() if json.loads(line)["epoch"] < row["epoch"]]
-        beside = self.file.with_suffix(".part")
-        beside.write_text("\n".join([*earlier, json.dumps(row)]) + "\n")
-        os.replace(beside, self.file)
+        write(self.file, "\n".join([*earlier, json.dumps(row)]) + "\n")
         if self._board is None:
             return
         for name, value in row.items():

@@ -17,6 +17,7 @@ from mnad.video.ahead import ahead
 from mnad.video.source import open_source
 from mnad.watch.options import WatchOptions
 from mnad.watch.watcher import Watcher
+from mnad.writing import discard
 
 _DRAWING = Lock()
 """matplotlib is not made for several threads at a time."""
@@ -130,6 +131,6 @@ def detect_source(
 def _clear(out: Path) -> None:
     """Leave nothing of a source that gave no score."""
     for name in ("scores.csv", "events.jsonl", "overlay.mp4"):
-        (out / name).unlink(missing_ok=True)
+        discard(out / name)
     if out.is_dir() and not any(out.iterdir()):
         out.rmdir()

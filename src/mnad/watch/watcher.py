@@ -265,9 +265,8 @@ class Watcher(Closing):
         path = self.out / EVENTS
         if not self.live:  # what an earlier run told of this file is told anew
             _require_no_camera(self.out)
-            path.unlink(missing_ok=True)
-            for old in [*self.out.glob("clips/*.mp4"), *self.out.glob("thumbnails/*.jpg")]:
-                old.unlink(missing_ok=True)
+            for old in [path, *self.out.glob("clips/*.mp4"), *self.out.glob("thumbnails/*.jpg")]:
+                _remove(old)
         if not path.exists():
             return ()
         told = read_events(path)
@@ -332,6 +331,15 @@ class Watcher(Closing):
             )
         except MnadError as error:
             _LOG.error("%s", error)
+
+
+def _remove(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise MnadError(
+            f"{file} cannot be removed ({error.strerror}): give another --out."
+        ) from None
 
 
 def _require_no_camera(folder: Path) -> None:
