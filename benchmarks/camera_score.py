@@ -1,6 +1,6 @@
 """The causal score for cameras on UCSD Ped2: frames, pixels, events; nothing looks ahead.
 
-    mnad train ped2:PED2 --out MODEL --config recipes/ped2-compact-cpu.yaml --hold_out 0.2 --seed 1
+    mnad train ped2:PED2 --out MODEL --config recipes/ped2-official-cpu.yaml --hold_out 0.2 --seed 1
     python benchmarks/camera_score.py MODEL PED2 --json FILE
 
 Threshold and ranks come from the training clips that were held out. Each clip is streamed once, as

@@ -1,7 +1,6 @@
 """Put a trained model into the package, without the picture of its place.
 
-    mnad train ped2:PED2 --out MODEL --preset camera --width 0.125 --learning_rate 1e-3 \\
-        --epochs 12 --seed 1 --by_place false
+    mnad train ped2:PED2 --out MODEL --config recipes/ped2-compact.yaml
     python benchmarks/ship.py MODEL ped2-compact
 
 Then measure it and write its card: camera_score.py, robustness.py, model_card.py.

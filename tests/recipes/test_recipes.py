@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import yaml
 
 from mnad.cli import main
+from mnad.config import preset_of
 from mnad.models.folder import load_model
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+
+
+SMALL = ("ped2-compact", "ped2-official-cpu")
+
+
+def test_the_built_in_model_is_of_its_recipe() -> None:
+    said = yaml.safe_load((RECIPES[0].parent / "ped2-compact.yaml").read_text())
+    model = load_model("ped2-compact")
+    network, training = asdict(model.config.network), model.training
+    assert model.config.method == preset_of(said["preset"], said["task"])[0]
+    assert model.reference is not None and model.reference.by_place == said["by_place"]
+    for name, value in said.items():
+        if name in network or name in training:
+            assert {**training, **network}[name] == value, name
 
 
 def test_there_is_one_for_every_data_set_preset_and_task() -> None:
@@ -27,9 +43,10 @@ def test_there_is_one_for_every_data_set_preset_and_task() -> None:
 def test_a_recipe_trains(recipe: Path, own_folder: Path, tmp_path: Path) -> None:
     said = yaml.safe_load(recipe.read_text())
     expected = 10 if recipe.stem.startswith("shanghaitech") else 60
-    assert said["epochs"] == expected or recipe.stem == "ped2-compact-cpu"
+    assert said["epochs"] == (12 if recipe.stem in SMALL else expected)
     out = tmp_path / "m"
     small = "--epochs=1 --width=0.05 --height=32 --image_width=32 --channels=1 --precision=fp32"
+    small += " --hold_out=0"  # of so little nothing can be kept back
     assert (
         main(["train", f"--config={recipe}", str(own_folder), f"--out={out}", *small.split()]) == 0
     )
