@@ -26,7 +26,9 @@ def frames(clips: list[np.ndarray]) -> list[tuple[int, int]]:
     return [(int(f[0, 0, 0]), 256 * int(f[1, 0, 0]) + int(f[1, 1, 0])) for c in clips for f in c]
 
 
+HOLES = (30,) * 12
 CASES = [(1000,), (400, 300), (3000, 40), (60,) * 16, (100,) * 40, (50, 8)]
+CASES += [(*HOLES, 8400), (8400, *HOLES)]
 
 
 @pytest.mark.parametrize("lengths", CASES)

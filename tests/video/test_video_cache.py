@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from mnad.errors import MnadError
-from mnad.video.cache import load_clip, load_clips, resize
+from mnad.video.cache import Stretches, load_clip, load_clips, resize
 from mnad.video.regions import Regions
+from mnad.video.sink import VideoSink
 
 
 @pytest.fixture
@@ -163,3 +164,23 @@ def test_the_crop_is_cut_out_before_the_resize(tmp_path, noise):
     for limit in (0, 1 << 30):
         (clip,) = load_clips([folder], 32, 24, 3, limit_bytes=limit, regions=regions)
         np.testing.assert_array_equal(clip, expected)  # what is ignored is masked, not cut out
+
+
+def test_clips_are_cut_where_frames_are_missing(tmp_path, noise):
+    """A recorder that stops for four seconds, twice, the second time for a single frame."""
+    frames = noise(40, 32, 48)
+    times = [t / 10 + 4 * (t >= 25) + 4 * (t >= 26) for t in range(40)]
+    with VideoSink(tmp_path / "holes.mp4", Fraction(10), (32, 48)) as sink:
+        for frame, seconds in zip(frames, times, strict=True):
+            sink.write(frame, seconds)
+    with VideoSink(tmp_path / "whole.mp4", Fraction(10), (32, 48)) as sink:
+        for frame in frames[:3]:
+            sink.write(frame)
+    stretches = Stretches()
+    paths = [tmp_path / "holes.mp4", tmp_path / "whole.mp4"]
+    clips = load_clips(paths, 32, 48, 3, filters=stretches)
+    found, names = stretches.cut(clips, ["holes", "whole"], shortest=5)
+    assert [len(one) for one in found] == [25, 14, 3] and names == ["holes", "holes", "whole"]
+    assert np.array_equal(found[0], clips[0][:25]) and np.array_equal(found[1], clips[0][26:])
+    with pytest.raises(MnadError, match="holes lacks frames so often that no stretch has the 26"):
+        stretches.cut(clips, ["holes", "whole"], shortest=26)

@@ -46,7 +46,7 @@ def calibrate_model(
     Args:
         model: any model.
         clips: (T, H, W, c) uint8 at the size of its network, each without gaps.
-        names: of the clips.
+        names: of the clips; several may be of one source.
         rate: frames per second of the clips.
         per_hour: false alarms per hour to allow.
         runtime: what will score its frames, as a threshold holds for one runtime; None: torch.
@@ -65,8 +65,8 @@ def calibrate_model(
     seconds = sum(map(len, clips)) / rate
     if seconds < SHORTEST_SECONDS:
         raise MnadError(
-            f"{', '.join(names)}: {seconds:.1f} s of normal footage cannot carry a threshold; give "
-            f"{SHORTEST_SECONDS:g} s at the very least, and better an hour."
+            f"{', '.join(dict.fromkeys(names))}: {seconds:.1f} s of normal footage cannot carry a "
+            f"threshold; give {SHORTEST_SECONDS:g} s at the very least, and better an hour."
         )
     window = model.config.network.window
     if max(map(len, clips)) <= window:
@@ -106,7 +106,7 @@ def calibrate_model(
         threshold=threshold_for(stretches, per_hour),
         rate=rate,
         frames=len(windows),
-        sources=tuple(names),
+        sources=tuple(dict.fromkeys(names)),
         trained_on=share,
         score=thinned(scores),
         view=View.learn((frame for clip in clips for frame in clip), rate),

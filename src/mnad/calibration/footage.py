@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mnad.errors import MnadError
 from mnad.models.folder import Model
 from mnad.scoring.steady import Steady
-from mnad.video.cache import load_clips
+from mnad.video.cache import Stretches, load_clips
 from mnad.video.find import find_sources, name_of
 from mnad.video.thin import taken_rate
 
@@ -23,7 +23,7 @@ class NormalFootage(NamedTuple):
 
     Attributes:
         clips: (T, H, W, c) uint8 at the size of the model's network.
-        names: of the clips.
+        names: of the clips, the same for what a clip with holes is cut into.
         rate: frames per second of the clips.
     """
 
@@ -56,6 +56,7 @@ def normal_footage(
             "on footage of one rate, that of the camera."
         )
     size = (network.height, network.image_width, network.channels)
+    stretches = Stretches(Steady if network.window > 1 else None)
     clips = load_clips(
         paths,
         *size,
@@ -63,7 +64,8 @@ def normal_footage(
         rate=wanted,
         regions=model.regions,
         folder_rate=known,
-        filters=Steady if network.window > 1 else None,
+        filters=stretches,
         progress=True,
     )
-    return NormalFootage(clips, [name_of(path) for path in paths], rates[0])
+    names = [name_of(path) for path in paths]
+    return NormalFootage(*stretches.cut(clips, names, network.window), rates[0])

@@ -24,8 +24,9 @@ def hold_out(
 ) -> tuple[list[Frames], list[Frames]]:
     """Split footage into what is trained on and what is kept back.
 
-    Whole clips are kept back, evenly spread, where there are enough of them; else clips are cut
-    into pieces first, and the frames just before a piece kept back are dropped from training.
+    Whole clips are kept back, evenly spread, where there are enough of them and none is longer than
+    the share; else clips are cut into pieces first, and the frames just before a piece kept back
+    are dropped from training.
 
     Args:
         clips: (T, H, W, c) uint8.
@@ -36,8 +37,10 @@ def hold_out(
         Clips to train on and clips kept back, views into `clips`.
     """
     cut = [[clip] for clip in clips]
-    if len(clips) * share < 2:
-        cut = [_cut(clip, -(-PIECES // len(clips)), 4 * window) for clip in clips]
+    lengths = [len(clip) for clip in clips]
+    if len(clips) * share < 2 or max(lengths) > share * sum(lengths):
+        counts = [-(-PIECES * length // max(1, sum(lengths))) for length in lengths]
+        cut = [_cut(clip, n, 4 * window) for clip, n in zip(clips, counts, strict=True)]
     pieces = [piece for of_clip in cut for piece in of_clip]
     if share == 0 or len(pieces) < 2:
         return list(clips), []

@@ -119,8 +119,9 @@ def train(
             or folder of one's own.
         out: the model folder to write.
         preset: official (the public code's reading of the equations), paper (as printed), or
-            camera (official, small enough for a CPU, a fifth of the footage kept back for
-            calibration); null: official for a known data set, camera for one's own footage.
+            camera (official, but for eq. 9 of the prediction, whose norm it takes as printed; small
+            enough for a CPU, a fifth of the footage kept back for calibration); null: official for
+            a known data set, camera for one's own footage.
         task: prediction of the next frame, or reconstruction.
         frames_in: frames in the input window; null: 4 for prediction, 1 for reconstruction
             (16 there gives reconstruction with motion cues).
@@ -174,8 +175,9 @@ def train(
     from mnad.training.budget import affordable
     from mnad.training.checkpoint import unfinished
     from mnad.training.loop import Footage, main, require_free
-    from mnad.video.cache import load_clips
+    from mnad.video.cache import Stretches, load_clips
     from mnad.video.regions import load_regions
+    from mnad.video.source import without_rate
     from mnad.video.thin import taken_rate
     from mnad.writing import make_folder
 
@@ -228,6 +230,9 @@ def train(
     require_fit(dataset, Prepared(*size), network.window, cropped)
     known = None if dataset.rate is None else Fraction(dataset.rate)
     make_folder(Path(out))
+    # As detect and watch will see them; the protocols of the field take frames as they are.
+    filters = Steady if named == "camera" and network.window > 1 else None
+    stretches = None if all(map(without_rate, paths)) else Stretches(filters)
     clips = load_clips(
         paths,
         *size,
@@ -236,10 +241,12 @@ def train(
         regions=looked,
         folder_rate=known,
         damaged=dataset.damaged,
-        # As detect and watch will see them; the protocols of the field take frames as they are.
-        filters=Steady if named == "camera" and network.window > 1 else None,
+        filters=stretches or filters,
         progress=True,
     )
+    names = [clip.name for clip in dataset.train]
+    if stretches is not None:
+        clips, names = stretches.cut(clips, names, network.window)
     trained, held = split(clips, kept, network.window)
     clip_rate = taken_rate(paths[0], wanted, known)
     seconds = sum(map(len, held)) / clip_rate
@@ -254,9 +261,8 @@ def train(
             "%s; all of it is trained on, and the model will have no threshold.", sentence
         )
         trained, held = clips, []
-    names = tuple(clip.name for clip in dataset.train)
     if held:
-        names = tuple(f"piece {number + 1}" for number in range(len(trained)))
+        names = [f"piece {number + 1}" for number in range(len(trained))]
     finish = partial(
         calibrate_model,
         clips=held,
@@ -266,7 +272,7 @@ def train(
         by_place=scale.by_place if by_place is None else by_place,
         trained_on=True,  # it was kept back: equal frames are a scene that stands still
     )
-    footage = Footage(dataset.name, names, trained)
+    footage = Footage(dataset.name, tuple(names), trained)
     if training_minutes is not None:
         # Timed again, another number of windows would come of it.
         timed = unfinished(Path(out) / "training") if resume else None

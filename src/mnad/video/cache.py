@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -15,10 +16,66 @@ from tqdm.auto import tqdm
 from mnad.errors import MnadError
 from mnad.video.regions import Regions
 from mnad.video.source import Source, open_frames, open_source
-from mnad.video.thin import step_of, thinned
+from mnad.video.thin import Breaks, step_of, thinned
 
 Filter = Callable[[NDArray[np.uint8], float], NDArray[np.uint8]]
 """A frame and its time in seconds to a frame of the same shape; gets those of a clip in order."""
+
+
+class Stretches:
+    """Notes where frames are missing in clips while `load_clips` decodes them, as its `filters`.
+
+    A recorder that records only what moves leaves holes in its files, and what looks over one sees
+    a leap: no normal frame to learn from, nor to set a threshold on.
+
+    Args:
+        then: makes what each frame of a clip goes through besides.
+    """
+
+    def __init__(self, then: Callable[[], Filter] | None = None) -> None:
+        self._then = then
+        self._breaks: list[list[int]] = []
+
+    def __call__(self) -> Filter:
+        """The filter of the next clip."""
+        breaks, found, last = Breaks(), list[int](), self._then and self._then()
+        self._breaks.append(found)
+        count = 0
+
+        def filtered(frame: NDArray[np.uint8], seconds: float) -> NDArray[np.uint8]:
+            nonlocal count
+            if breaks.before(seconds):
+                found.append(count)
+            count += 1
+            return frame if last is None else last(frame, seconds)
+
+        return filtered
+
+    def cut(
+        self, clips: Sequence[NDArray[np.uint8]], names: Sequence[str], shortest: int
+    ) -> tuple[list[NDArray[np.uint8]], list[str]]:
+        """The stretches of clips (T, …), without what is missing between them.
+
+        Args:
+            clips: all that were decoded, in order.
+            names: of each.
+            shortest: frames below which a stretch is left out, but for a clip that has no hole.
+
+        Raises:
+            MnadError: nothing is left of a clip.
+        """
+        found: list[tuple[NDArray[np.uint8], str]] = []
+        for clip, name, breaks in zip(clips, names, self._breaks, strict=True):
+            bounds = [0, *breaks, len(clip)]
+            pieces = [clip[first:end] for first, end in pairwise(bounds)]
+            whole = [one for one in pieces if len(one) >= shortest or not breaks]
+            if not whole:
+                raise MnadError(
+                    f"{name} lacks frames so often that no stretch has the {shortest} that a "
+                    "window spans: give footage that was recorded without pauses."
+                )
+            found += [(one, name) for one in whole]
+        return [clip for clip, _ in found], [name for _, name in found]
 
 
 def resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
