@@ -24,6 +24,7 @@ from mnad.runtime.pick import installed
 from mnad.video.live import Gap
 from mnad.video.source import Frame
 from mnad.watch import camera
+from mnad.watch import learn as learning
 from mnad.watch.camera import SHORTEST_LEARNING, watch_camera
 from mnad.watch.footage import Footage, load_footage, read_index
 from mnad.watch.lock import locked
@@ -40,7 +41,7 @@ class Camera:
     """A live source whose frames are `items`; at a condition among them nothing comes until it
     holds, and `STOP` is a SIGTERM."""
 
-    name, lag, dropped, rate = "cam", 0.0, 0, Fraction(RATE)
+    name, lag, dropped, rate, finite = "cam", 0.0, 0, Fraction(RATE), False
 
     def __init__(self, *items: Any) -> None:
         self.items = items
@@ -303,6 +304,43 @@ def test_what_is_marked_as_normal_is_learnt(tmp_path: Path, model: Path, watch: 
     assert sum(map(len, clips)) - sum(map(len, without)) == 100
     api.mark(site.path, [event], "anomaly")
     assert len(load_footage(site.footage, site.normal_events())[0]) == len(without)
+
+
+def test_a_stream_that_is_lost_while_it_is_learnt_is_told_of(
+    tmp_path: Path, trained: type[Training], watch: Any, monkeypatch: Any
+) -> None:
+    site = Site(tmp_path / "site")
+    record(site, 1201)
+    monkeypatch.setattr("mnad.watch.watcher.LOST_SECONDS", 0.0)
+    lost = Gap(1.9, None, "refused", 1)
+    seen = watch(site.path, as_frames(street(20, 1)), lost, [None] * 40, STOP)
+    assert seen is not None
+    start, end = read_events(site.path / "events.jsonl")
+    assert (start.what, start.start, end.phase) == ("lost", 1.9, "end")
+
+
+def test_scraps_between_two_holes_are_not_learnt_from(
+    tmp_path: Path, model: Path, monkeypatch: Any
+) -> None:
+    site, frames = Site(tmp_path / "site"), as_frames(street(1300, 1))
+    site.settings(GIVEN)
+    footage = Footage(site.footage, 1000)
+    for frame in frames:
+        if frame.index in (600, 603):
+            footage.interrupt()
+        footage.push(frame.pixels, float(frame.seconds), ())
+    footage.flush()
+    asked: list[int] = []
+
+    def stand_in(footage: Any, *_: object, **__: object) -> None:
+        asked.extend(map(len, footage.clips))
+        raise MnadError("that was to be seen")
+
+    monkeypatch.setattr(learning, "main", stand_in)
+    monkeypatch.setattr(learning, "affordable", lambda footage, config, recipe, *_: recipe)
+    with pytest.raises(MnadError, match="to be seen"):
+        learning.learn(site, GIVEN)
+    assert min(asked) > 5 and 1000 < sum(asked) < 1100
 
 
 def test_a_gap_is_in_the_footage_too(tmp_path: Path, trained: type[Training], watch: Any) -> None:

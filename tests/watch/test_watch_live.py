@@ -19,6 +19,8 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import cv2
 import numpy as np
@@ -32,7 +34,7 @@ from mnad.errors import UsageError
 from mnad.events.event import Event
 from mnad.events.log import EventLog, read_events
 from mnad.models.folder import load_model
-from mnad.video.live import Gap
+from mnad.video.live import Gap, LiveSource
 from mnad.video.source import count_frames
 from mnad.watch.live import Wall, watch_live
 from mnad.watch.options import EventTimes, WatchOptions
@@ -40,6 +42,7 @@ from mnad.watch.table import read_days
 from mnad.watch.watcher import MOST_EVENTS, Watcher
 
 QUIET = WatchOptions(overlay=False, clips=False)
+STREAM, FILE = (cast(LiveSource, SimpleNamespace(finite=finite)) for finite in (False, True))
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
@@ -136,7 +139,7 @@ def test_a_clock_that_was_wrong_dates_nothing_once_it_is_right(
     options = replace(QUIET, overlay=True)
     frames = street(260, 1, thing=range(200, 220), covered=range(60, 180))
     with Watcher(detector, tmp_path, "cam", Fraction(RATE), options, NOON) as watcher:
-        wall = Wall(watcher)
+        wall = Wall(STREAM, watcher)
         for frame in as_frames(frames):
             wall.look(frame)
             watcher.push(frame)
@@ -160,8 +163,14 @@ def test_a_clock_that_was_wrong_dates_nothing_once_it_is_right(
 def test_a_clock_that_is_right_is_let_alone(detector: Detector, tmp_path: Path) -> None:
     started = datetime.now(UTC) - timedelta(seconds=1)
     with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, started) as watcher:
-        Wall(watcher).look(as_frames(street(1, 1))[0])
+        Wall(STREAM, watcher).look(as_frames(street(1, 1))[0])
         assert watcher.started_at == started
+
+
+def test_the_seconds_of_a_file_are_none_of_the_clock(detector: Detector, tmp_path: Path) -> None:
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
+        Wall(FILE, watcher).look(as_frames(street(1, 1))[0])
+        assert watcher.started_at == NOON
 
 
 def test_what_is_told_now_is_not_what_was_told_before(detector: Detector, tmp_path: Path) -> None:
@@ -239,7 +248,12 @@ def test_a_stream_that_stays_away_is_told_of_once(
         watcher.gap(Gap(101.9, None, "refused", 1))
         watcher.gap(Gap(101.9, 103.0, "refused", 1))
         watcher.idle()
-    start, end = read_events(tmp_path / "events.jsonl")
+        # And for good, until it is stopped.
+        watcher.gap(Gap(102.5, None, "refused", 1))
+        watcher.idle()
+    start, end, again, stopped = read_events(tmp_path / "events.jsonl")
+    assert (again.what, again.start, stopped.id) == ("lost", 102.5, again.id)
+    assert stopped.end is not None and 102.5 <= stopped.end < 110
     assert (start.kind, start.what, start.phase, start.start) == ("camera", "lost", "start", 3.9)
     assert end == replace(start, phase="end", end=99.0)
     assert start.clip is not None and count_frames(tmp_path / start.clip) == 31

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -51,12 +52,20 @@ def test_no_window_reaches_over_a_hole(
     assert [found[i] for i in anew] == pytest.approx(list(anew.values()), rel=1e-4)
 
 
-def test_frames_that_come_more_rarely_from_now_on_are_scored_again(detector: Detector) -> None:
-    frames = as_frames(street(120, 3))
+@pytest.mark.parametrize("known", [True, False])
+def test_frames_that_come_more_rarely_from_now_on(
+    detector: Detector, known: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A network that knows ten a second is asked nothing of two; what is usual may change."""
+    frames = as_frames(street(140, 3))
     rarely = [frame for frame in frames[40:] if frame.index % 5 == 0]
+    if not known:
+        detector = Detector(replace(detector.model, calibration=None))
     found = scores(Pairing(detector, Fraction(RATE)), [*frames[:40], *rarely])
     # Eight of the last fifteen steps make it usual; then a window has to be full.
-    assert [index for index in found if index > 40] == [f.index for f in rarely[8 + FIRST :]]
+    expected = [] if known else [f.index for f in rarely[8 + FIRST :]]
+    assert [index for index in found if index > 40] == expected
+    assert ("too rarely to be scored: the model knows 10" in caplog.text) == known
 
 
 def test_a_hole_in_real_frames_is_no_event(data: Path, tmp_path: Path) -> None:

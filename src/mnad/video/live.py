@@ -55,6 +55,11 @@ class LiveSource(Closing):
         return self._feed.rate
 
     @property
+    def finite(self) -> bool:
+        """Whether it is a file, which may come faster than it plays."""
+        return self._feed.lasting
+
+    @property
     def dropped(self) -> int:
         """Number of frames left out so far."""
         return self._feed.dropped

@@ -60,6 +60,7 @@ class Feed:
         size: rows and columns of the first frame, as displayed.
         rate: frames per second as the source declares them; None where it does not.
         dropped: frames left out so far.
+        lasting: whether it is a finite file, none of whose frames is left out.
     """
 
     def __init__(self, source: str, stall: float) -> None:
@@ -74,7 +75,7 @@ class Feed:
         self._gap: Gap | None = None
         self._why: Lost | None = None
         self._failed: MnadError | None = None
-        self._over = self._lasting = False
+        self._over = self.lasting = False
         self._stuck: list[threading.Thread] = []
         self._start()
 
@@ -163,7 +164,7 @@ class Feed:
             except Lost as lost:
                 with self._changed:
                     pulse.beat(0)
-                    if self._lasting or (lost.final and not self._clock.running):
+                    if self.lasting or (lost.final and not self._clock.running):
                         return self._error(lost)
                     self._note(lost)
             except Exception as error:
@@ -181,7 +182,7 @@ class Feed:
             pulse.beat(self._stall)
             if not self._clock.running:
                 height, width, _ = displayed(VideoReformatter(), shot.frame, 1).shape
-                self.size, self.rate, self._lasting = (height, width), shot.rate, shot.lasting
+                self.size, self.rate, self.lasting = (height, width), shot.rate, shot.lasting
             if shot.absolute and self._clock.repeats(shot.pts):
                 return
             seconds = self._clock.at(shot.pts, shot.arrived)

@@ -36,6 +36,7 @@ class PlayedSource(Closing):
         self._source = open_source(path, channels)
         self.name = self._source.name
         self.rate: Fraction | None = self._source.rate
+        self.finite = True
         self.dropped = 0
         self.lag = 0.0
 

@@ -58,15 +58,20 @@ class Breaks:
     """Says before which frames others are missing, by how far apart frames usually are.
 
     A stall, frames that were damaged or left out: to a network that expects the next frame all
-    that moves has leapt, and what looks over the hole calls it an anomaly. A lasting change of the
-    frame rate is no hole for longer than it takes to become usual.
+    that moves has leapt, and what looks over the hole calls it an anomaly. Where nothing says what
+    is usual, a lasting change of the frame rate is no hole for longer than it takes to become so.
+
+    Args:
+        step: seconds between frames that a network knows, at most what is usual; None where there
+            is no such network.
     """
 
     _MOST = 3.5
     """Usual steps. Walkers of Ped2, 10 frames/s: up to 3 no false alarm, from 4 on some, at 6 each
     time."""
 
-    def __init__(self) -> None:
+    def __init__(self, step: float | None = None) -> None:
+        self._known = float("inf") if step is None else step
         self._steps: deque[float] = deque(maxlen=15)
         self._last: float | None = None
 
@@ -77,7 +82,8 @@ class Breaks:
             self._last = now
             return False
         step, self._last = now - self._last, now
-        broken = bool(self._steps) and step > self._MOST * median(self._steps)
+        usual = min(self._known, median(self._steps) if self._steps else float("inf"))
+        broken = step > self._MOST * usual
         self._steps.append(step)
         return broken
 

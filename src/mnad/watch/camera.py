@@ -142,6 +142,7 @@ class _Run:
         self._stopped = stopped
         self._status: Status | None = None
         self._wall: Wall | None = None
+        self._away: Gap | None = None
         self._told = self._looked = 0.0
         self._reminded = time.monotonic()
         self._stamp = site.stamp()
@@ -173,7 +174,10 @@ class _Run:
             self._options,
             self._started,
         )
-        self._status, self._wall = Status(self._stream, self.watcher), Wall(self.watcher)
+        self._status = Status(self._stream, self.watcher)
+        self._wall = Wall(self._stream, self.watcher)
+        if self._away is not None:
+            self.watcher.gap(self._away)
 
     def take(self, item: Frame | Gap | None) -> None:
         """One item of the stream."""
@@ -184,6 +188,7 @@ class _Run:
             self._record(item)
         elif isinstance(item, Gap):
             self._keep(self._footage.interrupt)
+            self._away = item if item.ended is None else None
             if self.watcher is not None:
                 self.watcher.gap(item)
         elif self.watcher is not None:

@@ -30,7 +30,8 @@ class Judge:
     another light the scene goes on to be told of, where the model's streams undo the light.
 
     Args:
-        detector: the model; without a calibration and a threshold nothing is ever told.
+        detector: the model; without a threshold nothing of the scene is told, without a calibration
+            nothing that the camera suffers but that its stream is lost.
         options: what makes an event.
         source: the source's name, without credentials.
         started_at: wall-clock time of second 0 of a live source; None for a file.

@@ -41,6 +41,8 @@ def learn(site: Site, settings: Settings) -> Path:
         image_width=settings.image_width,
     )
     config = ModelConfig(network, reading, "camera", settings.rate)
+    # Two holes close to each other leave scraps that nothing can be learnt from.
+    clips = [clip for clip in clips if len(clip) > network.window]
     trained, held = hold_out(clips, scale.hold_out, network.window)
     if sum(map(len, held)) / rate < SHORTEST_SECONDS:
         seconds = SHORTEST_SECONDS / scale.hold_out

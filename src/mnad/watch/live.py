@@ -63,7 +63,7 @@ def watch_live(
                     "the model has no threshold, so that no events will be told: set one by "
                     "mnad calibrate, or give --threshold."
                 )
-            status, wall = Status(source, watcher), Wall(watcher)
+            status, wall = Status(source, watcher), Wall(source, watcher)
             for item in source:
                 if stopped():
                     break
@@ -103,17 +103,20 @@ class Wall:
     """Keeps the time of day of a watcher right.
 
     A machine without a clock of its own has the wrong one until it has asked for it, the clock of a
-    camera runs faster or slower by seconds a day, and a machine may sleep.
+    camera runs faster or slower by seconds a day, and a machine may sleep. The seconds of a file,
+    played or over HTTP, are no seconds of the clock: there nothing is compared.
     """
 
-    def __init__(self, watcher: Watcher) -> None:
-        self._watcher = watcher
+    def __init__(self, source: LiveSource | PlayedSource, watcher: Watcher) -> None:
+        self._source, self._watcher = source, watcher
         self._looked = float("-inf")
 
     def look(self, frame: Frame) -> None:
         """Compare the clocks, if it is time to; the frame has just come."""
         started = self._watcher.started_at
         if started is None or time.monotonic() - self._looked < WALL_SECONDS:
+            return
+        if self._source.finite:
             return
         self._looked = time.monotonic()
         off = datetime.now(UTC) - started - timedelta(seconds=float(frame.seconds))

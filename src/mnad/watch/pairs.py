@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -13,6 +14,10 @@ from numpy.typing import NDArray
 from mnad.detector import Detector, FrameScore, LiveStream
 from mnad.video.source import Frame
 from mnad.video.thin import Breaks, Thin
+
+_LOG = logging.getLogger("mnad")
+MOST_LONE = 15
+"""Frames with a hole before each, one after the other, after which that is said."""
 
 
 class Pair(NamedTuple):
@@ -62,7 +67,9 @@ class Pairing:
         network = detector.model.config.network
         self._behind = network.window - 1 - network.target
         self._thin = Thin(self._rate, detector.model.config.rate)
-        self._breaks = Breaks()
+        known = detector.model.calibration
+        self._breaks = Breaks(None if known is None else 1 / known.rate)
+        self._lone = 0
         self._waiting: deque[tuple[Frame, int | None, NDArray[np.uint8] | None]] = deque()
         self._latest: FrameScore | None = None
         self._pushed = 0
@@ -84,6 +91,10 @@ class Pairing:
                 if self._breaks.before(frame.seconds):
                     ready += [*self._scored(run, seconds), *self.restart()]
                     run, seconds = [], []
+                    self._lone += 1
+                    self._say_if_too_rare()
+                else:
+                    self._lone = 0
                 number = self._pushed + len(run)
                 fitted = self.stream.fitted(frame.pixels)
                 run.append(fitted)
@@ -105,6 +116,14 @@ class Pairing:
             self._latest = mine or self._latest
             ready.append(Pair(first, mine, self._latest, taken))
         return ready
+
+    def _say_if_too_rare(self) -> None:
+        known = self.detector.model.calibration
+        if self._lone == MOST_LONE and known is not None:
+            _LOG.warning(
+                "frames come too rarely to be scored: the model knows %.3g of them per second",
+                known.rate,
+            )
 
     def rest(self) -> Iterator[Pair]:
         """The frames that still wait for a score that will not come."""

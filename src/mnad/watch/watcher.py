@@ -42,7 +42,7 @@ _LOG = logging.getLogger("mnad")
 EVENTS, REPORT = "events.jsonl", "report.html"
 HOUSEKEEPING_SECONDS = 60.0
 LOST_SECONDS = 30.0
-"""Without a picture, after which that is told; what is back sooner is no cause for alarm."""
+"""After which a stream that is lost is told of; what is back sooner is no cause for alarm."""
 RUN = 8
 """Frames of a file that are scored in one batch: the threads of an engine that computes one frame
 at a time wait for each other several times in each, and for whatever else is to be done."""
@@ -241,6 +241,10 @@ class Watcher(Closing):
             stack.callback(self._close_files)
             for pair in self._pairing.rest():
                 self.show(pair)
+            if self._gap is not None:
+                began, by_clock = self._gap
+                away = began + time.monotonic() - by_clock
+                self._tell(self._judge.back(away), None, away)
             self._tell(self._judge.close(), None, self._last)
 
     def _keep_house_in_time(self) -> None:
