@@ -123,8 +123,15 @@ def promise() -> None:
 
 def calibrated(work: Path, frames: dict[str, int], preset: Preset) -> Model:
     """The model, of a camera's size, calibrated; what of it `work` holds is not made again."""
-    if (work / "calibrated" / "config.json").exists():
-        return load_model(work / "calibrated")
+    for done in ("calibrated", "model"):
+        if (work / done / "config.json").exists():
+            model = load_model(work / done)
+            if model.config.preset != preset:
+                raise SystemExit(
+                    f"{work / done} is by preset {model.config.preset}: another --work"
+                )
+            if done == "calibrated":
+                return model
     if not (work / "model" / "config.json").exists():
         width = scale_of("camera").width
         network = NetworkConfig(channels=1, width=width, height=96, image_width=128)

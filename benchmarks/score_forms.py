@@ -2,7 +2,8 @@
 
 ::
 
-    mnad train ped2:PED2 --out MODEL --preset camera --width 0.25 --epochs 5 --seed 1
+    mnad train ped2:PED2 --out MODEL --preset camera --width 0.25 --epochs 5 --seed 1 \\
+        --method.reconstruction_loss mse
     python benchmarks/other_cameras.py CLIPS --work WORK        # trains the three cameras
     python benchmarks/score_forms.py CLIPS --work WORK --ped2 MODEL PED2 --json FILE
 

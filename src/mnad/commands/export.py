@@ -31,6 +31,7 @@ def export(
             calibrate.
         distances: for int8: keep in floating point what decides the distance to the memory, which
             the paper's score takes into account and the one for cameras does not; a little slower.
+            By the norm of eq. 9 (preset camera) it is kept without.
         folder_rate: frames per second of folders of images, which do not say it; null: 25.
         trained_on: accept footage that the model was trained on.
         cache_dir: where decoded frames go that do not fit into 4 GiB of memory.

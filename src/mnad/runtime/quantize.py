@@ -3,7 +3,8 @@
 The first convolution stays in floating point, as footage brighter than what was calibrated on would
 be cut off there, and so does the last one, whose rounding would be an error of the frame. So do the
 memory and everything after the network; on demand also the third stage of the encoder, in which
-most of what the distances of queries to items tell is rounded away.
+most of what the distances of queries to items tell is rounded away where they are as small as a
+training by the squares of eq. 9 leaves them.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def watch_live(
         with Watcher(detector, out, source.name, source.rate, options, started) as watcher:
             if watcher.threshold is None:
                 _LOG.warning(
-                    "the model has no threshold, so that no events will be told: set one by "
+                    "the model has no threshold, so that no anomalies will be told: set one by "
                     "mnad calibrate, or give --threshold."
                 )
             status, wall = Status(source, watcher), Wall(source, watcher)
