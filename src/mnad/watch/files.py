@@ -102,15 +102,19 @@ def detect_source(
         broken = broken or str(error)
     if watcher is None or not watcher.frames:
         window = detector.model.config.network.window
+        why = (
+            f"{path} has fewer frames than the {window} that the model's window spans; give a "
+            "longer one."
+        )
         if watcher is not None:
             _clear(out)
-        return failed(
-            str(path),
-            out,
-            broken
-            or f"{path} has fewer frames than the {window} that the model's window spans; give a "
-            "longer one.",
-        )
+            calibration = detector.model.calibration
+            if watcher.lone and calibration is not None:
+                why = (
+                    f"{path} has fewer frames per second than the {calibration.rate:.3g} that the "
+                    "model knows, so that none is scored; train one on footage like it."
+                )
+        return failed(str(path), out, broken or why)
     seconds, psnr, distance, score = watcher.curve.rows().T
     try:
         with _DRAWING:

@@ -49,6 +49,9 @@ class Pairing:
         detector: the model.
         rate: frames per second of the source; None is taken as 25.
         threshold: score from which on a frame is abnormal, 0..1; None: the calibrated one.
+
+    Attributes:
+        lone: frames so far, one after the other, that each had a hole before it.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class Pairing:
         self._thin = Thin(self._rate, detector.model.config.rate)
         known = detector.model.calibration
         self._breaks = Breaks(None if known is None else 1 / known.rate)
-        self._lone = 0
+        self.lone = 0
         self._waiting: deque[tuple[Frame, int | None, NDArray[np.uint8] | None]] = deque()
         self._latest: FrameScore | None = None
         self._pushed = 0
@@ -91,10 +94,10 @@ class Pairing:
                 if self._breaks.before(frame.seconds):
                     ready += [*self._scored(run, seconds), *self.restart()]
                     run, seconds = [], []
-                    self._lone += 1
+                    self.lone += 1
                     self._say_if_too_rare()
                 else:
-                    self._lone = 0
+                    self.lone = 0
                 number = self._pushed + len(run)
                 fitted = self.stream.fitted(frame.pixels)
                 run.append(fitted)
@@ -119,7 +122,7 @@ class Pairing:
 
     def _say_if_too_rare(self) -> None:
         known = self.detector.model.calibration
-        if self._lone == MOST_LONE and known is not None:
+        if self.lone == MOST_LONE and known is not None:
             _LOG.warning(
                 "frames come too rarely to be scored: the model knows %.3g of them per second",
                 known.rate,

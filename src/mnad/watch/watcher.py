@@ -219,6 +219,11 @@ class Watcher(Closing):
         )
 
     @property
+    def lone(self) -> int:
+        """Frames so far, one after the other, that each had a hole before it."""
+        return self._pairing.lone
+
+    @property
     def waiting(self) -> int:
         """Alarms that were not delivered yet."""
         return self._alarms.waiting
