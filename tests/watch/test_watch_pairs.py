@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from street import RATE, as_frames, street
+from street import HEIGHT, RATE, WIDTH, as_frames, street
 
+from mnad.config import ModelConfig, NetworkConfig
 from mnad.detector import Detector
 from mnad.events.log import read_events
+from mnad.models.folder import Model, build_network
 from mnad.video.source import Frame, open_source
 from mnad.watch.options import WatchOptions
 from mnad.watch.pairs import Pairing
@@ -33,7 +35,7 @@ def scores(pairing: Pairing, *runs: list[Frame]) -> dict[int, float]:
     """By the number of the frame."""
     pairs = [pair for run in runs for pair in pairing.push(run)]
     pairs += pairing.rest()
-    return {pair.frame.index: pair.scored.peak for pair in pairs if pair.scored is not None}
+    return {pair.frame.index: pair.scored.psnr for pair in pairs if pair.scored is not None}
 
 
 def singly(frames: list[Frame]) -> list[list[Frame]]:
@@ -66,6 +68,15 @@ def test_frames_that_come_more_rarely_from_now_on(
     expected = [] if known else [f.index for f in rarely[8 + FIRST :]]
     assert [index for index in found if index > 40] == expected
     assert ("too rarely to be scored: the model knows 10" in caplog.text) == known
+
+
+def test_frames_that_are_scored_by_themselves_know_no_holes() -> None:
+    size = NetworkConfig("reconstruction", 1, 1, width=0.05, height=HEIGHT, image_width=WIDTH)
+    config = ModelConfig(size, rate=float(RATE))
+    detector = Detector(Model(config, build_network(config).eval().requires_grad_(False)))
+    frames = as_frames(street(60, 3))
+    found = scores(Pairing(detector, Fraction(RATE)), [*frames[:10], *frames[10::10]])
+    assert sorted(found) == [*range(10), *range(10, 60, 10)]
 
 
 def test_a_hole_in_real_frames_is_no_event(data: Path, tmp_path: Path) -> None:

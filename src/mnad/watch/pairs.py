@@ -68,6 +68,7 @@ class Pairing:
         self.detector = detector
         self.stream: LiveStream = detector.stream(self._threshold)
         network = detector.model.config.network
+        self._window = network.window
         self._behind = network.window - 1 - network.target
         self._thin = Thin(self._rate, detector.model.config.rate)
         known = detector.model.calibration
@@ -91,7 +92,8 @@ class Pairing:
         for frame in frames:
             number, fitted = None, None
             if self._thin.takes(frame.seconds):
-                if self._breaks.before(frame.seconds):
+                # A window of one frame has no hole in it.
+                if self._window > 1 and self._breaks.before(frame.seconds):
                     ready += [*self._scored(run, seconds), *self.restart()]
                     run, seconds = [], []
                     self.lone += 1
