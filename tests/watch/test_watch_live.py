@@ -155,7 +155,9 @@ def test_a_clock_that_was_wrong_dates_nothing_once_it_is_right(
         for path in sorted(tmp_path.glob("scores-*.csv"))
         for row in csv.DictReader(path.open(encoding="utf-8"))
     ]
-    assert [row["time"][:10] for row in rows].index("2026-06-03") == 150 - 4
+    assert [row["time"][:10] for row in rows].index(
+        "2026-06-03"
+    ) == 151 - 4  # looked at twice
     seconds = (datetime.fromisoformat(rows[-1]["time"]) - right).total_seconds()
     assert seconds == pytest.approx(float(rows[-1]["seconds"]), abs=0.001)
 
@@ -165,6 +167,19 @@ def test_a_clock_that_is_right_is_let_alone(detector: Detector, tmp_path: Path) 
     with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, started) as watcher:
         Wall(STREAM, watcher).look(as_frames(street(1, 1))[0])
         assert watcher.started_at == started
+
+
+def test_frames_that_are_late_once_change_no_clock(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mnad.watch.live.WALL_SECONDS", 0.0)
+    started = datetime.now(UTC) - timedelta(seconds=12)
+    late, *frames = as_frames(street(3, 1), seconds=4.0), *as_frames(street(3, 1), seconds=12.0)
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, started) as watcher:
+        wall = Wall(STREAM, watcher)
+        for frame in (late[0], *frames):
+            wall.look(frame)
+            assert watcher.started_at == started
 
 
 def test_the_seconds_of_a_file_are_none_of_the_clock(detector: Detector, tmp_path: Path) -> None:

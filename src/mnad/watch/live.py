@@ -110,6 +110,7 @@ class Wall:
     def __init__(self, source: LiveSource | PlayedSource, watcher: Watcher) -> None:
         self._source, self._watcher = source, watcher
         self._looked = float("-inf")
+        self._off = timedelta(0)
 
     def look(self, frame: Frame) -> None:
         """Compare the clocks, if it is time to; the frame has just come."""
@@ -120,8 +121,11 @@ class Wall:
             return
         self._looked = time.monotonic()
         off = datetime.now(UTC) - started - timedelta(seconds=float(frame.seconds))
-        if abs(off) <= TOLERATED:
+        before, self._off = self._off, off
+        # Twice, as after a stall the frames come late, and a minute later in time again.
+        if abs(off) <= TOLERATED or abs(off - before) > TOLERATED:
             return
+        self._off = timedelta(0)
         if abs(off) > timedelta(minutes=1):
             _LOG.warning(
                 "%s: the clock was set; what comes now is dated by it, %.0f s %s than before",
