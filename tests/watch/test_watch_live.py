@@ -155,9 +155,7 @@ def test_a_clock_that_was_wrong_dates_nothing_once_it_is_right(
         for path in sorted(tmp_path.glob("scores-*.csv"))
         for row in csv.DictReader(path.open(encoding="utf-8"))
     ]
-    assert [row["time"][:10] for row in rows].index(
-        "2026-06-03"
-    ) == 151 - 4  # looked at twice
+    assert [row["time"][:10] for row in rows].index("2026-06-03") == 151 - 4  # looked at twice
     seconds = (datetime.fromisoformat(rows[-1]["time"]) - right).total_seconds()
     assert seconds == pytest.approx(float(rows[-1]["seconds"]), abs=0.001)
 
@@ -174,10 +172,10 @@ def test_frames_that_are_late_once_change_no_clock(
 ) -> None:
     monkeypatch.setattr("mnad.watch.live.WALL_SECONDS", 0.0)
     started = datetime.now(UTC) - timedelta(seconds=12)
-    late, *frames = as_frames(street(3, 1), seconds=4.0), *as_frames(street(3, 1), seconds=12.0)
+    late, in_time = as_frames(street(1, 1), 0, 4.0), as_frames(street(3, 1), 1, 12.0)
     with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, started) as watcher:
         wall = Wall(STREAM, watcher)
-        for frame in (late[0], *frames):
+        for frame in (*late, *in_time):
             wall.look(frame)
             assert watcher.started_at == started
 
