@@ -36,6 +36,7 @@ def demo(out: Path = Path("demo"), *, seed: int = 0, epochs: int = 2) -> str:
         image_width=config.width // 2,
         epochs=epochs,
         learning_rate=1e-3,  # high, to get far in two minutes
+        false_alarms_per_hour=6,  # one an hour is much to extrapolate from a minute kept back
         seed=seed,
     )
     result = api.evaluate(model, str(scene), json=out / "evaluation.json", plot=out / "scores.png")

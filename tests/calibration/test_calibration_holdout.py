@@ -26,6 +26,7 @@ def frames(clips: list[np.ndarray]) -> list[tuple[int, int]]:
     return [(int(f[0, 0, 0]), 256 * int(f[1, 0, 0]) + int(f[1, 1, 0])) for c in clips for f in c]
 
 
+UNEVEN = ((9000, 60, 60, 60, 60) * 6, (60, 60, 9000, 60, 60) * 6, (900, 900, 8, *(900,) * 4, 8))
 HOLES = (30,) * 12
 CASES = [(1000,), (400, 300), (3000, 40), (60,) * 16, (100,) * 40, (50, 8)]
 CASES += [(*HOLES, 8400), (8400, *HOLES)]
@@ -51,6 +52,13 @@ def test_the_two_parts_are_the_share_apart_and_in_order(
         clip, first = numbers[0]
         assert numbers == [(clip, first + i) for i in range(len(piece))]
         assert any(np.shares_memory(piece, clip) for clip in clips)
+
+
+@pytest.mark.parametrize("lengths", [*UNEVEN, *CASES[-2:]])
+def test_the_share_is_one_of_the_length_however_clips_differ(lengths: tuple[int, ...]) -> None:
+    held = hold_out(numbered(*lengths), 0.2, WINDOW)[1]
+    # To half of a piece, of which there are fifteen or more.
+    assert sum(map(len, held)) / sum(lengths) == pytest.approx(0.2, abs=1 / 30 + 0.001)
 
 
 @pytest.mark.parametrize("lengths", CASES[:3])
@@ -85,7 +93,7 @@ def test_a_small_share_of_few_pieces_keeps_one_back() -> None:
 def test_a_clip_too_short_to_be_scored_is_never_kept_back() -> None:
     clips = numbered(*(60, 60, 5) * 5)
     train, held = hold_out(clips, 0.2, WINDOW)
-    assert [piece[0, 0, 0, 0] for piece in held] == [7, 12]  # and not 2
+    assert [piece[0, 0, 0, 0] for piece in held] == [3, 7, 12]  # and not 2
     assert min(map(len, held)) == 60 and len(train) + len(held) == 15
 
 

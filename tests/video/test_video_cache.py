@@ -10,6 +10,8 @@ from mnad.errors import MnadError
 from mnad.video.cache import Stretches, load_clip, load_clips, resize
 from mnad.video.regions import Regions
 from mnad.video.sink import VideoSink
+from mnad.video.source import open_source
+from mnad.video.thin import taken_rate
 
 
 @pytest.fixture
@@ -166,7 +168,7 @@ def test_the_crop_is_cut_out_before_the_resize(tmp_path, noise):
         np.testing.assert_array_equal(clip, expected)  # what is ignored is masked, not cut out
 
 
-def test_clips_are_cut_where_frames_are_missing(tmp_path, noise):
+def test_clips_are_cut_where_frames_are_missing(tmp_path, noise, caplog):
     """A recorder that stops for four seconds, twice, the second time for a single frame."""
     frames = noise(40, 32, 48)
     times = [t / 10 + 4 * (t >= 25) + 4 * (t >= 26) for t in range(40)]
@@ -182,5 +184,25 @@ def test_clips_are_cut_where_frames_are_missing(tmp_path, noise):
     found, names = stretches.cut(clips, ["holes", "whole"], shortest=5)
     assert [len(one) for one in found] == [25, 14, 3] and names == ["holes", "holes", "whole"]
     assert np.array_equal(found[0], clips[0][:25]) and np.array_equal(found[1], clips[0][26:])
-    with pytest.raises(MnadError, match="holes lacks frames so often that no stretch has the 26"):
-        stretches.cut(clips, ["holes", "whole"], shortest=26)
+    left, names = stretches.cut(clips, ["holes", "whole"], shortest=26)
+    assert [len(one) for one in left] == [3] and names == ["whole"]
+    assert "holes lacks frames so often that no stretch has the 26" in caplog.text
+    alone = Stretches()
+    clips = load_clips(paths[:1], 32, 48, 3, filters=alone)
+    with pytest.raises(MnadError, match="holes: no stretch without a hole has the 26 frames"):
+        alone.cut(clips, ["holes"], shortest=26)
+
+
+def test_the_rate_of_a_video_with_holes_is_that_of_its_frames(tmp_path, noise):
+    """Six seconds of every thirty, as a recorder writes that records what moves."""
+    with VideoSink(tmp_path / "a.mp4", Fraction(25), (32, 48)) as sink:
+        for t, frame in enumerate(noise(1, 32, 48) * 600):
+            sink.write(frame, t / 25 + 24 * (t // 150))
+    with open_source(tmp_path / "a.mp4") as source:
+        assert source.rate == 25
+    assert taken_rate(tmp_path / "a.mp4", 10.0) == 12.5
+    with VideoSink(tmp_path / "b.mp4", Fraction(25), (32, 48)) as sink:
+        for t, frame in enumerate(noise(1, 32, 48) * 60):
+            sink.write(frame, t / 12.5 + 0.01 * (t % 2))  # a clock that is not exact
+    with open_source(tmp_path / "b.mp4") as source:
+        assert source.rate == pytest.approx(12.5, rel=0.02)

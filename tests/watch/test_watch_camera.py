@@ -317,6 +317,7 @@ def test_a_stream_that_is_lost_while_it_is_learnt_is_told_of(
     assert seen is not None
     start, end = read_events(site.path / "events.jsonl")
     assert (start.what, start.start, end.phase) == ("lost", 1.9, "end")
+    assert end.end is not None and end.end > 1.9
 
 
 def test_scraps_between_two_holes_are_not_learnt_from(

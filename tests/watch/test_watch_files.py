@@ -208,7 +208,7 @@ def test_a_folder_for_results_that_cannot_be_is_one_sentence(
 def test_frames_that_come_too_rarely_are_told_of(model: Path, tmp_path: Path) -> None:
     clip = video(tmp_path / "slow.mp4", street(12, 2), rate=1)
     found = detect_source(Detector.load(model), clip, tmp_path / "o", QUIET, progress=False)
-    assert found.error is not None and "has fewer frames per second than the 10" in found.error
+    assert found.error is not None and "has no 5 frames without a hole" in found.error
     short = video(tmp_path / "short.mp4", street(3, 2))
     found = detect_source(Detector.load(model), short, tmp_path / "o", QUIET, progress=False)
     assert found.error is not None and "has fewer frames than the 5" in found.error

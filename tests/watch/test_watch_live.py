@@ -160,10 +160,15 @@ def test_a_clock_that_was_wrong_dates_nothing_once_it_is_right(
     assert seconds == pytest.approx(float(rows[-1]["seconds"]), abs=0.001)
 
 
-def test_a_clock_that_is_right_is_let_alone(detector: Detector, tmp_path: Path) -> None:
+def test_a_clock_that_is_right_is_let_alone(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mnad.watch.live.WALL_SECONDS", 0.0)
     started = datetime.now(UTC) - timedelta(seconds=1)
     with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, started) as watcher:
-        Wall(STREAM, watcher).look(as_frames(street(1, 1))[0])
+        wall = Wall(STREAM, watcher)
+        for frame in as_frames(street(3, 1)):
+            wall.look(frame)
         assert watcher.started_at == started
 
 
@@ -180,10 +185,40 @@ def test_frames_that_are_late_once_change_no_clock(
             assert watcher.started_at == started
 
 
-def test_the_seconds_of_a_file_are_none_of_the_clock(detector: Detector, tmp_path: Path) -> None:
+def test_the_seconds_of_a_file_are_none_of_the_clock(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mnad.watch.live.WALL_SECONDS", 0.0)
+    for source, kept in ((FILE, True), (STREAM, False)):
+        with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
+            wall = Wall(source, watcher)
+            for frame in as_frames(street(3, 1)):
+                wall.look(frame)
+            assert (watcher.started_at == NOON) == kept
+
+
+def test_time_stamps_that_run_slow_are_followed(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender that says 25 frames per second and sends 20: twelve seconds off each minute."""
+    now = NOON
+
+    class Now(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Now:
+            return cls.fromtimestamp(now.timestamp(), tz)
+
+    monkeypatch.setattr("mnad.watch.live.datetime", Now)
+    monkeypatch.setattr("mnad.watch.live.WALL_SECONDS", 0.0)
     with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
-        Wall(FILE, watcher).look(as_frames(street(1, 1))[0])
-        assert watcher.started_at == NOON
+        wall = Wall(STREAM, watcher)
+        for minute in range(60):
+            now = NOON + timedelta(minutes=minute)
+            (frame,) = as_frames(street(1, 1), minute, 48.0 * minute)
+            wall.look(frame)
+            assert watcher.started_at is not None
+            off = watcher.started_at + timedelta(seconds=48 * minute) - now
+            assert abs(off) <= timedelta(seconds=24)
 
 
 def test_what_is_told_now_is_not_what_was_told_before(detector: Detector, tmp_path: Path) -> None:

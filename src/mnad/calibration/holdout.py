@@ -25,8 +25,8 @@ def hold_out(
     """Split footage into what is trained on and what is kept back.
 
     Whole clips are kept back, evenly spread, where there are enough of them and none is longer than
-    the share; else clips are cut into pieces first, and the frames just before a piece kept back
-    are dropped from training.
+    two on average; else clips are cut into pieces first, which are kept back by their length, and
+    the frames just before a piece kept back are dropped from training.
 
     Args:
         clips: (T, H, W, c) uint8.
@@ -38,7 +38,9 @@ def hold_out(
     """
     cut = [[clip] for clip in clips]
     lengths = [len(clip) for clip in clips]
-    if len(clips) * share < 2 or max(lengths) > share * sum(lengths):
+    alike = len(clips) * max(lengths, default=0) <= 2 * sum(lengths)
+    whole = alike and len(clips) * share >= 2
+    if not whole:
         counts = [-(-PIECES * length // max(1, sum(lengths))) for length in lengths]
         cut = [_cut(clip, n, 4 * window) for clip, n in zip(clips, counts, strict=True)]
     pieces = [piece for of_clip in cut for piece in of_clip]
@@ -46,7 +48,14 @@ def hold_out(
         return list(clips), []
     # What is too short to be scored must not be found out after the training.
     long = [len(piece) > window for piece in pieces]
-    kept = [int((i + 1) * share + 0.5) > int(i * share + 0.5) and long[i] for i in range(len(long))]
+    sizes = [1 if whole else len(piece) for piece in pieces]
+    kept: list[bool] = []
+    seen = held = 0
+    for size, enough in zip(sizes, long, strict=True):
+        seen += size
+        # What is owed of what was seen is at least half of this one.
+        kept.append(enough and share * seen - held >= size / 2 - 1e-9)
+        held += size * kept[-1]
     if not any(kept):
         kept[-1] = long[-1]
     goes_on = [i < len(of_clip) for of_clip in cut for i in range(1, len(of_clip) + 1)]
@@ -55,7 +64,7 @@ def hold_out(
         for i, piece in enumerate(pieces)
         if not kept[i]
     ]
-    return train, [piece for piece, held in zip(pieces, kept, strict=True) if held]
+    return train, [piece for piece, own in zip(pieces, kept, strict=True) if own]
 
 
 def _cut(clip: Frames, count: int, shortest: int) -> list[Frames]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from fractions import Fraction
@@ -18,6 +19,7 @@ from mnad.video.regions import Regions
 from mnad.video.source import Source, open_frames, open_source
 from mnad.video.thin import Breaks, step_of, thinned
 
+_LOG = logging.getLogger("mnad")
 Filter = Callable[[NDArray[np.uint8], float], NDArray[np.uint8]]
 """A frame and its time in seconds to a frame of the same shape; gets those of a clip in order."""
 
@@ -62,7 +64,7 @@ class Stretches:
             shortest: frames below which a stretch is left out, but for a clip that has no hole.
 
         Raises:
-            MnadError: nothing is left of a clip.
+            MnadError: nothing is left; what one clip alone has nothing left of is told.
         """
         found: list[tuple[NDArray[np.uint8], str]] = []
         for clip, name, breaks in zip(clips, names, self._breaks, strict=True):
@@ -70,11 +72,18 @@ class Stretches:
             pieces = [clip[first:end] for first, end in pairwise(bounds)]
             whole = [one for one in pieces if len(one) >= shortest or not breaks]
             if not whole:
-                raise MnadError(
-                    f"{name} lacks frames so often that no stretch has the {shortest} that a "
-                    "window spans: give footage that was recorded without pauses."
+                _LOG.warning(
+                    "%s lacks frames so often that no stretch has the %d that a window spans: it "
+                    "is left out.",
+                    name,
+                    shortest,
                 )
             found += [(one, name) for one in whole]
+        if not found:
+            raise MnadError(
+                f"{', '.join(names)}: no stretch without a hole has the {shortest} frames that a "
+                "window spans: give footage that was recorded without pauses."
+            )
         return [clip for clip, _ in found], [name for _, name in found]
 
 

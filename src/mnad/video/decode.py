@@ -7,7 +7,9 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
+from itertools import islice, pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import av
@@ -34,6 +36,8 @@ LUMA_FIRST = ("yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p
 """Pixel formats of which the first plane is the luma, a byte for each pixel."""
 FULL_RANGE = np.clip(np.rint((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
 """Of the luma of a video, from 16..235."""
+_LOOKED_AT = 300
+"""Packets of a video by which it is told how far apart its frames are."""
 METADATA_ERRORS = "replace"
 """Titles and the like are in any encoding, and nobody here reads them: no reason to fail."""
 
@@ -126,6 +130,25 @@ def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
                 ) from error
         if not count:
             raise MnadError(f"{path} holds no frame that can be decoded: copy or record it again.")
+
+
+def usual_rate(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """Frames per second where none is missing; None where the file does not say.
+
+    That is their average, but for a video with holes, whose average counts these too.
+    """
+    average, tick = exact(stream.average_rate), exact(stream.time_base)
+    if average is None or tick is None:
+        return average
+    try:
+        packets = islice(container.demux(stream), _LOOKED_AT)
+        times = sorted(packet.pts for packet in packets if packet.pts is not None)
+    except av.FFmpegError:
+        return average
+    steps = [after - before for before, after in pairwise(times) if after > before]
+    usual = 1 / (Fraction(median(steps)) * tick) if steps else average
+    # Where the two agree the average is exact, and a step is rounded to the ticks of the file.
+    return usual.limit_denominator(1001) if usual > average * Fraction(5, 4) else average
 
 
 def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mnad.closing import Closing
 from mnad.errors import MnadError, UsageError
-from mnad.video.decode import Colour, decode, exact, opened, within
+from mnad.video.decode import Colour, decode, opened, usual_rate, within
 from mnad.video.find import images_in, name_of
 
 FOLDER_RATE = Fraction(25)
@@ -251,8 +251,8 @@ def _open_video(path: Path, channels: int) -> Source:
     # Only a decoded frame tells the size as displayed, and that there is one at all.
     with closing(decode(path, channels)) as first:
         height, width = next(first).pixels.shape[:2]
-    with opened(path) as (_, stream):
-        rate, length = exact(stream.average_rate), stream.frames or None
+    with opened(path) as (container, stream):
+        rate, length = usual_rate(container, stream), stream.frames or None
 
     def frames() -> Generator[Frame, None, None]:
         with closing(decode(path, channels)) as decoded:

@@ -142,7 +142,7 @@ class _Run:
         self._stopped = stopped
         self._status: Status | None = None
         self._wall: Wall | None = None
-        self._away: Gap | None = None
+        self._away: tuple[Gap, float] | None = None
         self._told = self._looked = 0.0
         self._reminded = time.monotonic()
         self._stamp = site.stamp()
@@ -177,7 +177,7 @@ class _Run:
         self._status = Status(self._stream, self.watcher)
         self._wall = Wall(self._stream, self.watcher)
         if self._away is not None:
-            self.watcher.gap(self._away)
+            self.watcher.gap(*self._away)
 
     def take(self, item: Frame | Gap | None) -> None:
         """One item of the stream."""
@@ -188,7 +188,10 @@ class _Run:
             self._record(item)
         elif isinstance(item, Gap):
             self._keep(self._footage.interrupt)
-            self._away = item if item.ended is None else None
+            if item.ended is not None:
+                self._away = None
+            elif self._away is None:
+                self._away = item, time.monotonic()
             if self.watcher is not None:
                 self.watcher.gap(item)
         elif self.watcher is not None:

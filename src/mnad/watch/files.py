@@ -108,11 +108,12 @@ def detect_source(
         )
         if watcher is not None:
             _clear(out)
-            calibration = detector.model.calibration
-            if watcher.lone and calibration is not None:
+            known = detector.model.calibration
+            if watcher.looked_at >= window and known is not None:
                 why = (
-                    f"{path} has fewer frames per second than the {calibration.rate:.3g} that the "
-                    "model knows, so that none is scored; train one on footage like it."
+                    f"{path} has no {window} frames without a hole between them, as the model's "
+                    "window spans: some are missing, or they come more rarely than the "
+                    f"{known.rate:.3g} per second that the model knows."
                 )
         return failed(str(path), out, broken or why)
     seconds, psnr, distance, score = watcher.curve.rows().T

@@ -123,9 +123,11 @@ class Wall:
         off = datetime.now(UTC) - started - timedelta(seconds=float(frame.seconds))
         before, self._off = self._off, off
         # Twice, as after a stall the frames come late, and a minute later in time again.
-        if abs(off) <= TOLERATED or abs(off - before) > TOLERATED:
+        smaller = min(abs(off), abs(before))
+        if smaller <= TOLERATED or (off > timedelta(0)) != (before > timedelta(0)):
             return
         self._off = timedelta(0)
+        off = smaller if off > timedelta(0) else -smaller
         if abs(off) > timedelta(minutes=1):
             _LOG.warning(
                 "%s: the clock was set; what comes now is dated by it, %.0f s %s than before",

@@ -51,7 +51,7 @@ class Pairing:
         threshold: score from which on a frame is abnormal, 0..1; None: the calibrated one.
 
     Attributes:
-        lone: frames so far, one after the other, that each had a hole before it.
+        pushed: frames that were given to the model so far.
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class Pairing:
         self._thin = Thin(self._rate, detector.model.config.rate)
         known = detector.model.calibration
         self._breaks = Breaks(None if known is None else 1 / known.rate)
-        self.lone = 0
+        self._lone = 0
         self._waiting: deque[tuple[Frame, int | None, NDArray[np.uint8] | None]] = deque()
         self._latest: FrameScore | None = None
-        self._pushed = 0
+        self.pushed = 0
 
     def restart(self) -> Iterator[Pair]:
         """The frames that still wait; what comes now does not follow on them."""
@@ -96,11 +96,11 @@ class Pairing:
                 if self._window > 1 and self._breaks.before(frame.seconds):
                     ready += [*self._scored(run, seconds), *self.restart()]
                     run, seconds = [], []
-                    self.lone += 1
+                    self._lone += 1
                     self._say_if_too_rare()
                 else:
-                    self.lone = 0
-                number = self._pushed + len(run)
+                    self._lone = 0
+                number = self.pushed + len(run)
                 fitted = self.stream.fitted(frame.pixels)
                 run.append(fitted)
                 seconds.append(float(frame.seconds))
@@ -109,12 +109,12 @@ class Pairing:
 
     def _scored(self, run: list[NDArray[np.uint8]], seconds: list[float]) -> list[Pair]:
         """Score frames that follow on each other; returns those of which all is known then."""
-        self._pushed += len(run)
+        self.pushed += len(run)
         found = {one.index: one for one in self.stream.push_run(run, seconds) if one is not None}
         ready: list[Pair] = []
         while self._waiting:
             first, own, taken = self._waiting[0]
-            if own is not None and own > self._pushed - 1 - self._behind:
+            if own is not None and own > self.pushed - 1 - self._behind:
                 break
             self._waiting.popleft()
             mine = None if own is None else found.get(own)
@@ -124,7 +124,7 @@ class Pairing:
 
     def _say_if_too_rare(self) -> None:
         known = self.detector.model.calibration
-        if self.lone == MOST_LONE and known is not None:
+        if self._lone == MOST_LONE and known is not None:
             _LOG.warning(
                 "frames come too rarely to be scored: the model knows %.3g of them per second",
                 known.rate,

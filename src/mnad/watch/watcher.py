@@ -166,15 +166,20 @@ class Watcher(Closing):
         if self._options.overlay and picture is not None:
             self._draw(picture, frame, None if latest_score is None else latest_score.score)
 
-    def gap(self, gap: Gap) -> None:
-        """The stream was lost, or is back."""
+    def gap(self, gap: Gap, noticed: float | None = None) -> None:
+        """The stream was lost, or is back.
+
+        Args:
+            gap: what is known of it.
+            noticed: when it was lost, on the monotonic clock; None: now.
+        """
         if gap.ended is None:
             for pair in self._pairing.restart():
                 self.show(pair)
             self._tell(self._judge.gap(), None, gap.began)
             self._end_clips()
             if self._gap is None:  # it is told again with every other reason
-                self._gap = gap.began, time.monotonic()
+                self._gap = gap.began, time.monotonic() if noticed is None else noticed
         else:
             self._gap = None
             self._tell(self._judge.back(gap.ended), None, gap.ended)
@@ -219,9 +224,9 @@ class Watcher(Closing):
         )
 
     @property
-    def lone(self) -> int:
-        """Frames so far, one after the other, that each had a hole before it."""
-        return self._pairing.lone
+    def looked_at(self) -> int:
+        """Frames that were given to the model so far, scored or not."""
+        return self._pairing.pushed
 
     @property
     def waiting(self) -> int:
