@@ -17,7 +17,7 @@ import json
 import platform
 import statistics
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -54,7 +54,7 @@ class Booked:
     """Processor time of the process by the innermost step that it was spent in."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._now, self._since = "the rest", time.process_time()
 
     def step(self, name: str, do: Callable[..., Any]) -> Callable[..., Any]:
@@ -154,7 +154,7 @@ def main() -> None:
         "rounds": rounds,
     }
     given.json.write_text(json.dumps(result, indent=1) + "\n")
-    for name, found in result["rows"].items():  # type: ignore[attr-defined]
+    for name, found in result["rows"].items():
         print(name, json.dumps(found))
 
 
