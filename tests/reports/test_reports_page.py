@@ -381,6 +381,40 @@ def test_camera_trouble_and_gaps_in_the_order_of_time(tmp_path: Path) -> None:
     assert found.data["total"] == 132
 
 
+def test_what_goes_on_with_the_camera_lasts_until_now(tmp_path: Path) -> None:
+    events = [
+        event(5, kind="camera", what="covered", end=None),
+        event(6, kind="camera", what="slow", end=None),
+    ]
+    found = page(tmp_path, report(events=events))
+    rows = [text for text in found.text("li") if "–" in text and "Event" not in text]
+    assert rows == [
+        "00:00:50 – nowCamera: covered for 50 s so far",
+        "00:01:00 – nowCamera: slow for 40 s so far",
+    ]
+
+
+def test_what_could_not_be_scored_was_not_watched_and_has_no_curve(tmp_path: Path) -> None:
+    values = {
+        "started_at": datetime(2026, 11, 23, 14, tzinfo=UTC),
+        "curve": np.array([[0, 0.2], [1000, 0.2], [9000, 0.2], [10_000, 0.2]]),
+        "duration_seconds": 10_800,
+        # Slow, then lost, and both for a time.
+        "events": [
+            event(100, kind="camera", what="slow", end=4000),
+            event(390, kind="camera", what="lost", end=7400),
+            event(950, kind="camera", what="covered", end=9600),
+        ],
+        "gaps": [Gap(3900, 7400, "refused")],
+    }
+    assert report(**values).watched_seconds == 10_800 - 6400
+    page(tmp_path, report(**values))
+    html = (tmp_path / "report.html").read_text()
+    assert 'class="line" d="M0.0 0.8L1000.0 0.8M9000.0 0.8L10000.0 0.8"' in html
+    blind = re.findall(r'data-what="([^"]*)" data-blind', html)
+    assert blind == ["No picture: refused", "Camera: slow", "Camera: lost"]
+
+
 def test_calibration_in_sentences(tmp_path: Path) -> None:
     facts = Calibration(3.25, 0.5, (0.21, 1.3), ("Too short for 0.1 per hour.",))
     sentences = page(tmp_path, report(calibration=facts)).text("p")

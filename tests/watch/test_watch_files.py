@@ -205,13 +205,32 @@ def test_a_folder_for_results_that_cannot_be_is_one_sentence(
     assert one.error is not None and "cannot be made" in one.error
 
 
-def test_frames_that_come_too_rarely_are_told_of(model: Path, tmp_path: Path) -> None:
-    clip = video(tmp_path / "slow.mp4", street(12, 2), rate=1)
-    found = detect_source(Detector.load(model), clip, tmp_path / "o", QUIET, progress=False)
-    assert found.error is not None and "has no 5 frames without a hole" in found.error
+def test_frames_that_come_too_rarely_are_told_of(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = video(tmp_path / "slow.mp4", street(60, 2), rate=1)
+    calm, out = video(tmp_path / "calm.mp4", street(20, 2)), tmp_path / "o"
+    assert main(["detect", str(model), str(slow), str(calm), "--out", str(out)]) == 1
+    said = capsys.readouterr().err
+    assert (
+        f"{slow}: its frames come every 1 s, and the model knows one every 0.1 s, so that none can "
+        "be scored: give a source with more frames per second, or a model of so few (mnad train "
+        "--rate 1)."
+    ) in said
+    assert len(rows(out / "calm")) == 16 and not (out / "slow").exists()
+
+
+def test_frames_that_make_no_window_are_told_of(model: Path, tmp_path: Path) -> None:
+    detector = Detector.load(model)
     short = video(tmp_path / "short.mp4", street(3, 2))
-    found = detect_source(Detector.load(model), short, tmp_path / "o", QUIET, progress=False)
+    found = detect_source(detector, short, tmp_path / "o", QUIET, progress=False)
     assert found.error is not None and "has fewer frames than the 5" in found.error
+    with VideoSink(tmp_path / "holes.mp4", Fraction(RATE), (HEIGHT, WIDTH)) as sink:
+        for t, frame in enumerate(street(30, 2)):
+            if t % 10 < 4:
+                sink.write(np.repeat(frame, 3, axis=2), t / RATE)
+    found = detect_source(detector, sink.path, tmp_path / "o", QUIET, progress=False)
+    assert found.error is not None and "has no 5 frames without a hole" in found.error
 
 
 def test_results_that_cannot_be_replaced_are_one_sentence(

@@ -35,7 +35,7 @@ from mnad.events.event import Event
 from mnad.events.log import EventLog, read_events
 from mnad.models.folder import load_model
 from mnad.video.live import Gap, LiveSource
-from mnad.video.source import count_frames
+from mnad.video.source import Frame, count_frames
 from mnad.watch.live import Wall, watch_live
 from mnad.watch.options import EventTimes, WatchOptions
 from mnad.watch.table import read_days
@@ -306,6 +306,63 @@ def test_a_stream_that_stays_away_is_told_of_once(
     assert end == replace(start, phase="end", end=99.0)
     assert start.clip is not None and count_frames(tmp_path / start.clip) == 31
     assert "Camera: lost" in (tmp_path / "report.html").read_text()
+
+
+def rarely(count: int, first: int, seconds: float, **seen: range) -> list[Frame]:
+    """One frame a second."""
+    frames = as_frames(street(count, 3, **seen), first)
+    return [
+        replace(f, seconds=Fraction(seconds + n).limit_denominator(10))
+        for n, f in enumerate(frames)
+    ]
+
+
+def test_a_camera_that_falls_to_a_frame_a_second_is_told_of(
+    detector: Detector, tmp_path: Path, receiver: tuple[str, list[dict[str, object]]]
+) -> None:
+    address, got = receiver
+    options = replace(QUIET, clips=True, alarms=AlarmConfig(webhook=address, send_end=True))
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), options, NOON) as watcher:
+        for frame in as_frames(street(40, 2, thing=range(20, 40))):
+            watcher.push(frame)
+        (open_,) = watcher.going_on
+        for frame in rarely(60, 40, 4.9):
+            watcher.push(frame)
+        assert not watcher.going_on  # what nobody sees does not go on
+        watcher.keep_house()
+        text = " ".join((tmp_path / "report.html").read_text().split())
+        assert "00:00:03 – now</a><span>Camera: slow <span" in text and "for 1 min so far" in text
+        watcher.swap(detector)  # a training that ends meanwhile changes nothing
+        for frame in as_frames(street(150, 4), 100, 64.0):
+            watcher.push(frame)
+        # And for good, until it is stopped.
+        for frame in rarely(50, 250, 80.0):
+            watcher.push(frame)
+    told = [event for event in read_events(tmp_path / "events.jsonl") if event.phase != "update"]
+    camera = [event for event in told if event.kind == "camera"]
+    start, end, again, stopped = camera
+    assert (start.what, start.phase, start.start, start.peak_frame) == ("slow", "start", 3.9, 39)
+    assert end == replace(start, phase="end", end=end.end) and 64 < end.end < 75
+    assert (again.start, again.phase) == (pytest.approx(78.9), "start")
+    assert stopped == replace(again, phase="end", end=129.0)
+    assert [event.phase for event in told if event.id == open_] == ["start", "end"]
+    assert next(event.end for event in told if event.id == open_ and event.end) == 3.9
+    assert [(one["what"], one["phase"]) for one in got if one["kind"] == "camera"] == [
+        ("slow", "start"),
+        ("slow", "end"),
+    ] * 2
+    assert start.clip is not None and (tmp_path / start.clip).is_file()
+
+
+def test_of_a_camera_that_never_comes_fast_enough_there_is_a_report(
+    detector: Detector, tmp_path: Path
+) -> None:
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
+        for frame in rarely(40, 0, 0.0):
+            watcher.push(frame)
+    assert watcher.frames == 0
+    page = (tmp_path / "report.html").read_text()
+    assert "Nothing was scored in 39 s" in page and "Camera: slow" in page
 
 
 KILLED = """

@@ -11,8 +11,8 @@ class Change:
     """One message: something about the camera began or ended.
 
     Attributes:
-        what: ``covered``, ``frozen``, ``out of focus``, ``moved``, ``lighting``, ``drift``
-            or ``lost``.
+        what: ``covered``, ``frozen``, ``out of focus``, ``moved``, ``lighting``, ``drift``,
+            ``slow`` or ``lost``.
         phase: ``start`` or ``end``.
         seconds: when it became certain, since the start of the source.
         detail: one sentence for people.

@@ -20,6 +20,9 @@ MOST_PICTURES = 100
 """Events whose picture is embedded; of more events, those with the highest peaks."""
 
 
+UNSEEN = ("lost", "slow")
+"""What befalls a camera so that nothing of it is scored."""
+
 LONG_ENOUGH = 3600.0
 """Seconds that a camera was watched, before it is said how many alarms that came to."""
 
@@ -112,16 +115,32 @@ class Report:
 
     @property
     def watched_seconds(self) -> float:
-        """Length of the time that was watched, without the gaps in it."""
+        """Length of the time that was watched, without what was not seen of it."""
         since = self.watched_from
-        lost = sum(max(0.0, gap.ended - max(gap.began, since)) for gap in self.gaps)
-        return self.duration_seconds - since - lost
+        watched = self.duration_seconds - since
+        for began, ended in self.unseen:
+            watched -= max(0.0, ended - max(began, since))
+            since = max(since, ended)
+        return watched
+
+    @property
+    def unseen(self) -> list[tuple[float, float]]:
+        """From when to when nothing was scored: no picture came, or hardly any; in order."""
+        camera = [(e.start, self.end_of(e)) for e in self.events if e.what in UNSEEN]
+        return sorted([*camera, *((gap.began, gap.ended) for gap in self.gaps)])
+
+    def end_of(self, event: Event) -> float:
+        """When it ended, or up to when it is known to go on; seconds."""
+        if event.end is not None:
+            return event.end
+        known = event.peak_seconds if event.kind == "anomaly" else self.duration_seconds
+        return max(event.start, known)
 
     @property
     def total(self) -> float:
         """Seconds that the timeline spans, above 0."""
         known = [self.duration_seconds, *self.curve[-1:, 0], *(gap.ended for gap in self.gaps)]
-        return float(max(*known, *(_end(event) for event in self.events), 0.04))
+        return float(max(*known, *map(self.end_of, self.events), 0.04))
 
 
 def write_page(path: str | Path, report: Report) -> None:
@@ -158,7 +177,7 @@ def _content(report: Report, folder: Path) -> dict[str, Any]:
     """The variables of the template."""
     wall = _Wall(report)
     anomalies = report.anomalies
-    lost = [gap.began for gap in report.gaps]
+    lost = [began for began, _ in report.unseen]
     by_peak = sorted(anomalies, key=lambda event: -event.peak_score)
     pictured = {event.id for event in by_peak[:MOST_PICTURES]}
     highest = f"The {MOST_PICTURES} with the highest peaks are shown with their picture."
@@ -170,17 +189,18 @@ def _content(report: Report, folder: Path) -> dict[str, Any]:
         "line": svg_path(report.curve, lost, closed=False),
         "area": svg_path(report.curve, lost, closed=True),
         "ticks": round_times(report.total),
-        "events": [_event(e, wall, folder, e.id in pictured) for e in anomalies],
+        "events": [_event(e, report, wall, folder, e.id in pictured) for e in anomalies],
         "note": highest if len(anomalies) > MOST_PICTURES else "",
         "camera": _camera(report, wall),
         "trust": _trust(report),
         "clock": clock,
+        "spoken": spoken,
         "wall": wall.at,
         "data": {
             "total": round(report.total, 2),
             "wall": wall.milliseconds,
             "dated": wall.dated,
-            "spans": [(round(e.start, 2), round(_end(e), 2)) for e in anomalies],
+            "spans": [(round(e.start, 2), round(report.end_of(e), 2)) for e in anomalies],
             "times": np.round(report.curve[:, 0], 2).tolist(),
             "scores": [None if np.isnan(s) else round(s, 3) for s in report.curve[:, 1].tolist()],
         },
@@ -215,10 +235,6 @@ class _Wall:
         return self._text(when.astimezone(self.start.tzinfo) if when.tzinfo else when)
 
 
-def _end(event: Event) -> float:
-    return max(event.start, event.peak_seconds) if event.end is None else event.end
-
-
 def _facts(report: Report, wall: _Wall) -> Iterator[str]:
     if wall.start is not None:
         yield f"from {wall.start:%Y-%m-%d %H:%M:%S %Z}".rstrip()
@@ -229,7 +245,10 @@ def _facts(report: Report, wall: _Wall) -> Iterator[str]:
         yield f"highest score {score:.3f} at {clock(seconds)}"
 
 
-def _event(event: Event, wall: _Wall, folder: Path, pictured: bool) -> dict[str, Any]:
+def _event(
+    event: Event, report: Report, wall: _Wall, folder: Path, pictured: bool
+) -> dict[str, Any]:
+    end = report.end_of(event)
     picture = clip = None
     if pictured and event.thumbnail is not None:
         picture = embedded(folder / event.thumbnail)
@@ -238,10 +257,10 @@ def _event(event: Event, wall: _Wall, folder: Path, pictured: bool) -> dict[str,
     return {
         "id": event.id,
         "start": round(event.start, 2),
-        "end": round(_end(event), 2),
+        "end": round(end, 2),
         "wall": wall.of(event),
         "ongoing": event.end is None,
-        "lasted": spoken(_end(event) - event.start),
+        "lasted": spoken(end - event.start),
         "peak": f"{event.peak_score:.3f}",
         "peak_at": clock(event.peak_seconds),
         "what": "" if event.what == "anomaly" else event.what,
@@ -253,24 +272,31 @@ def _event(event: Event, wall: _Wall, folder: Path, pictured: bool) -> dict[str,
 def _camera(report: Report, wall: _Wall) -> list[dict[str, Any]]:
     """What befell the camera and the stream, in the order of time."""
     rows = [
-        (event.start, _end(event), wall.of(event), f"Camera: {event.what}", "camera")
+        {
+            "start": round(event.start, 2),
+            "end": round(report.end_of(event), 2),
+            "wall": wall.of(event),
+            "what": f"Camera: {event.what}",
+            "sort": "camera",
+            "blind": event.what in UNSEEN,
+            "ongoing": event.end is None,
+        }
         for event in report.events
         if event.kind == "camera"
     ]
     rows += [
-        (g.began, g.ended, wall.at(g.began), f"No picture: {g.reason}", "gap") for g in report.gaps
-    ]
-    return [
         {
-            "start": round(start, 2),
-            "end": round(end, 2),
-            "wall": when,
-            "what": what,
-            "sort": sort,
-            "lasted": spoken(end - start),
+            "start": round(gap.began, 2),
+            "end": round(gap.ended, 2),
+            "wall": wall.at(gap.began),
+            "what": f"No picture: {gap.reason}",
+            "sort": "gap",
+            "blind": True,
+            "ongoing": False,
         }
-        for start, end, when, what, sort in sorted(rows)
+        for gap in report.gaps
     ]
+    return sorted(rows, key=lambda row: (row["start"], row["end"]))
 
 
 def _trust(report: Report) -> list[str]:

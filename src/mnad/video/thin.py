@@ -54,6 +54,11 @@ class Thin:
         return True
 
 
+MOST_STEPS = 3.5
+"""Usual steps between two frames that follow on each other. Walkers of Ped2, 10 frames/s: up to 3
+no false alarm, from 4 on some, at 6 each time."""
+
+
 class Breaks:
     """Says before which frames others are missing, by how far apart frames usually are.
 
@@ -65,10 +70,6 @@ class Breaks:
         step: seconds between frames that a network knows, at most what is usual; None where there
             is no such network.
     """
-
-    _MOST = 3.5
-    """Usual steps. Walkers of Ped2, 10 frames/s: up to 3 no false alarm, from 4 on some, at 6 each
-    time."""
 
     def __init__(self, step: float | None = None) -> None:
         self._known = float("inf") if step is None else step
@@ -82,10 +83,14 @@ class Breaks:
             self._last = now
             return False
         step, self._last = now - self._last, now
-        usual = min(self._known, median(self._steps) if self._steps else float("inf"))
-        broken = step > self._MOST * usual
+        broken = step > MOST_STEPS * min(self._known, self.usual)
         self._steps.append(step)
         return broken
+
+    @property
+    def usual(self) -> float:
+        """Seconds between frames, the median of the last ones; infinite before the second."""
+        return median(self._steps) if self._steps else float("inf")
 
 
 def thinned(source: Source, wanted: float | None) -> Iterator[Frame]:

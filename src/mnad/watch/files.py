@@ -15,6 +15,7 @@ from mnad.errors import MnadError
 from mnad.reports.plots import score_plot
 from mnad.video.ahead import ahead
 from mnad.video.source import open_source
+from mnad.video.thin import MOST_STEPS
 from mnad.watch.options import WatchOptions
 from mnad.watch.watcher import Watcher
 from mnad.writing import discard
@@ -101,21 +102,10 @@ def detect_source(
     except MnadError as error:
         broken = broken or str(error)
     if watcher is None or not watcher.frames:
-        window = detector.model.config.network.window
-        why = (
-            f"{path} has fewer frames than the {window} that the model's window spans; give a "
-            "longer one."
-        )
         if watcher is not None:
             _clear(out)
-            known = detector.model.calibration
-            if watcher.looked_at >= window and known is not None:
-                why = (
-                    f"{path} has no {window} frames without a hole between them, as the model's "
-                    "window spans: some are missing, or they come more rarely than the "
-                    f"{known.rate:.3g} per second that the model knows."
-                )
-        return failed(str(path), out, broken or why)
+            broken = broken or _unscored(path, detector, watcher)
+        return failed(str(path), out, broken or "")
     seconds, psnr, distance, score = watcher.curve.rows().T
     try:
         with _DRAWING:
@@ -130,6 +120,26 @@ def detect_source(
         watcher.highest_at,
         None if watcher.threshold is None else watcher.told,
         broken,
+    )
+
+
+def _unscored(path: Path, detector: Detector, watcher: Watcher) -> str:
+    """Why none of its frames has a score, and what to do about it."""
+    window, known = detector.model.config.network.window, detector.model.calibration
+    if watcher.looked_at < window or known is None:
+        return (
+            f"{path} has fewer frames than the {window} that the model's window spans; give a "
+            "longer one."
+        )
+    if watcher.step > MOST_STEPS / known.rate:
+        return (
+            f"{path}: its frames come every {watcher.step:.3g} s, and the model knows one every "
+            f"{1 / known.rate:.3g} s, so that none can be scored: give a source with more frames "
+            f"per second, or a model of so few (mnad train --rate {1 / watcher.step:.2g})."
+        )
+    return (
+        f"{path} has no {window} frames without a hole between them, as the model's window spans: "
+        "give a source that lacks fewer."
     )
 
 

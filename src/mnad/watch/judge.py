@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mnad.camera.change import Change
 from mnad.camera.drift import Drift
 from mnad.camera.health import Health
+from mnad.camera.slow import SLOW, Slow
 from mnad.detector import Detector, FrameScore
 from mnad.events.event import Event, Observed
 from mnad.events.machine import EventMachine
@@ -31,7 +32,7 @@ class Judge:
 
     Args:
         detector: the model; without a threshold nothing of the scene is told, without a calibration
-            nothing that the camera suffers but that its stream is lost.
+            nothing that the camera suffers but that its stream is lost or slow.
         options: what makes an event.
         source: the source's name, without credentials.
         started_at: wall-clock time of second 0 of a live source; None for a file.
@@ -52,6 +53,8 @@ class Judge:
         self.blinded: tuple[str, ...] = ()
         self._machine: EventMachine | None = None
         self._seconds, self._index = 0.0, 0
+        self._looked = 0.0
+        self._slow = Slow()
         self.swap(detector)
 
     @property
@@ -60,11 +63,10 @@ class Judge:
         return None if self._machine is None else self._machine.config.threshold
 
     def swap(self, detector: Detector) -> tuple[Event, ...]:
-        """Go on with another model; what is open ends, but for a stream that is lost."""
-        lost = self._ill.pop(LOST, None)
+        """Go on with another model; what is open ends, but for what the stream suffers."""
+        stream = {what: self._ill.pop(what) for what in (LOST, SLOW) if what in self._ill}
         ended = self.close()
-        if lost is not None:
-            self._ill[LOST] = lost
+        self._ill |= stream
         calibration = detector.model.calibration
         threshold = self._options.threshold
         if threshold is None:
@@ -92,19 +94,26 @@ class Judge:
             self._machine.started_at = started_at
 
     def push(
-        self, frame: Frame, scored: FrameScore, fitted: NDArray[np.uint8], live: bool
+        self, frame: Frame, scored: FrameScore | None, fitted: NDArray[np.uint8], live: bool
     ) -> tuple[Event, ...]:
-        """Take in a scored frame.
+        """Take in a frame that was looked at.
 
         Args:
             frame: as decoded.
-            scored: its score.
+            scored: its score; None where it has none.
             fitted: the frame as the network takes it.
-            live: whether to watch for drift, which takes hours.
+            live: whether to watch for drift, which takes hours, and for frames that come too rarely
+                to be scored; of a file that is an error (`mnad.watch.files`).
         """
-        seconds = float(frame.seconds)
-        self._seconds, self._index = seconds, frame.index
+        seconds = self._looked = float(frame.seconds)
         told: tuple[Event, ...] = ()
+        if live and (slow := self._slow.push(scored is not None, seconds)) is not None:
+            if slow.phase == "start":
+                told += self.gap()
+            told += (self._camera(slow, self._index),)
+        if scored is None:
+            return told
+        self._seconds, self._index = seconds, frame.index
         ill: set[str] = set()
         if self._health is not None:
             for change in self._health.push(moved_back(fitted, scored.shake), seconds):
@@ -125,7 +134,7 @@ class Judge:
         return told
 
     def gap(self) -> tuple[Event, ...]:
-        """The stream was lost: what is open in the scene ends."""
+        """Nothing is seen from now on: what is open in the scene ends."""
         return () if self._machine is None else self._machine.gap()
 
     def lost(self, seconds: float) -> tuple[Event, ...]:
@@ -144,7 +153,7 @@ class Judge:
         """The end: everything that is open ends."""
         ended = () if self._machine is None else self._machine.close(self._seconds)
         for what in list(self._ill):
-            ended += (self._camera(Change(what, "end", self._seconds, ""), 0),)
+            ended += (self._camera(Change(what, "end", self._looked, ""), 0),)
         return ended
 
     def _camera(self, change: Change, index: int) -> Event:

@@ -78,6 +78,11 @@ class Pairing:
         self._latest: FrameScore | None = None
         self.pushed = 0
 
+    @property
+    def step(self) -> float:
+        """Seconds between the frames that were looked at, the median of the last ones."""
+        return self._breaks.usual
+
     def restart(self) -> Iterator[Pair]:
         """The frames that still wait; what comes now does not follow on them."""
         yield from self.rest()

@@ -26,6 +26,7 @@ def write_report(
     *,
     name: str,
     curve: NDArray[np.float64],
+    seconds: float,
     frames: int,
     threshold: float | None,
     rate: Fraction | None,
@@ -33,7 +34,7 @@ def write_report(
     events: Sequence[Event],
     gaps: Sequence[Gap],
 ) -> None:
-    """Write the page; `curve` is (n, 2) seconds and score, thinned."""
+    """Write the page; `curve` is (n, 2) seconds and score, thinned, `seconds` the last frame's."""
     model = detector.model
     calibrated = model.calibration
     warnings: list[str] = []
@@ -74,7 +75,7 @@ def write_report(
         Report(
             title=name,
             source=name,
-            duration_seconds=float(curve[-1, 0]) if len(curve) else 0.0,
+            duration_seconds=seconds,
             frames=frames,
             curve=curve,
             threshold=threshold,

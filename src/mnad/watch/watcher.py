@@ -148,8 +148,9 @@ class Watcher(Closing):
         frame, scored, latest_score, fitted = pair
         events: tuple[Event, ...] = ()
         seconds = self._last = float(frame.seconds)
-        if scored is not None and fitted is not None:
+        if fitted is not None:
             events = self._judge.push(frame, scored, fitted, self.live)
+        if scored is not None:
             row = row_of(frame.index, seconds, scored)
             if isinstance(self._table, DailyTable):
                 self._table.write(row, self._judge.blinded)
@@ -229,6 +230,11 @@ class Watcher(Closing):
         return self._pairing.pushed
 
     @property
+    def step(self) -> float:
+        """Seconds between them, the median of the last ones."""
+        return self._pairing.step
+
+    @property
     def waiting(self) -> int:
         """Alarms that were not delivered yet."""
         return self._alarms.waiting
@@ -252,10 +258,16 @@ class Watcher(Closing):
             for pair in self._pairing.rest():
                 self.show(pair)
             if self._gap is not None:
-                began, by_clock = self._gap
-                away = began + time.monotonic() - by_clock
-                self._tell(self._judge.back(away), None, away)
+                self._tell(self._judge.back(self._now), None, self._now)
             self._tell(self._judge.close(), None, self._last)
+
+    @property
+    def _now(self) -> float:
+        """Seconds of the source: of its last frame, and while it is lost by the clock."""
+        if self._gap is None:
+            return self._last
+        began, by_clock = self._gap
+        return began + time.monotonic() - by_clock
 
     def _keep_house_in_time(self) -> None:
         if time.monotonic() - self._kept_house > HOUSEKEEPING_SECONDS:
@@ -326,16 +338,17 @@ class Watcher(Closing):
         self._video.write(drawn, float(frame.seconds))
 
     def _report(self) -> None:
-        if not self.frames:
-            return
         told = [one for id_, one in self.events.items() if id_ not in self._told_before]
+        if not self.frames and not told:
+            return
         try:
             write_report(
                 self.out / REPORT,
                 self.detector,
                 self._options,
                 name=self.name,
-                curve=self.curve.rows()[:, (0, 3)],
+                curve=self.curve.rows()[:, (0, 3)] if self.frames else np.empty((0, 2)),
+                seconds=self._now,
                 frames=self.frames,
                 threshold=self._judge.threshold,
                 rate=self._rate,
