@@ -109,6 +109,28 @@ def test_what_is_left_goes_out_after_a_restart_before_anything_new(tmp_path: Pat
     assert len(list(tmp_path.glob("0*.json"))) == 0
 
 
+def test_what_is_left_and_put_again_goes_out_once(tmp_path: Path, eventually: Eventually) -> None:
+    first = Outbox(tmp_path, [Receiver(behave=down), Receiver("mqtt")], QUICK)
+    for key in ("a", "b"):
+        first.put("webhook", key, {})
+    first.close(0.05)
+    hook, broker = Receiver(), Receiver("mqtt")
+    second = Outbox(tmp_path, [hook, broker], QUICK)
+    second.put("webhook", "b", {})  # while it waits
+    eventually(lambda: hook.keys == ["a", "b"])
+    for key in ("a", "new"):  # and when it has gone out
+        second.put("webhook", key, {})
+        second.put("mqtt", key, {})
+    second.close(10)
+    assert hook.keys == ["a", "b", "new"] and broker.keys == ["a", "new"]
+    # What went out is no longer known of: a file that is scored anew tells all of its events.
+    third = Receiver()
+    outbox = Outbox(tmp_path, [third], QUICK)
+    outbox.put("webhook", "a", {})
+    outbox.close(10)
+    assert third.keys == ["a"]
+
+
 def test_time_of_the_next_attempt_survives_and_a_clock_set_back_does_not_hurt(
     tmp_path: Path, eventually: Eventually
 ) -> None:

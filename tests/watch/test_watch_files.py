@@ -18,6 +18,7 @@ import pytest
 from street import HEIGHT, RATE, THING, WIDTH, as_frames, street, video
 
 import mnad
+from mnad.alarms.alarms import AlarmConfig
 from mnad.cli import main
 from mnad.config import ModelConfig, NetworkConfig
 from mnad.detector import Detector
@@ -387,3 +388,26 @@ def test_detecting_again_in_a_folder_replaces_what_was_told(model: Path, tmp_pat
     for _ in range(2):
         assert detect_source(detector, clip, tmp_path / "out", QUIET, progress=False).events == 1
     assert [one["phase"] for one in messages(tmp_path / "out")].count("start") == 1
+
+
+def test_an_alarm_that_waits_when_its_file_is_scored_anew_goes_out_once(
+    model: Path, tmp_path: Path, receiver: tuple[str, list[dict[str, object]]]
+) -> None:
+    detector, (address, got) = Detector.load(model), receiver
+    away, here = (
+        replace(QUIET, alarms=AlarmConfig(webhook=url))
+        for url in ("http://127.0.0.1:9/nobody", address)
+    )
+    for name, thing, options in (
+        ("yesterday", range(5, 25), away),
+        ("today", range(20, 50), away),
+        ("today", range(20, 50), here),
+    ):
+        # Another file by the same name, too: its alarms are no less due.
+        (tmp_path / name).mkdir(exist_ok=True)
+        clip = video(tmp_path / name / "x.mp4", street(60, 2, thing))
+        found = detect_source(detector, clip, tmp_path / "out", options, progress=False)
+        assert found.events == 1
+    starts = [float(str(one["start"])) for one in got]
+    assert starts == [pytest.approx(0.6, abs=0.3), pytest.approx(2.1, abs=0.3)]
+    assert len({one["id"] for one in got}) == 2

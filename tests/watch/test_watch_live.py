@@ -9,14 +9,11 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from fractions import Fraction
 from functools import partial
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -55,29 +52,6 @@ def detector(model: Path) -> Detector:
 def unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
     """A played file comes as fast as it is read."""
     monkeypatch.setattr("mnad.video.played.time.sleep", lambda seconds: None)
-
-
-@pytest.fixture
-def receiver() -> Iterator[tuple[str, list[dict[str, object]]]]:
-    """A webhook: its address, and what it was sent."""
-    got: list[dict[str, object]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/alarm", got
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def table(out: Path) -> list[dict[str, str]]:

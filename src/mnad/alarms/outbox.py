@@ -31,7 +31,8 @@ class Outbox:
     """Queues of messages, one for each channel, delivered in the background.
 
     Messages that a former run left in the folder come first; those for a channel that is not
-    given now stay there. The folder belongs to one process at a time.
+    given now stay there. What is put again under the key of one of them, as when a file is scored
+    anew, is that message, and goes out once. The folder belongs to one process at a time.
 
     Args:
         folder: for the files, made if missing. ``rejected/`` in it holds what was given up.
@@ -65,6 +66,8 @@ class Outbox:
         self._limit = limit
         self._numbers = count(max(numbers, default=0) + 1)
         self._lanes = {channel.name: Lane(channel, folder, backoff, limit) for channel in channels}
+        self._left: set[tuple[str, str]] = set()
+        """Channel and key of what a former run left."""
         strays = sum(not self._take_up(file) for file in left)
         if strays:
             log.warning(
@@ -76,11 +79,14 @@ class Outbox:
             lane.start()
 
     def _take_up(self, file: Path) -> bool:
-        lane = self._lanes.get(file.stem.partition("-")[2])
+        channel = file.stem.partition("-")[2]
+        lane = self._lanes.get(channel)
         if lane is None:
             return False
         try:
-            lane.append(file, Message(**json.loads(file.read_text("utf-8"))))
+            message = Message(**json.loads(file.read_text("utf-8")))
+            lane.append(file, message)
+            self._left.add((channel, message.key))
         except OSError:
             return False
         except (ValueError, TypeError):
@@ -89,7 +95,7 @@ class Outbox:
         return True
 
     def put(self, channel: str, key: str, payload: dict[str, Any]) -> None:
-        """Queue a message; returns at once.
+        """Queue a message, unless a former run left it; returns at once.
 
         If the disk is full this is logged, and the message waits in memory only.
 
@@ -98,6 +104,8 @@ class Outbox:
             key: see `Message`.
             payload: for JSON.
         """
+        if (channel, key) in self._left:
+            return
         self._lanes[channel].put(self._numbers, Message(channel, key, payload))
 
     @property
