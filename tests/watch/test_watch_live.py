@@ -31,6 +31,7 @@ from mnad.errors import UsageError
 from mnad.events.event import Event
 from mnad.events.log import EventLog, read_events
 from mnad.models.folder import load_model
+from mnad.reports.pictures import _embedded
 from mnad.video.live import Gap, LiveSource
 from mnad.video.source import Frame, count_frames
 from mnad.watch.live import Wall, watch_live
@@ -245,6 +246,23 @@ def test_of_who_cuts_the_cable_there_is_a_clip_before_the_stream_is_back(
         while not clip.exists() and time.monotonic() < until:
             time.sleep(0.01)
         assert clip.exists() and count_frames(clip) == 40
+
+
+def test_the_report_of_each_minute_scales_no_picture(detector: Detector, tmp_path: Path) -> None:
+    """The thread that scores writes it."""
+    options = replace(QUIET, clips=True)
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), options, NOON) as watcher:
+        for frame in as_frames(street(60, 2, thing=range(20, 40))):
+            watcher.push(frame)
+        (id_,) = watcher.events
+        watcher.gap(Gap(5.9, None, "refused", 0))
+        clip, until = tmp_path / "clips" / f"{id_}.mp4", time.monotonic() + 10
+        while not clip.exists() and time.monotonic() < until:  # its picture comes before
+            time.sleep(0.01)
+        made = _embedded.cache_info().misses
+        watcher.keep_house()
+        assert "data:image/jpeg" in (tmp_path / "report.html").read_text()
+        assert _embedded.cache_info().misses == made
 
 
 def test_a_stream_that_stays_away_is_told_of_once(

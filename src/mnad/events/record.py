@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -118,6 +118,7 @@ class Recorder(Closing):
         post_seconds: post-roll.
         longest: seconds of a clip.
         live: when the thread falls behind, drop pictures rather than wait for it.
+        pictured: called in the thread with each thumbnail that is there, or there anew.
 
     Attributes:
         dropped: number of pictures dropped so far.
@@ -131,12 +132,13 @@ class Recorder(Closing):
         post_seconds: float = 3.0,
         longest: float = 60.0,
         live: bool = True,
+        pictured: Callable[[Path], object] = lambda path: None,
     ) -> None:
         self.dropped = 0
         self._folder = Path(folder)
         self._rate = rate
         self._pre_seconds, self._post_seconds, self._longest = pre_seconds, post_seconds, longest
-        self._live = live
+        self._live, self._pictured = live, pictured
         self._room = threading.Semaphore(_QUEUE)
         self._queue: SimpleQueue[tuple[Picture | None, float, tuple[Event, ...]] | None] = (
             SimpleQueue()
@@ -237,6 +239,8 @@ class Recorder(Closing):
         except OSError as error:
             discard(part)
             self._failure(id_, error)
+        else:
+            self._pictured(path)
 
     def _grow(self, id_: str, finish: bool) -> None:
         clip = self._clips[id_]

@@ -23,7 +23,8 @@ EMBEDDED_BYTES = 44_000
 KEPT_PICTURES = 200
 """Pictures of which is kept what a page holds of them, 12 MB at most: twice what it shows, or each
 new one would drive out the next that it asks for. A live run writes its page every minute, in the
-thread that scores, and to scale a hundred of them takes a second in which frames are lost."""
+thread that scores, and to scale a hundred of them takes a second in which frames are lost; new ones
+are asked for by the thread that writes them (`mnad.events.record`)."""
 
 _DAY = 86400
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, _DAY)

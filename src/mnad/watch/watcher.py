@@ -24,6 +24,7 @@ from mnad.events.store import prune
 from mnad.reports.heat import ErrorScale
 from mnad.reports.overlay import Overlay
 from mnad.reports.page import Gap as Missing
+from mnad.reports.pictures import embedded
 from mnad.video.ahead import runs
 from mnad.video.live import Gap
 from mnad.video.segments import SegmentedVideo
@@ -109,7 +110,10 @@ class Watcher(Closing):
         self._table = open_table(out, started_at)
         recorded = options.clips and self._judge.threshold is not None
         shown = rate or FOLDER_RATE
-        self._recorder = Recorder(out, shown, live=self.live) if recorded else None
+        # Scaled in its thread, new pictures keep no frame waiting when the report asks for them.
+        self._recorder = (
+            Recorder(out, shown, live=self.live, pictured=embedded) if recorded else None
+        )
         self._alarms = Alarms(options.alarms, out, name)
         self._overlay: Overlay | None = None
         self._last = 0.0
