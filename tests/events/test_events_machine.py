@@ -185,13 +185,12 @@ def test_ids():
     assert all(c.isalnum() or c == "-" for c in "".join(ids(NOON) + ids(None)))
 
 
-def test_camera_events_share_their_id():
-    start = camera_event("covered", "start", "yard", NOON, 4.0, 100)
-    end = camera_event("covered", "end", "yard", NOON, 4.0, 100, end=9.5)
-    frozen = camera_event("frozen", "start", "yard", NOON, 4.0, 100)
-    assert start.id == end.id != frozen.id
-    assert (start.kind, start.what, start.end, end.end) == ("camera", "covered", None, 9.5)
-    assert (start.at, start.peak_frame) == ("2026-03-01T12:00:04.250Z", 100)
+def test_what_happens_to_the_camera_starts_as_an_event_of_its_own():
+    covered, frozen = (camera_event(what, "yard", NOON, 4.0, 100) for what in ("covered", "frozen"))
+    assert covered.id != frozen.id
+    assert (covered.kind, covered.what, covered.phase) == ("camera", "covered", "start")
+    assert (covered.at, covered.end) == ("2026-03-01T12:00:04.250Z", None)
+    assert (covered.peak_score, covered.peak_seconds, covered.peak_frame) == (1.0, 4.0, 100)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from fractions import Fraction
 
 import cv2
@@ -77,8 +78,8 @@ def test_clip_and_picture_of_an_event(tmp_path):
 
 def test_irregular_times_are_kept(tmp_path):
     seconds = np.cumsum([0.05, 0.2, 0.1, 0.31] * 20)
-    event = with_files(camera_event("moved", "start", "yard", None, float(seconds[30]), 30))
-    end = with_files(camera_event("moved", "end", "yard", None, float(seconds[30]), 30, 6.0))
+    event = with_files(camera_event("moved", "yard", None, float(seconds[30]), 30))
+    end = replace(event, phase="end", end=6.0)
     with Recorder(tmp_path, RATE, 1.0, 1.0, live=False) as recorder:
         for k, moment in enumerate(seconds):
             told = {30: (event,), 40: (end,)}.get(k, ())
@@ -90,8 +91,8 @@ def test_irregular_times_are_kept(tmp_path):
 
 
 def test_overlapping_events_share_frames(tmp_path):
-    start = with_files(camera_event("covered", "start", "yard", None, 5.2, 52))
-    end = with_files(camera_event("covered", "end", "yard", None, 5.2, 52, 7.0))
+    start = with_files(camera_event("covered", "yard", None, 5.2, 52))
+    end = replace(start, phase="end", end=7.0)
     scores = [0.1] * 150
     scores[50:61] = [0.9] * 11
     with Recorder(tmp_path, RATE, live=False) as recorder:
@@ -119,21 +120,21 @@ def test_the_longest_clip_and_one_still_open_at_the_end(tmp_path):
 
 def test_the_clip_is_there_before_the_source_ends(tmp_path):
     recorder = Recorder(tmp_path, RATE, live=False)
-    event = with_files(camera_event("moved", "start", "yard", None, 1.0, 10))
-    end = with_files(camera_event("moved", "end", "yard", None, 1.0, 10, 1.5))
+    event = with_files(camera_event("moved", "yard", None, 1.0, 10))
+    end = replace(event, phase="end", end=1.5)
     for k in range(20):
         recorder.push(picture(k), k / 10, {10: (event,), 15: (end,)}.get(k, ()))
-    recorder.push(None, 60.0, (with_files(camera_event("lost", "start", "yard", None, 60.0, 20)),))
+    recorder.push(None, 60.0, (with_files(camera_event("lost", "yard", None, 60.0, 20)),))
     assert appear(tmp_path / event.clip)
     recorder.close()
 
 
 def test_where_the_stream_is_lost_the_clips_are_finished_at_once(tmp_path):
     ends_with_it, over, going_on = (
-        with_files(camera_event(what, "start", "yard", None, start, round(10 * start)))
+        with_files(camera_event(what, "yard", None, start, round(10 * start)))
         for what, start in (("moved", 4.0), ("covered", 3.0), ("frozen", 5.0))
     )
-    ended = with_files(camera_event("covered", "end", "yard", None, 3.0, 30, 5.5))
+    ended = replace(over, phase="end", end=5.5)
     lost = with_files(at_peak(ends_with_it, "end", Observed(40, 4.0, 1.0), 5.9))
     recorder = Recorder(tmp_path, RATE, live=False)
     told = {30: (over,), 40: (ends_with_it,), 50: (going_on,), 55: (ended,)}
@@ -158,8 +159,8 @@ def test_where_the_stream_is_lost_the_clips_are_finished_at_once(tmp_path):
 
 def test_messages_without_a_picture_do_not_cut_the_clip(tmp_path):
     """As when another model takes over, and when pictures are dropped."""
-    event = with_files(camera_event("moved", "start", "yard", None, 1.0, 10))
-    end = with_files(camera_event("moved", "end", "yard", None, 1.0, 10, 1.5))
+    event = with_files(camera_event("moved", "yard", None, 1.0, 10))
+    end = replace(event, phase="end", end=1.5)
     with Recorder(tmp_path, RATE, live=False) as recorder:
         for k in range(60):
             recorder.push(picture(k), k / 10, (event,) if k == 10 else ())
@@ -171,7 +172,7 @@ def test_messages_without_a_picture_do_not_cut_the_clip(tmp_path):
 
 def test_large_pictures_are_scaled_down(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (2160, 3840, 3), np.uint8)
-    event = with_files(camera_event("moved", "start", "yard", None, 0.0, 0))
+    event = with_files(camera_event("moved", "yard", None, 0.0, 0))
     with Recorder(tmp_path, RATE, live=False) as recorder:
         recorder.push(noise, 0.0, (event,))
         recorder.push(noise[:, :1000], 0.1, ())  # the size changes midway
@@ -224,7 +225,7 @@ def test_a_slow_disk_never_stalls_the_caller(tmp_path, monkeypatch, caplog):
 
 
 def test_a_higher_peak_replaces_the_picture(tmp_path):
-    first = with_files(camera_event("moved", "start", "yard", None, 1.0, 10))
+    first = with_files(camera_event("moved", "yard", None, 1.0, 10))
     second = at_peak(first, "update", Observed(15, 1.5, 1.0))
     with Recorder(tmp_path, RATE, live=False) as recorder:
         for k in range(20):
@@ -234,6 +235,7 @@ def test_a_higher_peak_replaces_the_picture(tmp_path):
 
 DISK = """
 import logging, resource, sys
+from dataclasses import replace
 from fractions import Fraction
 import numpy as np
 from mnad.events.message import camera_event
@@ -242,7 +244,7 @@ from mnad.events.record import Recorder, with_files
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 logging.basicConfig(format="LOGGED %(message)s")
 rng = np.random.default_rng(0)
-event = with_files(camera_event("moved", "start", "yard", None, 1.0, 10))
+event = with_files(camera_event("moved", "yard", None, 1.0, 10))
 with Recorder(sys.argv[1], Fraction(10), live=False) as recorder:
     for k in range(60):
         noise = rng.integers(0, 256, (96, 128, 3), np.uint8)
@@ -273,7 +275,7 @@ def test_what_a_crash_left_is_removed(tmp_path):
 
 
 def test_messages_without_names_get_no_files(tmp_path):
-    event = camera_event("moved", "start", "yard", None, 0.0, 0)
+    event = camera_event("moved", "yard", None, 0.0, 0)
     with Recorder(tmp_path, RATE) as recorder:
         recorder.push(picture(0), 0.0, (event,))
         with pytest.raises(ValueError, match="uint8"):

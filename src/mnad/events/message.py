@@ -31,30 +31,21 @@ def anomaly_event(
 
 
 def camera_event(
-    what: str,
-    phase: Phase,
-    source: str,
-    started_at: datetime | None,
-    start: float,
-    frame: int,
-    end: float | None = None,
+    what: str, source: str, started_at: datetime | None, start: float, frame: int
 ) -> Event:
-    """A message about what happened to the camera; both messages of one event get the same id.
+    """The ``start`` message of what happened to the camera.
 
     Its peak is its start, and its score and threshold are 1: it has happened or it has not.
 
     Args:
         what: ``covered``, ``frozen``, ….
-        phase: ``start`` or ``end``.
         source: as for `anomaly_event`.
         started_at: as for `anomaly_event`.
         start: seconds since the start of the source.
         frame: the frame of that time.
-        end: likewise, for the phase ``end``.
     """
     peak = Observed(frame, start, 1.0)
-    event = _started("camera", what, source, started_at, start, peak, threshold=1.0)
-    return replace(event, phase=phase, end=end)
+    return _started("camera", what, source, started_at, start, peak, threshold=1.0)
 
 
 def _started(

@@ -160,7 +160,7 @@ class Judge:
         started = self._ill.pop(change.what, None)
         if started is None:
             started = camera_event(
-                change.what, "start", self._source, self._started_at, change.seconds, index
+                change.what, self._source, self._started_at, change.seconds, index
             )
         if change.phase == "start":
             self._ill[change.what] = started
