@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 
 from mnad.errors import MnadError
 from mnad.video.cache import Filter, mapped
+from mnad.video.thin import MOST_STEPS
 from mnad.writing import discard
 
+_LOG = logging.getLogger("mnad")
 SEGMENT_SECONDS = 60.0
 INDEX = "index.json"
 
@@ -38,6 +41,11 @@ class Segment:
     seconds: float
     follows: bool
     events: tuple[str, ...] = ()
+
+    @property
+    def rate(self) -> float:
+        """Frames per second."""
+        return self.frames / self.seconds
 
 
 @dataclass
@@ -166,6 +174,9 @@ def load_footage(
 ) -> tuple[list[NDArray[np.uint8]], float]:
     """The footage to learn from: segments without anomalies but those that are known as normal.
 
+    Segments that are too slow for a model of the usual rate, as when a camera falls to a frame a
+    second at night, are left out: such frames will not be scored, and their leaps would be learnt.
+
     Args:
         folder: of a `Footage`.
         normal_events: ids of events that a person called normal.
@@ -182,6 +193,15 @@ def load_footage(
     """
     segments = list(read_index(folder))
     good = [set(segment.events) <= set(normal_events) for segment in segments]
+    slow = too_slow([segment for segment, ok in zip(segments, good, strict=True) if ok])
+    if slow:
+        _LOG.warning(
+            "%s: %.0f s of footage have too few frames per second for a model of the others: they "
+            "are left out.",
+            folder,
+            sum(segment.seconds for segment in slow),
+        )
+        good = [ok and segment not in slow for segment, ok in zip(segments, good, strict=True)]
     parts: list[list[NDArray[np.uint8]]] = []
     for number, segment in enumerate(segments):
         if not good[number]:
@@ -209,6 +229,16 @@ def load_footage(
         limit_bytes -= size
         clips.append(np.fromiter(frames, np.dtype((np.uint8, shape[1:])), shape[0]))
     return clips, rate
+
+
+def too_slow(segments: Sequence[Segment]) -> list[Segment]:
+    """Those whose frames lie too far apart for what knows the rate of most of the time."""
+    if not segments:
+        return []
+    ordered = sorted(segments, key=lambda segment: segment.rate)
+    elapsed = np.cumsum([segment.seconds for segment in ordered])
+    usual = ordered[int(np.searchsorted(elapsed, elapsed[-1] / 2))].rate
+    return [segment for segment in ordered if segment.rate * MOST_STEPS < usual]
 
 
 def _filtered(
