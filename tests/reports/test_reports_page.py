@@ -399,7 +399,7 @@ def test_what_could_not_be_scored_was_not_watched_and_has_no_curve(tmp_path: Pat
         "started_at": datetime(2026, 11, 23, 14, tzinfo=UTC),
         "curve": np.array([[0, 0.2], [1000, 0.2], [9000, 0.2], [10_000, 0.2]]),
         "duration_seconds": 10_800,
-        # Slow, then lost, and both for a time.
+        # Slow, then lost, and both for a time; then covered, when anomalies are held back.
         "events": [
             event(100, kind="camera", what="slow", end=4000),
             event(390, kind="camera", what="lost", end=7400),
@@ -407,7 +407,7 @@ def test_what_could_not_be_scored_was_not_watched_and_has_no_curve(tmp_path: Pat
         ],
         "gaps": [Gap(3900, 7400, "refused")],
     }
-    assert report(**values).watched_seconds == 10_800 - 6400
+    assert report(**values).watched_seconds == 10_800 - 6400 - 100
     page(tmp_path, report(**values))
     html = (tmp_path / "report.html").read_text()
     assert 'class="line" d="M0.0 0.8L1000.0 0.8M9000.0 0.8L10000.0 0.8"' in html

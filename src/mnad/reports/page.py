@@ -22,6 +22,8 @@ MOST_PICTURES = 100
 
 UNSEEN = ("lost", "slow")
 """What befalls a camera so that nothing of it is scored."""
+BLINDING = ("covered", "frozen", "moved", "out of focus")
+"""What befalls it so that anomalies are held back."""
 
 LONG_ENOUGH = 3600.0
 """Seconds that a camera was watched, before it is said how many alarms that came to."""
@@ -115,10 +117,10 @@ class Report:
 
     @property
     def watched_seconds(self) -> float:
-        """Length of the time that was watched, without what was not seen of it."""
+        """Length of the time in which an anomaly would have been told."""
         since = self.watched_from
         watched = self.duration_seconds - since
-        for began, ended in self.unseen:
+        for began, ended in self._without(*UNSEEN, *BLINDING):
             watched -= max(0.0, ended - max(began, since))
             since = max(since, ended)
         return watched
@@ -126,7 +128,11 @@ class Report:
     @property
     def unseen(self) -> list[tuple[float, float]]:
         """From when to when nothing was scored: no picture came, or hardly any; in order."""
-        camera = [(e.start, self.end_of(e)) for e in self.events if e.what in UNSEEN]
+        return self._without(*UNSEEN)
+
+    def _without(self, *suffered: str) -> list[tuple[float, float]]:
+        """From when to when there were no pictures, or the camera suffered one of these."""
+        camera = [(e.start, self.end_of(e)) for e in self.events if e.what in suffered]
         return sorted([*camera, *((gap.began, gap.ended) for gap in self.gaps)])
 
     def end_of(self, event: Event) -> float:
