@@ -140,24 +140,39 @@ def h264(clip: Clip, rng: np.random.Generator, *, rate: float, kilobits: float) 
     return decoded
 
 
-def encode(file: Path, clip: Clip, rate: float, kilobits: float) -> None:
-    """Write H.264 as a camera does: no look-ahead, no B-frames, a key frame every two seconds."""
+def encode(
+    file: Path,
+    clip: Clip,
+    rate: float,
+    kilobits: float,
+    numbers: NDArray[np.int64] | None = None,
+) -> None:
+    """Write H.264 as a camera does: no look-ahead, no B-frames, a key frame every two seconds.
+
+    Args:
+        file: to write.
+        clip: the clip, rows and columns even.
+        rate: frames per second.
+        kilobits: per second.
+        numbers: of its frames (T,), which say when each is shown; None: none is missing.
+    """
     bits = str(round(1000 * kilobits))
     options = {"preset": "veryfast", "tune": "zerolatency", "g": str(round(2 * rate))}
     options |= {"b": bits, "maxrate": bits, "bufsize": bits, "threads": "1"}
     with av.open(os.path.abspath(file), "w") as container:
-        stream: VideoStream = container.add_stream(
-            "libx264", rate=Fraction(rate).limit_denominator(1001), options=options
-        )
+        exact = Fraction(rate).limit_denominator(1001)
+        stream: VideoStream = container.add_stream("libx264", rate=exact, options=options)
         stream.height, stream.width = clip.shape[1:3]
         stream.pix_fmt = "yuv420p"
-        for pixels in np.broadcast_to(clip, (*clip.shape[:3], 3)):
+        for index, pixels in enumerate(np.broadcast_to(clip, (*clip.shape[:3], 3))):
             frame = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24").reformat(
                 format="yuv420p",
                 interpolation=EXACT,
                 dst_colorspace=Colorspace.ITU601,
                 dst_color_range=ColorRange.MPEG,
             )
+            frame.pts = index if numbers is None else int(numbers[index])
+            frame.time_base = 1 / exact
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 
