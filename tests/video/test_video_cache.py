@@ -193,11 +193,12 @@ def test_clips_are_cut_where_frames_are_missing(tmp_path, noise, caplog):
         alone.cut(clips, ["holes"], shortest=26)
 
 
-def test_the_rate_of_a_video_with_holes_is_that_of_its_frames(tmp_path, noise):
-    """Six seconds of every thirty, as a recorder writes that records what moves."""
+@pytest.mark.parametrize("pause", [24.0, 0.6])
+def test_the_rate_of_a_video_with_holes_is_that_of_its_frames(tmp_path, noise, pause):
+    """Six seconds, then a pause, as a recorder writes that records what moves; or with stalls."""
     with VideoSink(tmp_path / "a.mp4", Fraction(25), (32, 48)) as sink:
         for t, frame in enumerate(noise(1, 32, 48) * 600):
-            sink.write(frame, t / 25 + 24 * (t // 150))
+            sink.write(frame, t / 25 + pause * (t // 150))
     with open_source(tmp_path / "a.mp4") as source:
         assert source.rate == 25
     assert taken_rate(tmp_path / "a.mp4", 10.0) == 12.5

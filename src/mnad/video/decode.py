@@ -146,9 +146,13 @@ def usual_rate(container: InputContainer, stream: VideoStream) -> Fraction | Non
     except av.FFmpegError:
         return average
     steps = [after - before for before, after in pairwise(times) if after > before]
-    usual = 1 / (Fraction(median(steps)) * tick) if steps else average
-    # Where the two agree the average is exact, and a step is rounded to the ticks of the file.
-    return usual.limit_denominator(1001) if usual > average * Fraction(5, 4) else average
+    if not steps:
+        return average
+    # A step is rounded to the ticks of the file, the mean of many is not.
+    whole = [step for step in steps if step < 1.5 * median(steps)]
+    usual = Fraction(sum(whole), len(whole)) * tick
+    missing = 1 / average > max(usual * Fraction(51, 50), usual + tick)
+    return (1 / usual).limit_denominator(1001) if missing else average
 
 
 def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
