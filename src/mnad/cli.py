@@ -7,8 +7,12 @@ import io
 import json
 import logging
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from docstring_parser import parse
@@ -66,14 +70,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
     0 fine, 1 some input failed, 2 wrong usage, 3 events where that was asked for, 130 stopped by
-    Ctrl-C, 141 whoever read the output has gone, such as `head`.
+    Ctrl-C, 141 whoever read the output has gone, such as `head`, 143 stopped by SIGTERM.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # As standard error has it: a path that is no text is shown all the same.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
-            return _run(arguments)
+            with _ends_in_order():
+                return _run(arguments)
         finally:
             if sys.stdout is not None:  # as it is where there is no console
                 # Now, and not at the exit of Python, which would complain.
@@ -81,6 +86,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does: what is written is whole or gone."""
+
+
+@contextmanager
+def _ends_in_order() -> Iterator[None]:
+    def end(number: int, frame: FrameType | None) -> None:
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals come to that thread, and are somebody else's
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -99,9 +123,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except MnadError as error:
         print(f"mnad: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("mnad: stopped.", file=sys.stderr)
-        return 130
+        return 143 if isinstance(error, _Terminated) else 130
     return int(_SHOW[command](result, values))
 
 
