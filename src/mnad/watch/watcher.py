@@ -102,7 +102,7 @@ class Watcher(Closing):
             raise MnadError(
                 f"{out} cannot be made ({error.strerror}): give another --out."
             ) from error
-        self._pairing = Pairing(detector, rate, options.threshold)
+        self._pairing = Pairing(detector, rate, options.threshold, name)
         self._judge = Judge(detector, options, name, started_at)
         self._painter = Painter(detector.model.regions, _error_scale(detector), options.picture)
         self.curve = Curve()
