@@ -17,7 +17,7 @@ from mnad.errors import MnadError
 from mnad.reports.plots import score_plot
 from mnad.video.ahead import ahead
 from mnad.video.source import open_source
-from mnad.video.thin import MOST_STEPS
+from mnad.video.thin import SLOWER
 from mnad.watch.lock import locked
 from mnad.watch.options import WatchOptions
 from mnad.watch.watcher import PLOT, Watcher, remove_results, require_no_camera
@@ -141,7 +141,7 @@ def _unscored(path: Path, detector: Detector, watcher: Watcher) -> str:
             f"{path} has fewer frames than the {window} that the model's window spans; give a "
             "longer one."
         )
-    if watcher.step > MOST_STEPS / known.rate:
+    if watcher.step > SLOWER / known.rate:
         return (
             f"{path}: its frames come every {watcher.step:.3g} s, and the model knows one every "
             f"{1 / known.rate:.3g} s, so that none can be scored: give a source with more frames "

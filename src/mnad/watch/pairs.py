@@ -72,9 +72,10 @@ class Pairing:
         network = detector.model.config.network
         self._window = network.window
         self._behind = network.window - 1 - network.target
-        self._thin = Thin(self._rate, detector.model.config.rate)
-        known = detector.model.calibration
-        self._breaks = Breaks(None if known is None else 1 / known.rate)
+        calibration = detector.model.calibration
+        known = None if calibration is None else calibration.rate
+        self._thin = Thin(self._rate, detector.model.config.rate, known)
+        self._breaks = Breaks(None if known is None else 1 / known, self._window)
         self._lone = 0
         self._waiting: deque[tuple[Frame, int | None, NDArray[np.uint8] | None]] = deque()
         self._latest: FrameScore | None = None
