@@ -123,7 +123,9 @@ def protocol_of(
         **_rules(dataset.kind),
         "memory": {
             "policy": policy if network.memory else "none",
-            "order": "clips in natural order" if policy == "carried" else "independent",
+            "order": "clips in natural order, without those that failed"
+            if policy == "carried"
+            else "independent",
             "chosen": "by the caller" if chosen else f"usual for {dataset.kind}",
             "gamma": method.gamma,
             "regular_error": method.regular_error,
