@@ -96,11 +96,6 @@ def test_a_copy_gives_the_same_model_and_the_same_numbers(tmp_path: Path) -> Non
         mnad.train(data, out=tmp_path / name, **TINY)
         results.append(mnad.evaluate(tmp_path / name, data))
         results[-1]["protocol"].pop("training")
-    # Now and then the last bit of the highest block's error differs from run to run.
-    for clip, ours in results[0]["frames_detail"].items():
-        theirs = results[1]["frames_detail"][clip]
-        for name in ("peak", "camera"):
-            assert ours.pop(name) == pytest.approx(theirs.pop(name), rel=1e-6)
     assert results[0] == results[1]
     with pytest.raises(UsageError, match=r"was prepared for 32x32, grey, uncropped, and the netw"):
         mnad.train(str(tmp_path / "copy"), out=tmp_path / "c", **{**TINY, "height": 40})
