@@ -230,6 +230,21 @@ def test_check_of_every_frame_finds_what_cannot_be_read(tmp_path: Path) -> None:
     assert not any("005.jpg" in sentence for sentence in first)
 
 
+def test_check_names_the_test_clips_without_labels(own_folder: Path) -> None:
+    """`mnad evaluate` refuses them, and refers to this."""
+    before = mnad.check_data(str(own_folder))["warnings"]
+    files = sorted((own_folder / "testing").glob("*.csv"))
+    files[0].unlink()
+    assert [w for w in mnad.check_data(str(own_folder))["warnings"] if w not in before] == [
+        f"{own_folder.name}: test clip {files[0].stem} has no labels; mnad evaluate refuses it "
+        "without."
+    ]
+    for file in files[1:]:
+        file.unlink()
+    (told,) = [w for w in mnad.check_data(str(own_folder))["warnings"] if w not in before]
+    assert "its test clips have no labels" in told
+
+
 def test_check_of_nothing_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "check", f"ped2:{tmp_path / 'gone'}"]) == 1
     assert "get ped2 from http://www.svcl.ucsd.edu/" in capsys.readouterr().err
