@@ -204,6 +204,26 @@ def test_what_is_trained_calibrated_and_evaluated_on_is_thinned_alike(
     assert len(footage.clips[0]) == len(taken)
 
 
+@pytest.mark.parametrize(
+    ("rate", "index", "said"),
+    [
+        (None, range(4, 14), "4 not scored at the start of each clip, 0 at its end"),
+        (10, range(8, 14, 2), "one frame in 2 is taken; of those 4 not scored at the start of"),
+    ],
+)
+def test_the_protocol_says_which_frames_have_no_score(
+    trained: tuple[Path, Path], tmp_path: Path, rate: float | None, index: range, said: str
+) -> None:
+    import shutil
+
+    shutil.copytree(trained[0], tmp_path / "m")
+    config = json.loads((tmp_path / "m" / "config.json").read_text()) | {"rate": rate}
+    (tmp_path / "m" / "config.json").write_text(json.dumps(config))
+    result = mnad.evaluate(tmp_path / "m", str(trained[1]))
+    assert result["frames_detail"]["c"]["index"][: len(index)] == list(index)
+    assert result["protocol"]["first_frames"].startswith(said)
+
+
 def test_real_ped2_is_evaluated_whole(data: Path, tmp_path: Path) -> None:
     """An untrained network is enough: counts, labels and controls do not depend on it."""
     mnad.train(
