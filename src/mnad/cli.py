@@ -26,6 +26,7 @@ from mnad.errors import MnadError
 from mnad.evaluation.given_text import scores_text
 from mnad.evaluation.text import report_text
 from mnad.inspection.text import figures_text
+from mnad.recipe import refuse_repeated_keys
 from mnad.reproduce.summary import reproduction_text
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def _ends_in_order() -> Iterator[None]:
 
 def _run(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
+    refuse_repeated_keys()
     logging.basicConfig(format="mnad: %(message)s")
     logging.getLogger("mnad").setLevel(logging.INFO)
     parser = _parser(words)
