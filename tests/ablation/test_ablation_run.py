@@ -246,7 +246,7 @@ def test_a_copy_for_another_network_is_refused_before_anything_is_trained(
 
 
 def test_two_at_a_time_are_refused(data: Path, tmp_path: Path) -> None:
-    from mnad.watch.lock import locked
+    from mnad.lock import locked
 
     with (
         locked(tmp_path / "out", "ablates in"),

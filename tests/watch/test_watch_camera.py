@@ -27,7 +27,7 @@ from mnad.watch import camera
 from mnad.watch import learn as learning
 from mnad.watch.camera import SHORTEST_LEARNING, watch_camera
 from mnad.watch.footage import Footage, load_footage, read_index
-from mnad.watch.lock import locked
+from mnad.lock import locked
 from mnad.watch.options import WatchOptions
 from mnad.watch.site import Settings, Site
 from mnad.watch.watcher import Watcher

@@ -31,7 +31,7 @@ from mnad.video.sink import VideoSink
 from mnad.video.source import Frame
 from mnad.watch.files import Detection, detect_source
 from mnad.watch.live import watch_live
-from mnad.watch.lock import locked
+from mnad.lock import locked
 from mnad.watch.options import WatchOptions
 from mnad.watch.pairs import Pairing
 from mnad.watch.watcher import Watcher

@@ -19,7 +19,7 @@ from mnad import api
 from mnad.cli import main
 from mnad.errors import MnadError, UsageError
 from mnad.events.event import Event
-from mnad.watch.lock import locked
+from mnad.lock import locked
 from mnad.watch.site import MARKS, Settings, Site
 
 GIVEN = Settings(48, 64, 1, 5.0, 6.0, 0.02, 0, {"ignore": [[[0, 0], [0.2, 0], [0, 0.2]]]})
@@ -123,7 +123,7 @@ def test_a_model_is_looked_at_while_a_folder_in_it_is_replaced(
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom mnad.watch.lock import locked\n"
+        "import sys\nfrom pathlib import Path\nfrom mnad.lock import locked\n"
         "try:\n    with locked(Path(sys.argv[1])): print('in')\n"
         "except Exception as error: print(type(error).__name__, error)"
     )

@@ -62,7 +62,7 @@ def ablate(
     from mnad.datasets import open_dataset
     from mnad.reports.ablation import Dots, ablation_plot
     from mnad.runtime.pick import pick_device
-    from mnad.watch.lock import locked
+    from mnad.lock import locked
     from mnad.writing import write
 
     if seeds < 1:

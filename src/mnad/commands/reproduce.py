@@ -71,7 +71,7 @@ def reproduce(
     from mnad.evaluation.truth import Truth
     from mnad.reproduce.published import publication, published_setting, usual_task
     from mnad.reproduce.run import EVALUATION, Reproduction
-    from mnad.watch.lock import locked
+    from mnad.lock import locked
     from mnad.writing import write
 
     if preset == "camera":

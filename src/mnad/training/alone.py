@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
-from mnad.watch.lock import locked
+from mnad.lock import locked
 
 
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
-    """Keep other trainings out of a folder; on trust on Windows, which lacks such locks.
+    """Keep other trainings out of a folder; on trust where there are no locks, as on Windows.
 
     Nothing of it is left in the folder: a model is copied and packed, and a folder with a lock is
     one where a camera is watched.
@@ -21,10 +20,7 @@ def alone(out: Path) -> Iterator[None]:
         UsageError: another process trains into it.
         MnadError: it cannot be written.
     """
-    if find_spec("fcntl") is None:
-        yield
-        return
-    with locked(out, "trains into"):
+    with locked(out, "trains into", needed=False):
         try:
             yield
         finally:

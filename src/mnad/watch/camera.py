@@ -23,7 +23,7 @@ from mnad.video.source import Frame
 from mnad.video.thin import Breaks, Thin
 from mnad.watch.footage import Footage
 from mnad.watch.live import Status, Wall, stoppable
-from mnad.watch.lock import locked
+from mnad.lock import locked
 from mnad.watch.options import WatchOptions
 from mnad.watch.site import Settings, Site
 from mnad.watch.watcher import Watcher

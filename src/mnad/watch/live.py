@@ -17,7 +17,7 @@ from mnad.video.address import is_live
 from mnad.video.live import Gap, LiveSource, open_live
 from mnad.video.played import PlayedSource
 from mnad.video.source import Frame
-from mnad.watch.lock import locked
+from mnad.lock import locked
 from mnad.watch.options import WatchOptions
 from mnad.watch.watcher import Watcher
 

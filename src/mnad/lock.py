@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mnad.errors import MnadError, UsageError
@@ -44,12 +44,18 @@ def locked(
     with opened:
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise UsageError(
                 f"another mnad {does} {folder}: stop it, or give another --out."
             ) from None
+        except OSError as error:  # as on some network drives
+            if needed:
+                raise UsageError(
+                    f"{folder} cannot be locked ({error.strerror}): give an --out on another drive."
+                ) from error
         try:
             yield
         finally:
             # Closing would do, but for a process that was forked meanwhile and still has the file.
-            fcntl.flock(opened, fcntl.LOCK_UN)
+            with suppress(OSError):
+                fcntl.flock(opened, fcntl.LOCK_UN)
