@@ -19,6 +19,7 @@ from mnad import api
 from mnad.cli import main
 from mnad.errors import MnadError, UsageError
 from mnad.events.log import read_events
+from mnad.lock import locked
 from mnad.models.folder import load_model
 from mnad.runtime.pick import installed
 from mnad.video.live import Gap
@@ -27,7 +28,6 @@ from mnad.watch import camera
 from mnad.watch import learn as learning
 from mnad.watch.camera import SHORTEST_LEARNING, watch_camera
 from mnad.watch.footage import Footage, load_footage, read_index
-from mnad.lock import locked
 from mnad.watch.options import WatchOptions
 from mnad.watch.site import Settings, Site
 from mnad.watch.watcher import Watcher

@@ -25,13 +25,13 @@ from mnad.commands.detect import detect
 from mnad.config import ModelConfig, NetworkConfig
 from mnad.detector import Detector
 from mnad.errors import MnadError
+from mnad.lock import locked
 from mnad.models.folder import Model, build_network, load_model, save_model
 from mnad.video.regions import Regions
 from mnad.video.sink import VideoSink
 from mnad.video.source import Frame
 from mnad.watch.files import Detection, detect_source
 from mnad.watch.live import watch_live
-from mnad.lock import locked
 from mnad.watch.options import WatchOptions
 from mnad.watch.pairs import Pairing
 from mnad.watch.watcher import Watcher

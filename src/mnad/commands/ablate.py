@@ -60,9 +60,9 @@ def ablate(
     from mnad.ablation.run import Ablation
     from mnad.ablation.table import markdown
     from mnad.datasets import open_dataset
+    from mnad.lock import locked
     from mnad.reports.ablation import Dots, ablation_plot
     from mnad.runtime.pick import pick_device
-    from mnad.lock import locked
     from mnad.writing import write
 
     if seeds < 1:

@@ -69,9 +69,9 @@ def reproduce(
     from mnad.datasets import open_dataset, require_labels, require_training
     from mnad.datasets.known import classes_of
     from mnad.evaluation.truth import Truth
+    from mnad.lock import locked
     from mnad.reproduce.published import publication, published_setting, usual_task
     from mnad.reproduce.run import EVALUATION, Reproduction
-    from mnad.lock import locked
     from mnad.writing import write
 
     if preset == "camera":

@@ -15,6 +15,7 @@ from pathlib import Path
 from mnad.config import RuntimeName
 from mnad.detector import Detector
 from mnad.errors import MnadError, UsageError
+from mnad.lock import locked
 from mnad.video.address import is_live
 from mnad.video.fit import fit
 from mnad.video.live import Gap, LiveSource, open_live
@@ -23,7 +24,6 @@ from mnad.video.source import Frame
 from mnad.video.thin import Breaks, Thin
 from mnad.watch.footage import Footage
 from mnad.watch.live import Status, Wall, stoppable
-from mnad.lock import locked
 from mnad.watch.options import WatchOptions
 from mnad.watch.site import Settings, Site
 from mnad.watch.watcher import Watcher

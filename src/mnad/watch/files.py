@@ -14,11 +14,11 @@ from tqdm.auto import tqdm
 
 from mnad.detector import Detector
 from mnad.errors import MnadError
+from mnad.lock import locked
 from mnad.reports.plots import score_plot
 from mnad.video.ahead import ahead
 from mnad.video.source import open_source
 from mnad.video.thin import SLOWER
-from mnad.lock import locked
 from mnad.watch.options import WatchOptions
 from mnad.watch.watcher import PLOT, Watcher, remove_results, require_no_camera
 from mnad.writing import discard

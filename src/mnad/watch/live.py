@@ -13,11 +13,11 @@ from pathlib import Path
 from types import FrameType
 
 from mnad.detector import Detector
+from mnad.lock import locked
 from mnad.video.address import is_live
 from mnad.video.live import Gap, LiveSource, open_live
 from mnad.video.played import PlayedSource
 from mnad.video.source import Frame
-from mnad.lock import locked
 from mnad.watch.options import WatchOptions
 from mnad.watch.watcher import Watcher
 
