@@ -424,3 +424,7 @@ def test_the_command_watches_a_played_file_to_its_end(
     with locked(site.path), pytest.raises(UsageError, match="another mnad watches"):
         api.watch(str(clip), out=site.path)
     assert asdict(site.known_settings()) == asdict(GIVEN)
+    # What it says next is of that run alone, frames and events.
+    calm = video(tmp_path / "calm.mp4", street(40, 2))
+    assert main(["watch", str(calm), "--out", str(site.path)]) == 0
+    assert "36 frames scored, 0 event(s)" in capsys.readouterr().out

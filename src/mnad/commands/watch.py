@@ -24,7 +24,7 @@ class Watched:
     Attributes:
         out: the camera's folder.
         frames: how many were scored.
-        events: anomalies in the folder, those of earlier runs included.
+        events: anomalies that were told, of this run as `frames` are.
     """
 
     out: Path
@@ -136,8 +136,7 @@ def watch(
     )
     if seen is None:
         return Watched(Path(out), 0, 0)
-    told = [event for event in seen.events.values() if event.kind == "anomaly"]
-    return Watched(Path(out), seen.frames, len(told))
+    return Watched(Path(out), seen.frames, seen.told)
 
 
 def mark(site: Path, events: list[str], label: Literal["normal", "anomaly"]) -> "list[Event]":
