@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
@@ -77,22 +78,21 @@ class Training:
     code = 0
 
     def __init__(self, command: list[str], **options: Any) -> None:
-        self.site, self.asked, self.ended = Site(command[-1]), 0, False
+        self.site, self.out = Site(command[-2]), Path(command[-1])
+        self.asked, self.ended = 0, datetime.max.replace(tzinfo=UTC)
         Training.runs.append(self)
 
     def poll(self) -> int | None:
         self.asked += 1
         if self.asked < 30:
             return None
-        if not self.ended and not self.code:
-            name = f"model-{len(Training.runs)}-{len(list(self.site.path.glob('models/*')))}"
-            shutil.copytree(self.model, self.site.path / "models" / name)
-            self.site.use(self.site.path / "models" / name)
-        self.ended = True
+        if not self.code:
+            shutil.copytree(self.model, self.out)
+        self.ended = datetime.now(UTC)
         return self.code
 
     def terminate(self) -> None:
-        self.ended = True
+        pass
 
     def wait(self) -> int:
         return 0
@@ -178,6 +178,8 @@ def test_learning_anew_goes_on_watching_and_swaps_the_model(
     assert scored(site.path) == [*range(4, swap), *range(swap + 4, 160)]
     (start,) = [e for e in read_events(site.path / "events.jsonl") if e.phase == "start"]
     assert 10 <= start.start <= 10.5
+    # What the model before has scored, until the training had ended, is none of the new one's.
+    assert site.in_use_since > trained.runs[0].ended
 
 
 def test_a_threshold_that_is_set_meanwhile_holds_from_then_on(
@@ -260,6 +262,7 @@ def test_a_model_of_no_use_that_was_just_learnt_leaves_the_one_before(
     seen = watch(site.path, as_frames(street(60, 1)), STOP, relearn=True)
     assert "The model before goes on" in caplog.text
     assert seen is not None and scored(site.path) == list(range(4, 60))
+    assert site.model is not None and site.model.name == "a"  # after a restart, too
 
 
 def test_a_training_that_is_stopped_with_all_else_is_no_failure(
@@ -340,7 +343,7 @@ def test_scraps_between_two_holes_are_not_learnt_from(
     monkeypatch.setattr(learning, "main", stand_in)
     monkeypatch.setattr(learning, "affordable", lambda footage, config, recipe, *_: recipe)
     with pytest.raises(MnadError, match="to be seen"):
-        learning.learn(site, GIVEN)
+        learning.learn(site, GIVEN, site.new_model())
     assert min(asked) > 5 and 1000 < sum(asked) < 1100
 
 

@@ -138,7 +138,8 @@ class _Run:
         self._stream, self._footage, self._started = stream, footage, started
         self._learn_seconds, self._runtime = learn_seconds, runtime
         self._thin, self._breaks = Thin(stream.rate, settings.rate), Breaks()
-        self._training: subprocess.Popen[bytes] | None = None
+        self._training: tuple[subprocess.Popen[bytes], Path] | None = None
+        """The process, and the folder of its model."""
         self._stopped = stopped
         self._status: Status | None = None
         self._wall: Wall | None = None
@@ -227,9 +228,9 @@ class _Run:
 
     def close(self) -> None:
         """End everything; a training that runs is given up."""
-        if self._training is not None and self._training.poll() is None:
-            self._training.terminate()
-            self._training.wait()
+        if self._training is not None and self._training[0].poll() is None:
+            self._training[0].terminate()
+            self._training[0].wait()
         with ExitStack() as stack:
             if self.watcher is not None:
                 stack.callback(self.watcher.close)
@@ -258,20 +259,23 @@ class _Run:
 
     def _look_after_training(self) -> None:
         if self._training is not None:
-            code = self._training.poll()
+            process, model = self._training
+            code = process.poll()
             # Who stops a service stops all of its processes: that is no failure of the training.
             if code is None or self._stopped():
                 return
             self._training = None
-            self._learnt(code)
+            self._learnt(model, code)
         elif self.wanted and self._footage.seconds >= self._learn_seconds - 1:
             self.wanted = False
             self._keep(self._footage.flush)
             _LOG.info("learning from %.0f s of footage", self._footage.seconds)
-            self._training = subprocess.Popen(
-                [sys.executable, "-m", "mnad.watch.learn", str(self._site.path)],
+            model = self._site.new_model()
+            process = subprocess.Popen(
+                [sys.executable, "-m", "mnad.watch.learn", str(self._site.path), str(model)],
                 stdin=subprocess.PIPE,  # it ends with this process, even by a kill
             )
+            self._training = process, model
 
     def _look_for_change(self) -> None:
         """A threshold that is set while this runs, as by `mnad review`, holds from then on."""
@@ -299,9 +303,8 @@ class _Run:
                 self._site.path,
             )
 
-    def _learnt(self, code: int) -> None:
-        model = self._site.model
-        if code or model is None:
+    def _learnt(self, model: Path, code: int) -> None:
+        if code:
             if self.watcher is None:
                 raise MnadError(
                     f"the training in {self._site.path} failed (exit code {code}, see above)."
@@ -310,6 +313,8 @@ class _Run:
             return
         try:
             detector = Detector.load(model, runtime=self._runtime)
+            # Not before: what was scored meanwhile is of the model before (`mnad review`).
+            self._site.use(model)
         except MnadError as error:
             if self.watcher is None:
                 raise

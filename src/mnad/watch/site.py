@@ -84,7 +84,7 @@ class Site:
 
     @property
     def in_use_since(self) -> datetime:
-        """When the model was taken into use; it is there."""
+        """When the model was taken into use; it is there. No score before is of it."""
         file = self.path / CURRENT
         _, *when = file.read_text().split()
         if when:
@@ -151,10 +151,13 @@ class Site:
         return self.path / "models" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
     def use(self, model: Path) -> None:
-        """Take a model into use; of the others only the one before is kept."""
+        """Take a model into use, from now on; of the others only the one before is kept.
+
+        Raises:
+            MnadError: the folder cannot be written; the one before stays in use.
+        """
         before = self.model
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        write(self.path / CURRENT, f"{model.name}\n{now}\n")
+        write(self.path / CURRENT, f"{model.name}\n{datetime.now(UTC).isoformat()}\n")
         for other in (self.path / "models").iterdir():
             if other != model and other != before:
                 shutil.rmtree(other, ignore_errors=True)
