@@ -25,6 +25,7 @@ import pytest
 from street import RATE, as_frames, colour, street, video
 
 from mnad.alarms.alarms import AlarmConfig
+from mnad.camera.view import View
 from mnad.cli import main
 from mnad.detector import Detector
 from mnad.errors import UsageError
@@ -528,6 +529,33 @@ def test_another_model_takes_over_without_losing_a_frame_or_an_event(
     told = [e for e in read_events(tmp_path / "events.jsonl") if e.phase != "update"]
     assert [event.phase for event in told] == ["start", "end"] * 2
     assert told[1].end <= 5.9 and told[2].start == pytest.approx(6.4)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_what_the_camera_suffers_goes_on_over_another_threshold(
+    detector: Detector, tmp_path: Path, same: bool
+) -> None:
+    """As `mnad review --apply` sets it: the view is the same, the rate as good as the same."""
+    model, known = detector.model, detector.model.calibration
+    assert known is not None and known.view is not None
+    view = View.from_arrays(known.view.as_arrays())
+    if not same:
+        view = replace(view, same=view.same + 1)
+    higher = replace(known.threshold, score=known.threshold.score + 0.01)
+    calibration = replace(known, threshold=higher, rate=0.998 * known.rate, view=view)
+    other = Detector(replace(model, calibration=calibration), runtime=detector.runtime)
+    frames = street(260, 1, thing=range(130, 160), covered=range(60, 180))
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
+        for frame in as_frames(frames):
+            if frame.index == 125:
+                watcher.swap(other)
+            watcher.push(frame)
+        assert watcher.threshold == higher.score
+    told = of(read_events(tmp_path / "events.jsonl"), "start", "camera")
+    assert [event.what for event in told] == ["covered"] * (1 if same else 2)
+    # Nothing is let out meanwhile; the window that fills anew has no scores.
+    blind = [float(row["seconds"]) for row in table(tmp_path) if row["camera"]]
+    assert (len(blind) == round((blind[-1] - blind[0]) * RATE) + 1 - 4) == same
 
 
 def test_what_an_earlier_run_told_takes_bounded_memory(detector: Detector, tmp_path: Path) -> None:
