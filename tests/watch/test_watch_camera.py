@@ -87,7 +87,7 @@ class Training:
         if self.asked < 30:
             return None
         if not self.code:
-            shutil.copytree(self.model, self.out)
+            shutil.copytree(self.model, self.out, dirs_exist_ok=True)  # two in a second
         self.ended = datetime.now(UTC)
         return self.code
 
@@ -114,7 +114,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Watcher | None]:
         site: Path,
         *items: Any,
         relearn: bool = False,
-        learning: float = SHORTEST_LEARNING,
+        learning: float | None = SHORTEST_LEARNING,
         **other: Any,
     ) -> Watcher | None:
         monkeypatch.setattr(camera, "PlayedSource", lambda source, channels: Camera(*items))
@@ -160,7 +160,7 @@ def test_from_nothing_to_watching_and_on_again(tmp_path: Path, watch: Any) -> No
     # Started again it watches from the first frame on, with the settings of the beginning.
     again = watch(site.path, as_frames(street(30, 3)), STOP, height=160)
     assert again is not None and again.frames == 15 - 4 and start.id in again.events
-    assert site.known_settings() == replace(GIVEN, rate=5.0)
+    assert site.known_settings() == replace(GIVEN, rate=5.0, learn_seconds=SHORTEST_LEARNING)
 
 
 def test_learning_anew_goes_on_watching_and_swaps_the_model(
@@ -180,6 +180,26 @@ def test_learning_anew_goes_on_watching_and_swaps_the_model(
     assert 10 <= start.start <= 10.5
     # What the model before has scored, until the training had ended, is none of the new one's.
     assert site.in_use_since > trained.runs[0].ended
+
+
+def test_a_folder_learns_anew_from_as_much_as_it_was_begun_with(
+    tmp_path: Path, model: Path, trained: type[Training], watch: Any, caplog: Any
+) -> None:
+    caplog.set_level("INFO")
+    site = Site(tmp_path / "site")
+    assert watch(site.path, as_frames(street(1201, 1)), [None] * 40, STOP) is not None
+    assert watch(site.path, [None] * 40, STOP, relearn=True, learning=None) is not None
+    assert len(trained.runs) == 2 and "learning anew begins" not in caplog.text
+    # Given anew it is waited for, which is said at once, and what holds the next time.
+    few = as_frames(street(20, 1))
+    assert watch(site.path, few, STOP, relearn=True, learning=300.0) is not None
+    said = "120 s of normal footage are recorded, and 300 s are learnt from (--learn): learning"
+    assert len(trained.runs) == 2 and caplog.text.count(said) == 1
+    assert site.known_settings().learn_seconds == 300.0
+    # What is refused changes nothing.
+    with pytest.raises(UsageError, match=r"shorter --learn"):
+        watch(site.path, STOP, learning=1e7)
+    assert site.known_settings().learn_seconds == 300.0
 
 
 def test_a_threshold_that_is_set_meanwhile_holds_from_then_on(

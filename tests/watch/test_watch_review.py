@@ -215,7 +215,7 @@ def test_where_nothing_was_learnt_it_says_so(tmp_path: Path, model: Path) -> Non
     settings = site.settings(Settings(48, 64, 1, 5.0, 6.0, 0.02, 0))
     with pytest.raises(MnadError, match="has learnt nothing yet"):
         review(site, DAY, None, apply=False)
-    site.ask(0.5)
+    site.change(false_alarms_per_hour=0.5)
     assert site.known_settings() == replace(settings, false_alarms_per_hour=0.5)
     with pytest.raises(UsageError, match="no length of time"):
         from mnad import api

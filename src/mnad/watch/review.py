@@ -180,7 +180,7 @@ def review(site: Site, last_seconds: float, per_hour: float | None, *, apply: bo
     (taken,) = (offer for offer in offers if offer.per_hour == asked)
     new = watched_calibration(calibration, taken, stretches, since)
     save_normal_file(file, normal._replace(calibration=new))
-    site.ask(asked)
+    site.change(false_alarms_per_hour=asked)
     return replace(seen, taken=taken)
 
 
