@@ -28,7 +28,7 @@ from mnad.alarms.alarms import AlarmConfig
 from mnad.camera.view import View
 from mnad.cli import main
 from mnad.detector import Detector
-from mnad.errors import UsageError
+from mnad.errors import MnadError, UsageError
 from mnad.events.event import Event
 from mnad.events.log import EventLog, read_events
 from mnad.models.folder import load_model
@@ -454,6 +454,47 @@ def test_a_played_file_is_watched_to_its_end(
     assert gaps == pytest.approx([0.1] * 85, abs=0.0011)
     assert len(list((out / "overlay").glob("overlay-*.mp4"))) == 1
     assert len(list((out / "clips").glob("*.mp4"))) == 1
+
+
+FULL = """
+import resource, sys
+from mnad.cli import main
+# Writing past this size fails as on a full disk, for every file of the process.
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_live_run_that_lost_results_says_so_at_its_end(model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("resource", reason="a limit to the size of files needs Unix")
+    clip = video(tmp_path / "thing.mp4", street(60, 2, thing=range(20, 50)))
+    words = ["detect", str(model), str(clip), "--live", "--out", str(tmp_path / "out")]
+    done = subprocess.run([sys.executable, "-c", FULL, *words], capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        f"mnad: {tmp_path / 'out' / 'thing'} lacks some of the scores, messages of "
+        "events.jsonl (2), clips or pictures (1), segments of the overlay video (1), report.html, which could not be "
+        "written: make room there."
+    )
+
+
+def test_a_disk_that_was_full_for_a_while_costs_what_was_lost_then(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        pytest.raises(MnadError, match="lacks some of the scores, which could not"),
+        Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher,
+    ):
+        for frame in as_frames(street(60, 2)):
+            with monkeypatch.context() as broken:
+                if 20 <= frame.index < 30:
+                    broken.setattr("mnad.watch.table.csv.writer", full)
+                watcher.push(frame)
+    assert len(table(tmp_path)) == 56 - 10 and (tmp_path / "report.html").exists()
+
+
+def full(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 def test_a_signal_ends_it_in_order(detector: Detector, tmp_path: Path, unpaced: None) -> None:

@@ -67,7 +67,8 @@ def watch_camera(
     Raises:
         UsageError: another process watches into this folder, so little cannot be learnt from, or
             there may not be room for so much.
-        MnadError: no first frame came, a file ended too early, or the first training failed.
+        MnadError: no first frame came, a file ended too early, the first training failed, or
+            something of the results could not be written.
     """
     if learn_seconds is not None and learn_seconds < SHORTEST_LEARNING:
         raise UsageError(
