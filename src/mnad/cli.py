@@ -202,8 +202,13 @@ def _show_score_file(result: dict[str, Any], given: dict[str, Any]) -> int:
 
 
 def _show_export(folder: Path, given: dict[str, Any]) -> int:
+    from mnad.models.normal import NORMAL, load_normal
+
     size = sum(file.stat().st_size for file in folder.iterdir())
     print(f"{folder}: {size / 1e6:.1f} MB")
+    own = load_normal(folder / NORMAL).calibration if (folder / NORMAL).exists() else None
+    if own is not None:  # in int8 the model's threshold was set anew
+        print("\n".join(own.sentences()))
     return 0
 
 

@@ -120,7 +120,7 @@ def test_a_rate_that_is_none_is_refused(model: Model, per_hour: float) -> None:
 
 def test_footage_that_was_trained_on_is_refused_unless_accepted(model: Model) -> None:
     taught = replace(model, known=fingerprints([CLIPS[0][:155]]))
-    with pytest.raises(UsageError, match=r"^50 % of this footage was trained on.*--trained_on"):
+    with pytest.raises(UsageError, match=r"^50 % of this footage was trained on.*--trained_on\.$"):
         calibrate_model(taught, CLIPS, NAMES, 10.0, 1.0, progress=False)
     accepted = calibrate_model(
         taught, CLIPS, NAMES, 10.0, 300.0, trained_on=True, progress=False

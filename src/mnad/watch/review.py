@@ -25,7 +25,7 @@ from mnad.events.event import Event
 from mnad.events.log import latest, read_events
 from mnad.events.machine import LOST_SECONDS
 from mnad.models.normal import load_normal, save_normal_file
-from mnad.runtime.pick import normal_in_use
+from mnad.runtime.pick import in_use
 from mnad.watch.site import Site
 from mnad.watch.table import Table, read_days
 
@@ -134,7 +134,7 @@ def review(site: Site, last_seconds: float, per_hour: float | None, *, apply: bo
     model, settings = site.model, site.known_settings()
     if model is None:
         raise MnadError(f"{site.path} has learnt nothing yet: run mnad watch, for a day.")
-    file = normal_in_use(model)
+    _, file = in_use(model)
     normal = load_normal(file)
     calibration = normal.calibration
     if calibration is None:
