@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from docstring_parser import parse
@@ -225,7 +226,7 @@ def _show_detect(found: list[Detection], given: dict[str, Any]) -> int:
     if any(one.frames and one.events is None for one in found):
         print(
             "mnad: the model has no threshold, so that no events were told: mnad calibrate "
-            f"{given['model']} NORMAL_FOOTAGE sets one.",
+            f"{quote(str(given['model']))} NORMAL_FOOTAGE sets one.",
             file=sys.stderr,
         )
     if any(one.error for one in found):

@@ -13,6 +13,7 @@ from mnad.calibration.calibrate import SHORTEST_SECONDS, calibrate_model, smooth
 from mnad.calibration.holdout import fingerprints
 from mnad.calibration.measure import reference_of
 from mnad.calibration.rate import threshold_for
+from mnad.calibration.result import rounded
 from mnad.calibration.things import block_size
 from mnad.config import ModelConfig, NetworkConfig
 from mnad.errors import MnadError, UsageError
@@ -99,6 +100,14 @@ def test_the_threshold_is_that_of_the_two_clips(calibrated: Model) -> None:
     said = " ".join(calibration.sentences())
     assert "30 s" in said and "302 frames of 2 source(s)" in said
     assert f"{calibration.threshold.score:.3f}" in said
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [(0.004, "0"), (0.0053, "0.0053"), (0.214, "0.21"), (1, "1"), (99.6, "100"), (224.0, "220")],
+)
+def test_a_rate_is_a_number_for_people(rate: float, said: str) -> None:
+    assert rounded(rate) == said
 
 
 def test_too_short_for_the_rate_is_said(model: Model) -> None:

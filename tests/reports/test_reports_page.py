@@ -416,12 +416,12 @@ def test_what_could_not_be_scored_was_not_watched_and_has_no_curve(tmp_path: Pat
 
 
 def test_calibration_in_sentences(tmp_path: Path) -> None:
-    facts = Calibration(3.25, 0.5, (0.21, 1.3), ("Too short for 0.1 per hour.",))
+    facts = Calibration(3.25, 0.5, (0.21, 224.0), ("Too short for 0.1 per hour.",))
     sentences = page(tmp_path, report(calibration=facts)).text("p")
     assert "The threshold of 0.800 was set on 3 h 15 min of normal footage." in sentences
     expected = (
         "Expect about 0.5 false alarms per hour, which is 12 a day "
-        "(95 % interval: 0.21 to 1.3 per hour)."
+        "(95 % interval: 0.21 to 220 per hour)."
     )
     assert expected in sentences
     assert "Too short for 0.1 per hour." in sentences

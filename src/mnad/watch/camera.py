@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 from mnad.config import RuntimeName
 from mnad.detector import Detector
@@ -321,7 +322,7 @@ class _Run:
             _LOG.info(
                 "watched for a day: `mnad review %s` says what the threshold came to, and which "
                 "one would come to what is asked for.",
-                self._site.path,
+                quote(str(self._site.path)),
             )
 
     def _learnt(self, model: Path, code: int) -> None:

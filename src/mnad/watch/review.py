@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,14 +78,15 @@ class Review:
         """For people: sentences, and a table."""
         rate = self.alarms / self.hours
         low, high = self.expected
+        folder = quote(str(self.site))
         told = [
             f"{self.site}: {spoken_hours(self.hours)} watched since "
             f"{self.since:%Y-%m-%d %H:%M} UTC by the model in use"
             + (f", {spoken_hours(self.left_out)} left out" if self.left_out else "")
             + ".",
             f"The threshold of {self.threshold:.3f}, set for {self.asked:g} false alarms an hour, "
-            f"comes to {self.alarms} alarms there, {rounded(rate)} an hour; expected were "
-            f"{rounded(low)} to {rounded(high)}.",
+            f"comes to {self.alarms} alarm{'' if self.alarms == 1 else 's'} there, {rounded(rate)} "
+            f"an hour; expected were {rounded(low)} to {rounded(high)}.",
             "",
             "asked for, an hour  threshold  alarms there  marked anomalies  unmarked events told",
         ]
@@ -101,7 +103,7 @@ class Review:
         if self.unmarked:
             told += [
                 "What nobody marked counts as a false alarm, and puts the threshold above itself. "
-                f"Mark what was an anomaly (mnad mark {self.site} EVENT… anomaly); not marked yet:"
+                f"Mark what was an anomaly (mnad mark {folder} EVENT… anomaly); not marked yet:"
             ]
             by_peak = sorted(self.unmarked, key=lambda event: -event.peak_score)
             told += [
@@ -112,7 +114,7 @@ class Review:
                 told.append(f"  and {len(by_peak) - MOST_LISTED} with lower peaks")
         if self.taken is None:
             told.append(
-                f"mnad review {self.site} --false_alarms_per_hour RATE --apply takes the threshold "
+                f"mnad review {folder} --false_alarms_per_hour RATE --apply takes the threshold "
                 "for a rate into use."
             )
         return told
