@@ -377,6 +377,12 @@ def test_camera_trouble_and_gaps_in_the_order_of_time(tmp_path: Path) -> None:
         "00:00:50 – 00:00:53Camera: covered for 3.0 s",
         "00:01:10 – 00:02:12No picture: connection lost for 1 min 2 s",
     ]
+    # One outage is one row, that with the reason; while it lasts there is only the event.
+    lost = event(7, kind="camera", what="lost", end=132.0)
+    again = page(tmp_path, report(events=[*events, lost], gaps=gaps))
+    assert [text for text in again.text("li") if "–" in text and "Event" not in text] == rows
+    going_on = page(tmp_path, report(events=[replace(lost, end=None)]))
+    assert "00:01:10 – nowCamera: lost for 30 s so far" in going_on.text("li")
     # The timeline reaches to the end of the last gap, beyond the last frame.
     assert found.data["total"] == 132
 

@@ -278,6 +278,8 @@ def _event(
 
 def _camera(report: Report, wall: _Wall) -> list[dict[str, Any]]:
     """What befell the camera and the stream, in the order of time."""
+    # Of a stream that was lost for long there is an event too; the gap says why.
+    known = {gap.began for gap in report.gaps}
     rows = [
         {
             "start": round(event.start, 2),
@@ -289,7 +291,7 @@ def _camera(report: Report, wall: _Wall) -> list[dict[str, Any]]:
             "ongoing": event.end is None,
         }
         for event in report.events
-        if event.kind == "camera"
+        if event.kind == "camera" and not (event.what == "lost" and event.start in known)
     ]
     rows += [
         {
