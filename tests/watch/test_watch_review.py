@@ -147,7 +147,8 @@ def test_it_is_the_threshold_of_what_was_watched(
     # To be copied into a shell.
     assert f"mnad review '{site.path}' --false_alarms_per_hour RATE --apply" in said
     assert f"mnad mark '{site.path}' EVENT" in said
-    assert "comes to 1 alarm there" in "\n".join(replace(seen, alarms=1).lines())
+    one = "\n".join(replace(seen, alarms=1, asked=1.0).lines())
+    assert "set for 1 false alarm an hour, comes to 1 alarm there" in one
     row = next(line.split() for line in said.splitlines() if line.split()[:1] == ["2"])
     assert row[3:] == ["-", "0", "of", "1"]
     assert "  odd  peak 0.642" in said

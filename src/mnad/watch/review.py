@@ -77,6 +77,7 @@ class Review:
     def lines(self) -> list[str]:
         """For people: sentences, and a table."""
         rate = self.alarms / self.hours
+        asked = f"{self.asked:g} false alarm" + ("" if self.asked == 1 else "s")
         low, high = self.expected
         folder = quote(str(self.site))
         told = [
@@ -84,7 +85,7 @@ class Review:
             f"{self.since:%Y-%m-%d %H:%M} UTC by the model in use"
             + (f", {spoken_hours(self.left_out)} left out" if self.left_out else "")
             + ".",
-            f"The threshold of {self.threshold:.3f}, set for {self.asked:g} false alarms an hour, "
+            f"The threshold of {self.threshold:.3f}, set for {asked} an hour, "
             f"comes to {self.alarms} alarm{'' if self.alarms == 1 else 's'} there, {rounded(rate)} "
             f"an hour; expected were {rounded(low)} to {rounded(high)}.",
             "",
