@@ -19,6 +19,11 @@ are calibrated on by `mnad calibrate` for 30 false alarms an hour: whole; with 0
 every 6; the same frames, 20 s apart there; hidden, but for the pauses; and spread evenly over the
 time that those 20 s make, as they were taken to be before. What comes to each threshold is counted
 on the test set; nothing is chosen by it.
+
+Rates: of each training clip every eighth, fourth, third or second frame is left out, as of a camera
+that falls to fewer frames in the dark, or of a machine that does not come along. What share of the
+frames `mnad detect` scores, and what share of those comes to the threshold; "looked over" is the
+file whose time stamps are closed up, whose leaps nothing betrays.
 """
 
 from __future__ import annotations
@@ -54,7 +59,8 @@ Told = tuple[int, dict[str, NDArray[np.float64]]]
 """How many events, and columns of the table of scores."""
 
 MODEL, KILOBITS, PER_HOUR = "ped2-compact", 2000, 30.0
-HOLES = (2, 3, 5, 12, 30, 60)
+HOLES = (1, 2, 3, 5, 12, 30, 60)
+MISSING = {"none": 10**9, "every eighth": 8, "every fourth": 4, "every third": 3, "every second": 2}
 EVERY, LEFT_OUT = 60, 9
 """Frames, of ten a second."""
 KINDS = ("whole", "noticed", "looked over", "hidden")
@@ -83,6 +89,7 @@ def main() -> None:
         {"recorded": name} | threshold(kept, dataset.test, rate, *how)
         for name, how in tqdm(RECORDED.items(), unit="threshold")
     ]
+    slowed = [rates(clip, rate) for clip in tqdm(dataset.train, unit="clip")]
     clips = [row for clip in tqdm(dataset.train, unit="clip") for row in alarms(clip, rate)]
     names = [clip.name for clip in kept]
     result = {
@@ -93,6 +100,7 @@ def main() -> None:
         "threshold": detector.threshold,
         "clips_kept_back": names,
         "alarms": summed(clips, names, detector.threshold or 0.0),
+        "rates": [{"missing": name} | rated([one[name] for one in slowed]) for name in MISSING],
         "thresholds": thresholds,
         "clips": clips,
     }
@@ -114,18 +122,7 @@ def alarms(clip: Clip, rate: float) -> list[Row]:
         for index, left in enumerate(lefts):
             encode(files[1 + 2 * index], pixels[left], rate, KILOBITS, left)
             encode(files[2 + 2 * index], pixels[left], rate, KILOBITS)
-        whole, *others = (
-            with_table(one)
-            for one in mnad.detect(
-                MODEL,
-                [str(file) for file in files],
-                out=Path(work) / "out",
-                overlay=False,
-                clips=False,
-                device="cpu",
-                runtime="torch",
-            )
-        )
+        whole, *others = (with_table(one) for one in detected(files, Path(work)))
     rows = []
     for index, (hole, first, left) in enumerate(zip(HOLES, firsts, lefts, strict=True)):
         noticed, hidden = others[2 * index : 2 * index + 2]
@@ -142,6 +139,51 @@ def alarms(clip: Clip, rate: float) -> list[Row]:
             row[name] = {"events": events, "after": float(scores["score"][second].max())}
         rows.append(row | {"frames_without_score": len(seconds) - len(noticed[1]["frame"])})
     return rows
+
+
+def detected(files: Sequence[Path], work: Path) -> list[Detection]:
+    """What `mnad detect` makes of files."""
+    return mnad.detect(
+        MODEL,
+        [str(file) for file in files],
+        out=work / "out",
+        overlay=False,
+        clips=False,
+        device="cpu",
+        runtime="torch",
+    )
+
+
+def rates(clip: Clip, rate: float) -> dict[str, Row]:
+    """What `mnad detect` makes of a clip of which frames are left out all along, by `MISSING`."""
+    pixels, found = pixels_of(clip), dict[str, Row]()
+    threshold = mnad.Detector.load(MODEL, "cpu", runtime="torch").threshold or 0.0
+    for name, every in MISSING.items():
+        left = np.flatnonzero(np.arange(len(pixels)) % every != every - 1)
+        with TemporaryDirectory() as work:
+            files = [Path(work) / "noticed.mp4", Path(work) / "looked-over.mp4"]
+            encode(files[0], pixels[left], rate, KILOBITS, left)
+            encode(files[1], pixels[left], rate, KILOBITS)
+            noticed, over = detected(files, Path(work))
+            scores = with_table(noticed)[1]["score"] if noticed.frames else np.empty(0)
+            found[name] = {
+                "frames": len(left),
+                "scored": len(scores),
+                "above": int((scores >= threshold).sum()),
+                "events": noticed.events or 0,
+                "looked_over_scored": over.frames,
+                "looked_over_above": int((with_table(over)[1]["score"] >= threshold).sum()),
+                "looked_over_events": over.events,
+            }
+    return found
+
+
+def rated(clips: Sequence[Row]) -> Row:
+    """Over clips: sums, and of events the clips that have some."""
+    row: Row = {name: sum(one[name] for one in clips) for name in clips[0] if "events" not in name}
+    for name in ("events", "looked_over_events"):
+        row[f"clips_with_{name}"] = sum(one[name] > 0 for one in clips)
+    return row
 
 
 def with_table(found: Detection) -> Told:

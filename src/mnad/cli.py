@@ -7,9 +7,13 @@ import io
 import json
 import logging
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from shlex import quote
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from docstring_parser import parse
@@ -23,6 +27,7 @@ from mnad.errors import MnadError
 from mnad.evaluation.given_text import scores_text
 from mnad.evaluation.text import report_text
 from mnad.inspection.text import figures_text
+from mnad.recipe import refuse_repeated_keys
 from mnad.reproduce.summary import reproduction_text
 
 if TYPE_CHECKING:
@@ -67,14 +72,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
     0 fine, 1 some input failed, 2 wrong usage, 3 events where that was asked for, 130 stopped by
-    Ctrl-C, 141 whoever read the output has gone, such as `head`.
+    Ctrl-C, 141 whoever read the output has gone, such as `head`, 143 stopped by SIGTERM.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # As standard error has it: a path that is no text is shown all the same.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
-            return _run(arguments)
+            with _ends_in_order():
+                return _run(arguments)
         finally:
             if sys.stdout is not None:  # as it is where there is no console
                 # Now, and not at the exit of Python, which would complain.
@@ -84,8 +90,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 141
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does: what is written is whole or gone."""
+
+
+@contextmanager
+def _ends_in_order() -> Iterator[None]:
+    def end(number: int, frame: FrameType | None) -> None:
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals come to that thread, and are somebody else's
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
 def _run(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
+    refuse_repeated_keys()
     logging.basicConfig(format="mnad: %(message)s")
     logging.getLogger("mnad").setLevel(logging.INFO)
     parser = _parser(words)
@@ -100,9 +126,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except MnadError as error:
         print(f"mnad: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("mnad: stopped.", file=sys.stderr)
-        return 130
+        return 143 if isinstance(error, _Terminated) else 130
     return int(_SHOW[command](result, values))
 
 

@@ -141,6 +141,26 @@ def test_a_clip_that_cannot_be_scored_is_named_and_the_others_go_on(
     assert "7.png" in said.err and "frame AUC" in said.out and "Traceback" not in said.err
 
 
+def test_a_clip_that_fails_does_not_move_the_memory_of_those_after_it(
+    trained: tuple[Path, Path], tmp_path: Path
+) -> None:
+    import shutil
+
+    model, data = trained
+    changed, broken, without = tmp_path / "model", tmp_path / "broken", tmp_path / "without"
+    shutil.copytree(model, changed)
+    config = json.loads((changed / "config.json").read_text())
+    config["method"]["gamma"] = 1e9  # every frame moves it
+    (changed / "config.json").write_text(json.dumps(config))
+    for folder in (broken, without):
+        shutil.copytree(data, folder)
+    shutil.rmtree(without / "testing" / "d")
+    (broken / "testing" / "d" / "7.png").write_bytes(b"no image")
+    found, expected = (mnad.evaluate(changed, str(d), policy="carried") for d in (broken, without))
+    assert set(found["failed"]) == {"d"} and not expected["failed"]
+    assert found["frames_detail"] == expected["frames_detail"]
+
+
 def test_without_labels_it_says_how_to_give_them(
     trained: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -182,6 +202,26 @@ def test_what_is_trained_calibrated_and_evaluated_on_is_thinned_alike(
         Model(config, build_network(config)), [str(dataset.test[0].path)], None, None
     )
     assert len(footage.clips[0]) == len(taken)
+
+
+@pytest.mark.parametrize(
+    ("rate", "index", "said"),
+    [
+        (None, range(4, 14), "4 not scored at the start of each clip, 0 at its end"),
+        (10, range(8, 14, 2), "one frame in 2 is taken; of those 4 not scored at the start of"),
+    ],
+)
+def test_the_protocol_says_which_frames_have_no_score(
+    trained: tuple[Path, Path], tmp_path: Path, rate: float | None, index: range, said: str
+) -> None:
+    import shutil
+
+    shutil.copytree(trained[0], tmp_path / "m")
+    config = json.loads((tmp_path / "m" / "config.json").read_text()) | {"rate": rate}
+    (tmp_path / "m" / "config.json").write_text(json.dumps(config))
+    result = mnad.evaluate(tmp_path / "m", str(trained[1]))
+    assert result["frames_detail"]["c"]["index"][: len(index)] == list(index)
+    assert result["protocol"]["first_frames"].startswith(said)
 
 
 def test_real_ped2_is_evaluated_whole(data: Path, tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def test_the_command_prints_and_writes(
     found = json.loads(out.read_text())
     assert scores_text(found) == printed.rstrip("\n")
     assert "3 clips, 12 of 12 frames scored, 7 of them abnormal" in printed
-    assert "macro leaves out 1 clip(s) of one class: 10; padded macro 1.0000" in printed
+    assert "macro leaves out 1 clip(s) of one class: 10; padded macro 0.9667" in printed
     assert found["protocol"]["labels_sha256"] in printed
     assert "EER, interpolated" in printed
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import roc_auc_score
 
 from mnad.errors import MnadError, UsageError
 from mnad.metrics.frame import (
@@ -110,19 +111,29 @@ def test_worked_example_of_eer_and_average_precision() -> None:
 def test_worked_examples_of_the_padded_rule() -> None:
     result = macro({"a": [0, 1], "b": [1, 1]}, {"a": [0.8, 0.2], "b": [0.1, 0.2]})
     assert result.padded_auc == pytest.approx((0.75 + 1) / 2)
-    assert padded_auc(0.0, 1, 1) == 0.75
-    assert padded_auc(None, 0, 150) == padded_auc(None, 7, 0) == 1.0
-    assert padded_auc(0.9, 60, 120) == pytest.approx(0.902452, abs=5e-7)
+    assert padded_auc([0, 1], [0.8, 0.2]) == 0.75
+    assert padded_auc([1] * 150, np.linspace(0.1, 1, 150)) == 1.0
+    assert padded_auc([0] * 7, np.linspace(0, 0.9, 7)) == 1.0
+    # 60 normal frames, 120 abnormal ones, of 7,200 pairs 6,480 won: as by the closed form.
+    y, s = np.repeat([0, 1, 1], [60, 12, 108]), np.repeat([0.5, 0.4, 0.6], [60, 12, 108])
+    assert padded_auc(y, s) == pytest.approx(0.902452, abs=5e-7)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_padded_rule_against_padding(seed: int) -> None:
+def test_the_padded_rule_counts_ties_with_the_added_frames_half(seed: int) -> None:
+    """Scores that are min-max scaled have a 0 and a 1 of their own."""
     rng = np.random.default_rng(seed)
-    labels, scores = rng.integers(0, 2, 30), rng.uniform(0.01, 0.99, 30).round(1).clip(0.05, 0.95)
-    auc = pairwise_auc(labels, scores)
-    padded = pairwise_auc(np.array([0, *labels, 1]), np.array([0, *scores, 1]))
-    n1 = int(labels.sum())
-    assert padded_auc(auc, 30 - n1, n1) == pytest.approx(padded, abs=1e-12)
+    labels = {"a": rng.integers(0, 2, 30), "0": np.zeros(30, int), "1": np.ones(30, int)}
+    labels["a"][:2] = 1, 0
+    scores = {clip: np.array([0, 1, *rng.uniform(0, 1, 28).round(1)]) for clip in labels}
+    padded = [roc_auc_score([0, *labels[clip], 1], [0, *scores[clip], 1]) for clip in labels]
+    assert max(padded) < 1
+    assert macro(labels, scores).padded_auc == pytest.approx(np.mean(padded), abs=1e-12)
+
+
+def test_of_scores_beyond_0_to_1_there_is_no_padded_number() -> None:
+    assert macro({"a": [0, 1]}, {"a": [0.5, 1.5]}).padded_auc is None
+    assert macro({"a": [0, 1]}, {"a": [-0.5, 0.5]}).padded_auc is None
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -202,7 +213,6 @@ def test_one_class_has_no_number(label: int) -> None:
     labels = {"1": [label] * 4, "2": [label] * 4}
     for result in (causal_micro(labels, SCORES), macro(labels, SCORES)):
         assert (result.auc, result.eer_interpolated, result.ap) == (None, None, None)
-    assert macro(labels, SCORES).padded_auc == 1.0
     assert bootstrap_auc(labels, SCORES) is None
 
 

@@ -44,6 +44,14 @@ def test_length_alone_separates_and_the_mean_does_not_see_it() -> None:
     assert set(found.auc.values()) == {0.5}
 
 
+@pytest.mark.parametrize("score", [0.1, 0.7, 1 / 3])
+def test_one_score_everywhere_is_chance_whatever_the_lengths(score: float) -> None:
+    """Their sums round by their length: 6 frames of 0.1 have the mean 0.09999999999999999."""
+    labels = {str(length): int(length > 40) for length in range(2, 80)}
+    found = video_metrics(labels, {clip: np.full(int(clip), score) for clip in labels})
+    assert set(found.auc.values()) == {0.5}
+
+
 def test_one_class_has_no_number() -> None:
     found = video_metrics({"a": 1, "b": 1}, {"a": [1.0], "b": [2.0]})
     assert set(found.auc.values()) == {None} and found.length_auc is None

@@ -53,3 +53,30 @@ def test_a_recipe_trains(recipe: Path, own_folder: Path, tmp_path: Path) -> None
     config = load_model(out).config
     assert (config.preset, config.network.task) == (said["preset"], said["task"])
     assert config.network.items == 10 and config.network.width == 0.05
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("width: 0.1\nseed: 3\nwidth: 0.2\n", "width stands on line 1 and again on line 3"),
+        ("method:\n  gamma: 1\n  gamma: 2\n", "gamma stands on line 2 and again on line 3"),
+    ],
+)
+def test_a_recipe_that_gives_a_key_twice_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, sentence: str
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(text)
+    with pytest.raises(SystemExit):
+        main(["train", f"--config={recipe}", "data", f"--out={tmp_path / 'm'}", "--print_config"])
+    assert sentence in " ".join(capsys.readouterr().err.split())
+
+
+def test_keys_and_aliases_of_different_mappings_may_be_equal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("width: &w 0.1\nlearning_rate: *w\nmethod:\n  gamma: *w\n")
+    with pytest.raises(SystemExit):
+        main(["train", f"--config={recipe}", "data", f"--out={tmp_path / 'm'}", "--print_config"])
+    assert "gamma: 0.1" in capsys.readouterr().out

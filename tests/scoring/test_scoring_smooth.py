@@ -48,6 +48,13 @@ def test_at_an_even_rate_it_is_the_exponential_mean() -> None:
     assert found == pytest.approx([1.0, e / (1 + e), (e**2 + 2) / (1 + e + e**2)])
 
 
+@pytest.mark.parametrize("rate", [10.0, 12.0, 25.0, 30000 / 1001])
+@pytest.mark.parametrize("value", [0.1, 0.3, 2.171543795972923e-4])
+def test_equal_values_have_one_mean(rate: float, value: float) -> None:
+    """To the last digit: an AUC would rank what rounding makes of them."""
+    assert set(means(np.arange(200) / rate, np.full(200, value))) == {value}
+
+
 @pytest.mark.parametrize("rate", [5.0, 10.0, 25.0, 30000 / 1001])
 def test_flicker_fades_and_a_step_is_soon_believed(rate: float) -> None:
     """One frame in the midst of 0.3 does not reach 0.7 of the step; 0.6 s of it reach 0.9."""

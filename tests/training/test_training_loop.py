@@ -29,6 +29,7 @@ from mnad.models.folder import build_network
 from mnad.network.mnad import MNAD
 from mnad.network.window import split_window
 from mnad.scoring.windows import Windows
+from mnad.training.alone import alone
 from mnad.training.checkpoint import State, save_state
 from mnad.training.loop import Fitter
 from mnad.training.order import epoch_order
@@ -257,6 +258,23 @@ def test_a_folder_that_cannot_be_trained_into_is_refused_before_footage_is_read(
         mnad.train(str(own_folder), out=out, resume=True, **tiny)  # type: ignore[arg-type]
     with pytest.raises(mnad.UsageError, match="cannot be a folder for results"):
         mnad.train(str(own_folder), out=out / "config.json" / "m", **tiny)  # type: ignore[arg-type]
+
+
+def test_a_second_training_into_a_folder_is_refused_before_footage_is_read(
+    own_folder: Path, tmp_path: Path, tiny: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "m"
+    with monkeypatch.context() as patch, alone(out):
+        patch.setattr("mnad.video.cache.load_clips", None)
+        for resume in (False, True):
+            with pytest.raises(mnad.UsageError, match=f"another mnad trains into {out}: stop it"):
+                mnad.train(str(own_folder), out=out, resume=resume, **tiny)  # type: ignore[arg-type]
+    mnad.train(str(own_folder), out=out, **tiny)  # type: ignore[arg-type]
+    files = {"config.json", "model.safetensors", "normal.safetensors", "train.jsonl"}
+    assert {file.name for file in out.iterdir()} == files
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # as on Windows
+    mnad.train(str(own_folder), out=tmp_path / "n", **tiny)  # type: ignore[arg-type]
+    assert same(out, tmp_path / "n")
 
 
 def test_the_record_says_what_was_done(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
 
 import av
@@ -91,6 +93,37 @@ def test_only_whole_files_appear(tmp_path):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == [path]
     assert path.read_bytes() == before
+
+
+FULL = """
+import resource, sys
+from fractions import Fraction
+import numpy as np
+from mnad.errors import MnadError
+from mnad.video.sink import VideoSink
+sink = VideoSink(sys.argv[1], Fraction(10), (240, 360))
+# Writing past this size fails as on a full disk.
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+noise = np.random.default_rng(0)
+try:
+    while True:
+        sink.write(noise.integers(0, 256, (240, 360, 3), np.uint8))
+except MnadError as error:
+    print(error)
+sink.close()
+print("went on")
+"""
+
+
+@pytest.mark.parametrize("most", [0, 100_000])
+def test_a_full_disk_leaves_no_file_and_the_process_alive(tmp_path, most):
+    """Where not even the header has room, to end the file as if it were whole would be fatal."""
+    pytest.importorskip("resource", reason="a limit to the size of files needs Unix")
+    command = [sys.executable, "-c", FULL, str(tmp_path / "a.mp4"), str(most)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "a.mp4 cannot be written" in done.stdout and done.stdout.endswith("went on\n")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_failure_before_the_first_frame_leaves_nothing(tmp_path):

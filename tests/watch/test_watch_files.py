@@ -6,6 +6,7 @@ import csv
 import errno
 import json
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -20,6 +21,7 @@ from street import HEIGHT, RATE, THING, WIDTH, as_frames, street, video
 import mnad
 from mnad.alarms.alarms import AlarmConfig
 from mnad.cli import main
+from mnad.commands.detect import detect
 from mnad.config import ModelConfig, NetworkConfig
 from mnad.detector import Detector
 from mnad.errors import MnadError
@@ -29,6 +31,7 @@ from mnad.video.sink import VideoSink
 from mnad.video.source import Frame
 from mnad.watch.files import Detection, detect_source
 from mnad.watch.live import watch_live
+from mnad.watch.lock import locked
 from mnad.watch.options import WatchOptions
 from mnad.watch.pairs import Pairing
 from mnad.watch.watcher import Watcher
@@ -195,7 +198,7 @@ def test_an_overlay_without_room_leaves_the_scores_up_to_there(
     assert found.error is not None and "No space left" in found.error
     assert len(rows(tmp_path / "out")) == found.frames > 40
     left = {one.name for one in (tmp_path / "out").iterdir()}
-    assert left == {"events.jsonl", "report.html", "scores.csv", "scores.png"}
+    assert left == {"events.jsonl", "report.html", "scores.csv", "scores.png", "source.txt"}
 
 
 def test_a_folder_for_results_that_cannot_be_is_one_sentence(
@@ -203,7 +206,7 @@ def test_a_folder_for_results_that_cannot_be_is_one_sentence(
 ) -> None:
     (tmp_path / "file").touch()
     (one,) = mnad.detect(model, [str(clip)], out=tmp_path / "file")
-    assert one.error is not None and "cannot be made" in one.error
+    assert one.error is not None and "cannot be written (Not a directory)" in one.error
 
 
 def test_frames_that_come_too_rarely_are_told_of(
@@ -243,6 +246,7 @@ def test_results_that_cannot_be_replaced_are_one_sentence(
     def refuses(self: Path, missing_ok: bool = False) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
+    assert detect_source(detector, clip, tmp_path / "out", QUIET, progress=False).error is None
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", refuses)
         found = detect_source(detector, clip, tmp_path / "out", QUIET, progress=False)
@@ -380,6 +384,48 @@ def test_a_file_never_takes_the_place_of_a_camera(model: Path, tmp_path: Path) -
     found = detect_source(detector, clip, tmp_path / "gate", QUIET, progress=False)
     assert found.error is not None and "holds what was watched live" in found.error
     assert seen.told == 1 and (tmp_path / "gate" / "events.jsonl").read_bytes() == kept != b""
+    assert not (tmp_path / "gate" / "source.txt").exists()
+
+
+def test_another_file_of_the_same_name_takes_another_folder(
+    model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = street(60, 2, range(20, 50))
+    days = []
+    for day in ("mon", "tue"):
+        (tmp_path / day).mkdir()
+        days.append(str(video(tmp_path / day / "cam.mp4", odd)))
+    out = tmp_path / "out"
+    found = [detect(model, [day], out=out, overlay=False)[0] for day in (*days, *days)]
+    assert [one.out.name for one in found] == ["cam", "cam-2", "cam", "cam-2"]
+    assert all(one.error is None and one.events == 1 for one in found)
+    assert f"{out / 'cam'} holds another cam: this one goes to {out / 'cam-2'}." in caplog.text
+
+
+def test_a_run_leaves_nothing_of_the_one_before(model: Path, tmp_path: Path) -> None:
+    clip, out = video(tmp_path / "x.mp4", street(60, 2, range(20, 50))), tmp_path / "out"
+    detector, all_of_it = Detector.load(model), WatchOptions()
+    assert detect_source(detector, clip, out, all_of_it, progress=False).error is None
+    assert (out / "overlay.mp4").exists() and list(out.glob("clips/*.mp4"))
+    (out / ".scores.part.csv").write_text("left by a run that was killed")
+    few = WatchOptions(overlay=False, clips=False)
+    assert detect_source(detector, clip, out, few, progress=False).error is None
+    names = ["events.jsonl", "report.html", "scores.csv", "scores.png", "source.txt"]
+    assert sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()) == names
+    # Too short for a score: then there is nothing, a report of what was before neither.
+    video(clip, street(3, 2))
+    assert detect_source(detector, clip, out, all_of_it, progress=False).error is not None
+    assert not out.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such locks")
+def test_two_do_not_write_into_one_folder(model: Path, tmp_path: Path) -> None:
+    detector, clip = Detector.load(model), video(tmp_path / "x.mp4", street(60, 2))
+    out = tmp_path / "out"
+    with locked(out, "detects into", "source.txt"):
+        found = detect_source(detector, clip, out, QUIET, progress=False)
+    assert found.error is not None and "another mnad detects into" in found.error
+    assert [one.name for one in out.iterdir()] == ["source.txt"]
 
 
 def test_detecting_again_in_a_folder_replaces_what_was_told(model: Path, tmp_path: Path) -> None:

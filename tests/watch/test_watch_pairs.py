@@ -67,7 +67,10 @@ def test_frames_that_come_more_rarely_from_now_on(
     # Eight of the last fifteen steps make it usual; then a window has to be full.
     expected = [] if known else [f.index for f in rarely[8 + FIRST :]]
     assert [index for index in found if index > 40] == expected
-    assert ("too rarely to be scored: the model knows 10" in caplog.text) == known
+    said = (
+        "the source: frames come too rarely to be scored: one every 0.5 s, and the model knows 10"
+    )
+    assert (said in caplog.text) == known
 
 
 def test_frames_that_are_scored_by_themselves_know_no_holes() -> None:

@@ -166,7 +166,10 @@ def test_an_error_of_the_engine_ends_all_and_leaves_whole_files(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_ctrl_c_ends_soon_with_whole_files(model: Path, clips: list[Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_ends_soon_with_whole_files(
+    model: Path, clips: list[Path], tmp_path: Path, number: int, code: int
+) -> None:
     long = [video(tmp_path / f"long{n}.mp4", street(1200, n)) for n in range(2)]
     out = tmp_path / "out"
     command = [sys.executable, "-m", "mnad", "detect", str(model), *map(str, [*long, clips[0]])]
@@ -180,10 +183,11 @@ def test_ctrl_c_ends_soon_with_whole_files(model: Path, clips: list[Path], tmp_p
         while not all(rows_so_far(out / one.stem) > 20 for one in long):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         said = process.communicate(timeout=60)[1]
-    assert process.returncode == 130
-    assert said == f"mnad: {model} scores by torch on cpu\nmnad: stopped.\n"
+    assert process.returncode == code
+    cut = "".join(f"mnad: {one} was stopped before its end.\n" for one in long)
+    assert said == f"mnad: {model} scores by torch on cpu\n{cut}mnad: stopped.\n"
     assert sorted(p.name for p in out.iterdir()) == ["long0", "long1"]
     assert not list(out.rglob("*.part*"))
     for one in long:
@@ -191,7 +195,8 @@ def test_ctrl_c_ends_soon_with_whole_files(model: Path, clips: list[Path], tmp_p
         assert 20 <= scored < 1100
         with av.open(str(out / one.stem / "overlay.mp4")) as container:
             assert sum(1 for _ in container.decode(video=0)) == scored + 4
-        assert (out / one.stem / "report.html").exists()
+        report = (out / one.stem / "report.html").read_text()
+        assert f"This is not all of it, but its first {(scored + 3) / 10:.1f} s" in report
 
 
 def rows_so_far(out: Path) -> int:

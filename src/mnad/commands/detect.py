@@ -2,7 +2,9 @@
 
 # Annotations are not postponed: to resolve them the command line would have to import torch.
 
+import logging
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,8 @@ from mnad.watch.options import EventTimes, Kind, WatchOptions
 
 if TYPE_CHECKING:
     from mnad.watch.files import Detection
+
+_LOG = logging.getLogger("mnad")
 
 
 def detect(
@@ -42,7 +46,8 @@ def detect(
         sources: video files, folders of videos, folders of frames, or patterns such as '*.mp4';
             or one stream (rtsp://, http://) or camera (0, /dev/video0), watched until stopped. A
             folder that is called like a camera, such as 10, is given as ./10.
-        out: folder for the results, a folder in it per source.
+        out: folder for the results, a folder in it per source; what it holds of the same source is
+            replaced.
         overlay: write the overlay video, for a live source in segments of ten minutes.
         clips: write a picture and a short video of every event.
         threshold: score from which on a frame is abnormal, 0..1; null: the calibrated one.
@@ -100,11 +105,11 @@ def detect(
 
 def _planned(sources: list[str], out: Path) -> "list[Detection | tuple[Path, Path]]":
     """What there is to score, with the folder of its results; and what cannot be found."""
-    from mnad.video.find import find_sources, name_of
+    from mnad.video.find import find_sources
     from mnad.watch.files import failed
 
     planned: list[Detection | tuple[Path, Path]] = []
-    used: set[str] = set()
+    used: set[Path] = set()
     for source in sources:
         try:
             paths = find_sources([source])
@@ -112,12 +117,25 @@ def _planned(sources: list[str], out: Path) -> "list[Detection | tuple[Path, Pat
             planned.append(failed(source, out, str(error)))
             continue
         for path in paths:
-            name, number = name_of(path), 1
-            while (folder_name := name if number == 1 else f"{name}-{number}") in used:
-                number += 1
-            used.add(folder_name)
-            planned.append((path, out / folder_name))
+            folder = _folder_of(path, out, used)
+            used.add(folder)
+            planned.append((path, folder))
     return planned
+
+
+def _folder_of(path: Path, out: Path, used: set[Path]) -> Path:
+    """The folder of a source's results: its name, and a number if another source has that."""
+    from mnad.video.find import name_of
+    from mnad.watch.files import holds_another
+
+    first = out / name_of(path)
+    for number in count(1):
+        folder = first if number == 1 else first.with_name(f"{first.name}-{number}")
+        if folder not in used and not holds_another(folder, path):
+            break
+    if first not in used and folder != first:
+        _LOG.warning("%s holds another %s: this one goes to %s.", first, first.name, folder)
+    return folder
 
 
 def _folder_rate(given: float, paths: list[Path]) -> Fraction:

@@ -172,6 +172,7 @@ def train(
     from mnad.datasets import Prepared, open_dataset, require_fit, require_training
     from mnad.runtime.pick import pick_device
     from mnad.scoring.steady import Steady
+    from mnad.training.alone import alone
     from mnad.training.budget import affordable
     from mnad.training.checkpoint import unfinished
     from mnad.training.loop import Footage, main, require_free
@@ -230,67 +231,68 @@ def train(
     require_fit(dataset, Prepared(*size), network.window, cropped)
     known = None if dataset.rate is None else Fraction(dataset.rate)
     make_folder(Path(out))
-    # As detect and watch will see them; the protocols of the field take frames as they are.
-    filters = Steady if named == "camera" and network.window > 1 else None
-    stretches = None if all(map(without_rate, paths)) else Stretches(filters)
-    clips = load_clips(
-        paths,
-        *size,
-        cache_dir=cache_dir,
-        rate=wanted,
-        regions=looked,
-        folder_rate=known,
-        damaged=dataset.damaged,
-        filters=stretches or filters,
-        progress=True,
-    )
-    names = [clip.name for clip in dataset.train]
-    if stretches is not None:
-        clips, names = stretches.cut(clips, names, network.window)
-    trained, held = split(clips, kept, network.window)
-    clip_rate = taken_rate(paths[0], wanted, known)
-    seconds = sum(map(len, held)) / clip_rate
-    if kept and seconds < SHORTEST_SECONDS:
-        sentence = (
-            f"{data}: a share of {kept:g} kept back is {seconds:.1f} s, too short to set a "
-            f"threshold on (it takes {SHORTEST_SECONDS:g} s)"
+    with alone(Path(out)):
+        # As detect and watch will see them; the protocols of the field take frames as they are.
+        filters = Steady if named == "camera" and network.window > 1 else None
+        stretches = None if all(map(without_rate, paths)) else Stretches(filters)
+        clips = load_clips(
+            paths,
+            *size,
+            cache_dir=cache_dir,
+            rate=wanted,
+            regions=looked,
+            folder_rate=known,
+            damaged=dataset.damaged,
+            filters=stretches or filters,
+            progress=True,
         )
-        if hold_out is not None:
-            raise UsageError(f"{sentence}; give more footage or --hold_out 0.")
-        logging.getLogger("mnad").warning(
-            "%s; all of it is trained on, and the model will have no threshold.", sentence
+        names = [clip.name for clip in dataset.train]
+        if stretches is not None:
+            clips, names = stretches.cut(clips, names, network.window)
+        trained, held = split(clips, kept, network.window)
+        clip_rate = taken_rate(paths[0], wanted, known)
+        seconds = sum(map(len, held)) / clip_rate
+        if kept and seconds < SHORTEST_SECONDS:
+            sentence = (
+                f"{data}: a share of {kept:g} kept back is {seconds:.1f} s, too short to set a "
+                f"threshold on (it takes {SHORTEST_SECONDS:g} s)"
+            )
+            if hold_out is not None:
+                raise UsageError(f"{sentence}; give more footage or --hold_out 0.")
+            logging.getLogger("mnad").warning(
+                "%s; all of it is trained on, and the model will have no threshold.", sentence
+            )
+            trained, held = clips, []
+        if held:
+            names = [f"piece {number + 1}" for number in range(len(trained))]
+        finish = partial(
+            calibrate_model,
+            clips=held,
+            names=[f"held-out piece {number + 1}" for number in range(len(held))],
+            rate=clip_rate,
+            per_hour=false_alarms_per_hour,
+            by_place=scale.by_place if by_place is None else by_place,
+            trained_on=True,  # it was kept back: equal frames are a scene that stands still
         )
-        trained, held = clips, []
-    if held:
-        names = [f"piece {number + 1}" for number in range(len(trained))]
-    finish = partial(
-        calibrate_model,
-        clips=held,
-        names=[f"held-out piece {number + 1}" for number in range(len(held))],
-        rate=clip_rate,
-        per_hour=false_alarms_per_hour,
-        by_place=scale.by_place if by_place is None else by_place,
-        trained_on=True,  # it was kept back: equal frames are a scene that stands still
-    )
-    footage = Footage(dataset.name, tuple(names), trained)
-    if training_minutes is not None:
-        # Timed again, another number of windows would come of it.
-        timed = unfinished(Path(out) / "training") if resume else None
-        timed = timed or affordable(footage, config, recipe, where, training_minutes)
-        recipe = replace(recipe, epochs=timed.epochs, most_windows=timed.most_windows)
-        logging.getLogger("mnad").info(
-            "about %g minutes of training: %d epochs of %d windows, out of all of the footage "
-            "(--training_minutes for more; --epochs for all windows in each)",
-            *(training_minutes, recipe.epochs, recipe.most_windows),
+        footage = Footage(dataset.name, tuple(names), trained)
+        if training_minutes is not None:
+            # Timed again, another number of windows would come of it.
+            timed = unfinished(Path(out) / "training") if resume else None
+            timed = timed or affordable(footage, config, recipe, where, training_minutes)
+            recipe = replace(recipe, epochs=timed.epochs, most_windows=timed.most_windows)
+            logging.getLogger("mnad").info(
+                "about %g minutes of training: %d epochs of %d windows, out of all of the footage "
+                "(--training_minutes for more; --epochs for all windows in each)",
+                *(training_minutes, recipe.epochs, recipe.most_windows),
+            )
+        return main(
+            footage,
+            Path(out),
+            config,
+            recipe,
+            where,
+            resume=resume,
+            tensorboard=tensorboard,
+            regions=looked,
+            finish=finish if held else None,
         )
-    return main(
-        footage,
-        Path(out),
-        config,
-        recipe,
-        where,
-        resume=resume,
-        tensorboard=tensorboard,
-        regions=looked,
-        finish=finish if held else None,
-    )

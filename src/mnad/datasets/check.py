@@ -50,6 +50,10 @@ def check(dataset: Dataset, masks: bool, frames: bool) -> dict[str, Any]:
         ]
     labelled = [clip for clip in dataset.test if clip.labels is not None]
     abnormal = [int(clip.labels.sum()) for clip in labelled if clip.labels is not None]
+    unlabelled = [clip.name for clip in dataset.test if clip.labels is None]
+    if unlabelled:
+        which = f"test clip {', '.join(unlabelled)} has" if labelled else "its test clips have"
+        warnings.append(f"{dataset.name}: {which} no labels; mnad evaluate refuses it without.")
     masked = [clip for clip in dataset.test if clip.masks is not None]
     if masks:
         for clip in masked:

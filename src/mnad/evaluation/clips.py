@@ -128,7 +128,8 @@ def score_clips(
     """Score clips, `lockstep` at a time.
 
     Args:
-        scorer: its policy ``carried`` hands the memory from clip to clip, in order.
+        scorer: its policy ``carried`` hands the memory from clip to clip, in order, past those that
+            fail.
         intake: how their frames are taken.
         paths: name and source of each clip.
         lockstep: clips scored side by side, at least 1; 1 under ``carried``.
@@ -152,9 +153,9 @@ def score_clips(
             run.read()
         for run in [r for r in running if r.taken is None]:
             running.remove(run)
-            last = run.stream
             try:
                 scored[run.name] = run.finish()
+                last = run.stream  # of a clip that failed no number tells how it moved the memory
             except MnadError as error:
                 failed[run.name] = str(error)
         if running:

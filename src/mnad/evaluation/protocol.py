@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mnad.config import Policy
+from mnad.config import NetworkConfig, Policy
 from mnad.datasets.clip import Dataset, Kind
 from mnad.evaluation.clips import ClipScores
 from mnad.evaluation.images import image_protocol
@@ -109,8 +109,7 @@ def protocol_of(
         "label_source": dataset.label_source,
         "labels_sha256": labels_digest(labels),
         "warnings": list(dataset.warnings),
-        "first_frames": f"{network.target} not scored at the start of each clip, "
-        f"{network.window - 1 - network.target} at its end",
+        "first_frames": _first_frames(network, clips),
         "preset": model.config.preset,
         "task": network.task,
         "network": asdict(network),
@@ -123,7 +122,9 @@ def protocol_of(
         **_rules(dataset.kind),
         "memory": {
             "policy": policy if network.memory else "none",
-            "order": "clips in natural order" if policy == "carried" else "independent",
+            "order": "clips in natural order, without those that failed"
+            if policy == "carried"
+            else "independent",
             "chosen": "by the caller" if chosen else f"usual for {dataset.kind}",
             "gamma": method.gamma,
             "regular_error": method.regular_error,
@@ -145,6 +146,18 @@ def protocol_of(
         "device": runtime.device.type,
         "runtime": runtime.name,
     }
+
+
+def _first_frames(network: NetworkConfig, clips: Sequence[ClipScores]) -> str:
+    """Which frames have no score; of thinned clips those between the taken ones have none too."""
+    steps = [int(np.median(np.diff(clip.index))) for clip in clips if len(clip.index) > 1]
+    least, most = min(steps, default=1), max(steps, default=1)
+    each = str(least) if least == most else f"{least} to {most}"
+    taken = "" if most == 1 else f"one frame in {each} is taken; of those "
+    return (
+        f"{taken}{network.target} not scored at the start of each clip, "
+        f"{network.window - 1 - network.target} at its end"
+    )
 
 
 def _rules(kind: Kind) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mnad.metrics.pairs import checked_pairs, draws, pairs_won
 from mnad.metrics.scores import Array, ClipValues, per_clip_minmax, whole_set_minmax
@@ -54,7 +54,8 @@ class MacroMetrics:
         auc: mean AUC of the clips with both classes; None without such a clip.
         eer_interpolated: mean of their equal error rates.
         ap: mean of their average precisions.
-        padded_auc: mean over all clips of `padded_auc`, the rule of Georgescu et al. and UBnormal.
+        padded_auc: mean over all clips of `padded_auc`, the rule of Georgescu et al. and UBnormal;
+            None where a score is not in 0..1, as the rule wants them.
         one_class: the clips left out, in the order given.
         per_clip: every clip's own metrics.
     """
@@ -62,7 +63,7 @@ class MacroMetrics:
     auc: float | None
     eer_interpolated: float | None
     ap: float | None
-    padded_auc: float
+    padded_auc: float | None
     one_class: tuple[str, ...]
     per_clip: dict[str, FrameMetrics]
 
@@ -132,30 +133,31 @@ def macro(labels: ClipValues, scores: ClipValues) -> MacroMetrics:
     """
     pairs = checked_pairs(labels, scores)
     per_clip = {clip: _rank(y, s) for clip, (y, s) in pairs.items()}
-    padded = [padded_auc(m.auc, m.frames - m.abnormal, m.abnormal) for m in per_clip.values()]
+    scaled = all(s.min() >= 0 and s.max() <= 1 for _, s in pairs.values())
     return MacroMetrics(
         auc=_mean([m.auc for m in per_clip.values()]),
         eer_interpolated=_mean([m.eer_interpolated for m in per_clip.values()]),
         ap=_mean([m.ap for m in per_clip.values()]),
-        padded_auc=float(np.mean(padded)),
+        padded_auc=_mean([padded_auc(y, s) for y, s in pairs.values()]) if scaled else None,
         one_class=tuple(clip for clip, m in per_clip.items() if m.auc is None),
         per_clip=per_clip,
     )
 
 
-def padded_auc(auc: float | None, normal: int, abnormal: int) -> float:
+def padded_auc(labels: ArrayLike, scores: ArrayLike) -> float:
     """AUC of a clip after a normal frame scored 0 and an abnormal one scored 1 are added.
 
-    The rule of Georgescu et al. and UBnormal in closed form; it takes all scores to lie strictly
-    between 0 and 1. A clip of one class then scores 1.0 whatever the detector did.
+    The rule of Georgescu et al. and UBnormal. A clip of one class then scores next to 1 whatever
+    the detector did: it loses half a pair for each of its frames that is as high as the added one,
+    such as the lowest of a wholly abnormal clip that is min-max scaled.
 
     Args:
-        auc: of the clip, None if it holds one class.
-        normal: number of its normal frames.
-        abnormal: number of its abnormal frames.
+        labels: (T,) of 0 and 1.
+        scores: (T,) in 0..1.
     """
-    won = 0.0 if auc is None else auc * normal * abnormal
-    return (won + normal + abnormal + 1) / ((normal + 1) * (abnormal + 1))
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(np.r_[0, labels, 1], np.r_[0.0, scores, 1.0]))
 
 
 def bootstrap_auc(

@@ -21,12 +21,18 @@ TOP = 20
 """One frame in so many, at least one, is averaged by ``top_5_percent``."""
 
 
+def _mean(scores: Array) -> float:
+    # By the rounding of its sum a mean may leave what it is of: clips of one and the same score
+    # would be ranked by their length.
+    return float(np.clip(scores.mean(), scores.min(), scores.max()))
+
+
 def _top(scores: Array) -> float:
-    return float(np.sort(scores)[-math.ceil(len(scores) / TOP) :].mean())
+    return _mean(np.sort(scores)[-math.ceil(len(scores) / TOP) :])
 
 
 POOLINGS: dict[str, Callable[[Array], float]] = {
-    "mean": lambda scores: float(scores.mean()),
+    "mean": _mean,
     "max": lambda scores: float(scores.max()),
     "top_5_percent": _top,
 }

@@ -68,7 +68,7 @@ def contrast(
         (H, W) the length of the gradient, grey levels of 0..1 by pixel, smoothed.
     """
     grey = frame[..., 0] if frame.shape[-1] == 1 else cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-    steep = cv2.magnitude(_slope(grey, 1, 0), _slope(grey, 0, 1))
+    steep = _length(_slope(grey, 1, 0), _slope(grey, 0, 1))
     if mask is None:
         return np.asarray(_smooth(steep))
     # A slope is known where all neighbours are seen.
@@ -84,6 +84,18 @@ def _slope(grey: NDArray[np.uint8], x: int, y: int) -> NDArray[np.float32]:
     ends = slope[:, [0, -1]] if x else slope[[0, -1]]
     slope[np.s_[:, [0, -1]] if x else np.s_[[0, -1]]] = 2 * ends
     return np.asarray(slope)
+
+
+def _length(x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
+    """That of the gradient; both are overwritten.
+
+    cv2.magnitude rounds some pixels by where in memory the arrays lie, so that equal footage had
+    other scores from run to run; in place NumPy takes 0.02 ms more.
+    """
+    x *= x
+    y *= y
+    x += y
+    return np.asarray(np.sqrt(x, out=x))
 
 
 def _smooth(image: NDArray[np.float32]) -> NDArray[np.float32]:

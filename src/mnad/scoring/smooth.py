@@ -36,7 +36,7 @@ class CausalMean:
     def __init__(self, seconds: float = SECONDS) -> None:
         self._span = seconds
         self._last = 0.0
-        self._sum = self._weight = 0.0
+        self._mean = self._weight = 0.0
 
     def push(self, seconds: float, value: float) -> float:
         """Take in the value of the frame at `seconds`; returns the mean.
@@ -45,9 +45,11 @@ class CausalMean:
         """
         fade = exp(-max(0.0, seconds - self._last) / self._span)
         self._last = seconds
-        self._sum = fade * self._sum + value
         self._weight = fade * self._weight + 1.0
-        return self._sum / self._weight
+        # Not a sum over a sum, which differs in its last digits for values that are all equal: an
+        # AUC ranks these too.
+        self._mean += (value - self._mean) / self._weight
+        return self._mean
 
 
 def causal_mean(

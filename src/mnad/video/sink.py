@@ -31,6 +31,7 @@ class _Beside(ABC):
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._broken = False
         self._part = self.path.with_name(f".{self.path.stem}.part{self.path.suffix}")
         try:
             self._part.touch()
@@ -38,7 +39,7 @@ class _Beside(ABC):
             raise MnadError(_cannot(self.path, error)) from error
 
     def close(self) -> None:
-        """End the file, which is whole.
+        """End the file, which is whole unless a write has failed: then it goes.
 
         Raises:
             MnadError: the file cannot be written.
@@ -54,9 +55,10 @@ class _Beside(ABC):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        whole = kind is None and not self._broken
         try:
-            self._finish(whole=kind is None)
-            if kind is None:
+            self._finish(whole)
+            if whole:
                 self._rename()
         finally:
             discard(self._part)
@@ -69,7 +71,7 @@ class _Beside(ABC):
 
     @abstractmethod
     def _finish(self, whole: bool) -> None:
-        """Close the file; `whole` is False when the block failed."""
+        """Close the file; `whole` is False when the block or a write has failed."""
 
 
 class VideoSink(_Beside):
@@ -144,6 +146,8 @@ class VideoSink(_Beside):
         try:
             self._container.mux(self._stream.encode(frame))
         except av.FFmpegError as error:
+            # To go on writing where not even the header could be written ends the process.
+            self._broken = True
             raise MnadError(_cannot(self.path, error)) from error
 
     def _finish(self, whole: bool) -> None:

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
+from math import floor, inf
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 from mnad.errors import UsageError
 from mnad.video.source import FOLDER_RATE, Frame, Source, open_source, without_rate
 
+HOLE = 2.5
+"""Usual steps between two frames that are no longer one step."""
+SLOWER = 1.2
+"""Times the step that a network knows, the mean of the last ones, at which it is lost."""
+_SLOWER_ONCE = 1.15
+"""The same of a source that is thinned for it."""
+_LATELY = 15
 
-def step_of(rate: Fraction | float | None, wanted: float | None) -> int:
+
+def step_of(rate: Fraction | float | None, wanted: float | None, known: float | None = None) -> int:
     """Of how many frames one is taken, so that about `wanted` per second are; 1 takes all.
 
     A whole number, because a prediction depends on how far apart its frames are.
@@ -20,6 +29,8 @@ def step_of(rate: Fraction | float | None, wanted: float | None) -> int:
     Args:
         rate: frames per second of the source; None is taken as 25.
         wanted: frames per second; None for all.
+        known: frames per second that a network knows: of no fewer than that, but for a little, can
+            it make anything.
 
     Raises:
         UsageError: `wanted` is not above 0.
@@ -28,7 +39,11 @@ def step_of(rate: Fraction | float | None, wanted: float | None) -> int:
         return 1
     if not wanted > 0:
         raise UsageError(f"rate is {wanted:g}; give frames per second above 0.")
-    return max(1, round(float(rate or FOLDER_RATE) / wanted))
+    own = float(rate or FOLDER_RATE)
+    step = round(own / wanted)
+    if known is not None:
+        step = min(step, floor(_SLOWER_ONCE * own / known))
+    return max(1, step)
 
 
 class Thin:
@@ -37,10 +52,13 @@ class Thin:
     Args:
         rate: frames per second of the source; None is taken as 25.
         wanted: frames per second to take about; None for all.
+        known: see `step_of`.
     """
 
-    def __init__(self, rate: Fraction | float | None, wanted: float | None) -> None:
-        step = step_of(rate, wanted)
+    def __init__(
+        self, rate: Fraction | float | None, wanted: float | None, known: float | None = None
+    ) -> None:
+        step = step_of(rate, wanted, known)
         # Half a frame early is in time: clocks of cameras are not exact.
         self._apart = 0.0 if step == 1 else (step - 0.5) / float(rate or FOLDER_RATE)
         self._last: float | None = None
@@ -54,43 +72,60 @@ class Thin:
         return True
 
 
-MOST_STEPS = 3.5
-"""Usual steps between two frames that follow on each other. Walkers of Ped2, 10 frames/s, and one
-longer step that windows reach over: of 3, a false alarm in 1 clip of 16, of 4 in 4, of 6 in all."""
-
-
 class Breaks:
     """Says before which frames others are missing, by how far apart frames usually are.
 
     A stall, frames that were damaged or left out: to a network that expects the next frame all
-    that moves has leapt, and what looks over the hole calls it an anomaly. Where nothing says what
-    is usual, a lasting change of the frame rate is no hole for longer than it takes to become so.
+    that moves has leapt, and what looks over the hole calls it an anomaly. So it does where frames
+    come more slowly than it knows, each leap a little one. Walkers of Ped2 by a network that knows
+    ten frames a second, without a false alarm in 16 clips: one frame missing, the highest score is
+    near the threshold in 1; two together, in 4; three, in all; every eighth missing, 3 % of frames
+    come to the threshold, every fourth 23 %, every second all (`benchmarks/holes.py`).
+
+    Where nothing says what is usual, a lasting change of the frame rate is no hole for longer than
+    it takes to become so.
 
     Args:
         step: seconds between frames that a network knows, at most what is usual; None where there
             is no such network.
+        window: frames that it looks at, which span one usual step and a half more at most.
     """
 
-    def __init__(self, step: float | None = None) -> None:
-        self._known = float("inf") if step is None else step
-        self._steps: deque[float] = deque(maxlen=15)
+    def __init__(self, step: float | None = None, window: int = 2) -> None:
+        self._known = inf if step is None else step
+        self._most = max(window + 0.5, SLOWER * (window - 1))
+        self._steps: deque[float] = deque(maxlen=_LATELY)
+        self._whole: deque[float] = deque(maxlen=_LATELY)  # those that are no holes
+        self._spanned: deque[float] = deque(maxlen=window - 1)  # those since the last break
         self._last: float | None = None
 
     def before(self, seconds: float | Fraction) -> bool:
-        """Whether frames are missing between the one at `seconds` and the one before."""
+        """Whether frames are missing between the one at `seconds` and those before."""
         now = float(seconds)
         if self._last is None:
             self._last = now
             return False
         step, self._last = now - self._last, now
-        broken = step > MOST_STEPS * min(self._known, self.usual)
+        usual = min(self._known, self.usual)
         self._steps.append(step)
+        hole = step > HOLE * usual
+        if not hole:
+            self._whole.append(step)
+            self._spanned.append(step)
+        broken = hole or sum(self._spanned) > self._most * usual or self._slow
+        if broken:
+            self._spanned.clear()
         return broken
+
+    @property
+    def _slow(self) -> bool:
+        full = len(self._whole) == _LATELY
+        return full and fmean(self._whole) > SLOWER * self._known
 
     @property
     def usual(self) -> float:
         """Seconds between frames, the median of the last ones; infinite before the second."""
-        return median(self._steps) if self._steps else float("inf")
+        return median(self._steps) if self._steps else inf
 
 
 def thinned(source: Source, wanted: float | None) -> Iterator[Frame]:

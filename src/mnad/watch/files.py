@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,11 +17,14 @@ from mnad.errors import MnadError
 from mnad.reports.plots import score_plot
 from mnad.video.ahead import ahead
 from mnad.video.source import open_source
-from mnad.video.thin import MOST_STEPS
+from mnad.video.thin import SLOWER
+from mnad.watch.lock import locked
 from mnad.watch.options import WatchOptions
-from mnad.watch.watcher import Watcher
+from mnad.watch.watcher import PLOT, Watcher, remove_results, require_no_camera
 from mnad.writing import discard
 
+SOURCE = "source.txt"
+"""In the folder of the results: the path of what they are of."""
 _DRAWING = Lock()
 """matplotlib is not made for several threads at a time."""
 
@@ -31,7 +36,7 @@ class Detection:
     Attributes:
         source: the file, folder or address, without credentials.
         out: the folder with ``scores.csv``, ``events.jsonl``, ``report.html``, ``overlay.mp4``,
-            ``scores.png``, ``clips`` and ``thumbnails``.
+            ``scores.png``, ``source.txt``, ``clips`` and ``thumbnails``.
         frames: how many were scored.
         highest: the highest score, NaN without any.
         at_seconds: when that was.
@@ -81,7 +86,11 @@ def detect_source(
     broken: str | None = None
     watcher: Watcher | None = None
     try:
-        with open_source(path, channels, folder_rate) as source:
+        require_no_camera(out)
+        with (
+            open_source(path, channels, folder_rate) as source,
+            locked(out, "detects into", SOURCE, needed=False),
+        ):
             bar = tqdm(
                 total=source.length,
                 unit="frame",
@@ -89,27 +98,28 @@ def detect_source(
                 disable=None if progress else True,
             )
             with bar, Watcher(detector, out, source.name, source.rate, options) as watcher:
+                write_source(out, path)
                 try:
                     # Decoding, scoring and writing overlap, each in a thread.
                     with ahead(source) as frames, ahead(watcher.scored(frames), 2) as pairs:
                         for pair in pairs:
                             if stop is not None and stop.is_set():
-                                break
+                                raise MnadError(f"{path} was stopped before its end.")
                             bar.update()
                             watcher.show(pair)
                 except MnadError as error:
-                    broken = str(error)
+                    broken = watcher.cut_off = str(error)
     except MnadError as error:
         broken = broken or str(error)
     if watcher is None or not watcher.frames:
         if watcher is not None:
-            _clear(out)
+            _leave_nothing(out)
             broken = broken or _unscored(path, detector, watcher)
         return failed(str(path), out, broken or "")
     seconds, psnr, distance, score = watcher.curve.rows().T
     try:
         with _DRAWING:
-            score_plot(out / "scores.png", seconds, psnr, distance, score, title=watcher.name)
+            score_plot(out / PLOT, seconds, psnr, distance, score, title=watcher.name)
     except MnadError as error:
         broken = broken or str(error)
     return Detection(
@@ -131,7 +141,7 @@ def _unscored(path: Path, detector: Detector, watcher: Watcher) -> str:
             f"{path} has fewer frames than the {window} that the model's window spans; give a "
             "longer one."
         )
-    if watcher.step > MOST_STEPS / known.rate:
+    if watcher.step > SLOWER / known.rate:
         return (
             f"{path}: its frames come every {watcher.step:.3g} s, and the model knows one every "
             f"{1 / known.rate:.3g} s, so that none can be scored: give a source with more frames "
@@ -143,9 +153,33 @@ def _unscored(path: Path, detector: Detector, watcher: Watcher) -> str:
     )
 
 
-def _clear(out: Path) -> None:
+def write_source(folder: Path, path: Path) -> None:
+    """Note whose results a folder holds, so that another source of the same name takes another.
+
+    Raises:
+        MnadError: the disk is full.
+    """
+    try:
+        (folder / SOURCE).write_bytes(os.fsencode(path.resolve()) + b"\n")
+    except OSError as error:
+        raise MnadError(
+            f"{folder / SOURCE} cannot be written ({error.strerror}): make room there."
+        ) from error
+
+
+def holds_another(folder: Path, path: Path) -> bool:
+    """Whether a folder holds the results of another source."""
+    try:
+        return (folder / SOURCE).read_bytes().strip() not in (b"", os.fsencode(path.resolve()))
+    except OSError:
+        return False
+
+
+def _leave_nothing(out: Path) -> None:
     """Leave nothing of a source that gave no score."""
-    for name in ("scores.csv", "events.jsonl", "overlay.mp4"):
-        discard(out / name)
-    if out.is_dir() and not any(out.iterdir()):
-        out.rmdir()
+    with suppress(MnadError):
+        remove_results(out)
+    discard(out / SOURCE)
+    for folder in (out / "clips", out / "thumbnails", out):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()

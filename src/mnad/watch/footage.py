@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from mnad.errors import MnadError
 from mnad.video.cache import Filter, mapped
-from mnad.video.thin import MOST_STEPS
 from mnad.writing import discard
 
 _LOG = logging.getLogger("mnad")
 SEGMENT_SECONDS = 60.0
+SLOWEST = 1.4
+"""Times the usual step: a model of all that is faster still knows it (`mnad.video.thin.SLOWER`)."""
 INDEX = "index.json"
 
 
@@ -238,7 +239,7 @@ def too_slow(segments: Sequence[Segment]) -> list[Segment]:
     ordered = sorted(segments, key=lambda segment: segment.rate)
     elapsed = np.cumsum([segment.seconds for segment in ordered])
     usual = ordered[int(np.searchsorted(elapsed, elapsed[-1] / 2))].rate
-    return [segment for segment in ordered if segment.rate * MOST_STEPS < usual]
+    return [segment for segment in ordered if segment.rate * SLOWEST < usual]
 
 
 def _filtered(

@@ -49,6 +49,7 @@ class Pairing:
         detector: the model.
         rate: frames per second of the source; None is taken as 25.
         threshold: score from which on a frame is abnormal, 0..1; None: the calibrated one.
+        name: of the source, for what is said of it.
 
     Attributes:
         pushed: frames that were given to the model so far.
@@ -59,8 +60,9 @@ class Pairing:
         detector: Detector,
         rate: Fraction | float | None,
         threshold: float | None = None,
+        name: str = "the source",
     ) -> None:
-        self._rate, self._threshold = rate, threshold
+        self._rate, self._threshold, self._name = rate, threshold, name
         self.swap(detector)
 
     def swap(self, detector: Detector) -> None:
@@ -70,9 +72,10 @@ class Pairing:
         network = detector.model.config.network
         self._window = network.window
         self._behind = network.window - 1 - network.target
-        self._thin = Thin(self._rate, detector.model.config.rate)
-        known = detector.model.calibration
-        self._breaks = Breaks(None if known is None else 1 / known.rate)
+        calibration = detector.model.calibration
+        known = None if calibration is None else calibration.rate
+        self._thin = Thin(self._rate, detector.model.config.rate, known)
+        self._breaks = Breaks(None if known is None else 1 / known, self._window)
         self._lone = 0
         self._waiting: deque[tuple[Frame, int | None, NDArray[np.uint8] | None]] = deque()
         self._latest: FrameScore | None = None
@@ -131,7 +134,10 @@ class Pairing:
         known = self.detector.model.calibration
         if self._lone == MOST_LONE and known is not None:
             _LOG.warning(
-                "frames come too rarely to be scored: the model knows %.3g of them per second",
+                "%s: frames come too rarely to be scored: one every %.3g s, and the model knows "
+                "%.3g per second",
+                self._name,
+                self.step,
                 known.rate,
             )
 

@@ -33,11 +33,18 @@ def write_report(
     started_at: datetime | None,
     events: Sequence[Event],
     gaps: Sequence[Gap],
+    cut_off: str | None = None,
 ) -> None:
-    """Write the page; `curve` is (n, 2) seconds and score, thinned, `seconds` the last frame's."""
+    """Write the page.
+
+    `curve` is (n, 2) seconds and score, thinned, `seconds` the last frame's, and `cut_off` why it
+    is not the source's last one.
+    """
     model = detector.model
     calibrated = model.calibration
     warnings: list[str] = []
+    if cut_off is not None:
+        warnings.append(f"This is not all of it, but its first {seconds:.1f} s: {cut_off}")
     facts = None
     if calibrated is not None:
         own = calibrated.threshold

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,8 @@ from threading import Event
 from mnad.detector import Detector
 from mnad.watch.files import Detection, detect_source, failed
 from mnad.watch.options import WatchOptions
+
+_LOG = logging.getLogger("mnad")
 
 
 def detect_sources(
@@ -26,7 +29,7 @@ def detect_sources(
     """Score sources, `at_once` at a time, each by a thread; their frames share batches.
 
     An error that is not of one source ends all of them, and so does Ctrl-C: their files are whole,
-    up to where they were.
+    up to where they were, and what came of each is told, as nobody is given it.
 
     Args:
         detector: the model; each source has its own window and memory.
@@ -46,7 +49,7 @@ def detect_sources(
 
         def detect(source: Path, out: Path) -> Detection:
             if stop.is_set():  # an error ended all before this one began
-                return failed(str(source), out, "not begun")
+                return failed(str(source), out, f"{source} was not begun.")
             try:
                 return detect_source(
                     scoring,
@@ -72,5 +75,14 @@ def detect_sources(
         except BaseException:
             stop.set()
             threads.shutdown(cancel_futures=True)
+            _tell_what_came(found)
             raise
     return [one.result() for one in found]
+
+
+def _tell_what_came(found: Sequence[Future[Detection]]) -> None:
+    for future in found:
+        if not future.cancelled() and future.exception() is None:
+            one = future.result()
+            whole = f"{one.source}: all of its {one.frames} frames -> {one.out}"
+            _LOG.warning("%s", one.error or whole)

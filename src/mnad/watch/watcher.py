@@ -41,6 +41,12 @@ from mnad.watch.table import DailyTable, open_table, row_of
 
 _LOG = logging.getLogger("mnad")
 EVENTS, REPORT = "events.jsonl", "report.html"
+PLOT = "scores.png"
+OF_A_FILE = (
+    *(EVENTS, REPORT, PLOT, "scores.csv", "overlay.mp4", "clips/*.mp4", "thumbnails/*.jpg"),
+    *(".*.part.*", "clips/.*.part.*"),
+)
+"""What is written of a file, and what a run that was killed has left of it."""
 HOUSEKEEPING_SECONDS = 60.0
 LOST_SECONDS = 30.0
 """After which a stream that is lost is told of; what is back sooner is no cause for alarm."""
@@ -65,7 +71,6 @@ class Watcher(Closing):
 
     Raises:
         MnadError: the folder cannot be written.
-        UsageError: the source is a file, and the folder that of a camera.
 
     Attributes:
         frames: scored so far.
@@ -74,6 +79,7 @@ class Watcher(Closing):
         newest: the newest score.
         events: the last message of each event, of both kinds, by id.
         going_on: ids of the anomalies that have not ended.
+        cut_off: why the source was not scored to its end, or None; for the report.
     """
 
     def __init__(
@@ -96,13 +102,14 @@ class Watcher(Closing):
             raise MnadError(
                 f"{out} cannot be made ({error.strerror}): give another --out."
             ) from error
-        self._pairing = Pairing(detector, rate, options.threshold)
+        self._pairing = Pairing(detector, rate, options.threshold, name)
         self._judge = Judge(detector, options, name, started_at)
         self._painter = Painter(detector.model.regions, _error_scale(detector), options.picture)
         self.curve = Curve()
         self.gaps: deque[Missing] = deque(maxlen=MOST_EVENTS)
         self.events: dict[str, Event] = {}
         self.going_on: set[str] = set()
+        self.cut_off: str | None = None
         left_open = self._earlier()
         # Their seconds count from another start, so that this run's report has no place for them.
         self._told_before = frozenset(self.events)
@@ -322,9 +329,7 @@ class Watcher(Closing):
         """What earlier runs in this folder told, and the ends of what they left open."""
         path = self.out / EVENTS
         if not self.live:  # what an earlier run told of this file is told anew
-            _require_no_camera(self.out)
-            for old in [path, *self.out.glob("clips/*.mp4"), *self.out.glob("thumbnails/*.jpg")]:
-                _remove(old)
+            remove_results(self.out)
         if not path.exists():
             return ()
         told = read_events(path)
@@ -388,23 +393,34 @@ class Watcher(Closing):
                 started_at=self.started_at,
                 events=told,
                 gaps=self.gaps,
+                cut_off=self.cut_off,
             )
             self._reported = True
         except MnadError as error:
             _LOG.error("%s", error)
 
 
-def _remove(file: Path) -> None:
-    try:
-        file.unlink(missing_ok=True)
-    except OSError as error:
-        raise MnadError(
-            f"{file} cannot be removed ({error.strerror}): give another --out."
-        ) from None
+def remove_results(folder: Path) -> None:
+    """Leave nothing in a folder of what was written there of a file.
+
+    Raises:
+        MnadError: it cannot be removed.
+    """
+    for old in [file for pattern in OF_A_FILE for file in folder.glob(pattern)]:
+        try:
+            old.unlink(missing_ok=True)
+        except OSError as error:
+            raise MnadError(
+                f"{old} cannot be removed ({error.strerror}): give another --out."
+            ) from None
 
 
-def _require_no_camera(folder: Path) -> None:
-    """Refuse to put a file's results where a camera's are: those cannot be made again."""
+def require_no_camera(folder: Path) -> None:
+    """Refuse to put a file's results where a camera's are: those cannot be made again.
+
+    Raises:
+        UsageError: they are there.
+    """
     if (folder / ".lock").exists() or any(folder.glob("scores-????????.csv")):
         raise UsageError(f"{folder} holds what was watched live: give another --out.")
 
