@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from shlex import quote
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -228,8 +229,13 @@ def _show_score_file(result: dict[str, Any], given: dict[str, Any]) -> int:
 
 
 def _show_export(folder: Path, given: dict[str, Any]) -> int:
+    from mnad.models.normal import NORMAL, load_normal
+
     size = sum(file.stat().st_size for file in folder.iterdir())
     print(f"{folder}: {size / 1e6:.1f} MB")
+    own = load_normal(folder / NORMAL).calibration if (folder / NORMAL).exists() else None
+    if own is not None:  # in int8 the model's threshold was set anew
+        print("\n".join(own.sentences()))
     return 0
 
 
@@ -246,7 +252,7 @@ def _show_detect(found: list[Detection], given: dict[str, Any]) -> int:
     if any(one.frames and one.events is None for one in found):
         print(
             "mnad: the model has no threshold, so that no events were told: mnad calibrate "
-            f"{given['model']} NORMAL_FOOTAGE sets one.",
+            f"{quote(str(given['model']))} NORMAL_FOOTAGE sets one.",
             file=sys.stderr,
         )
     if any(one.error for one in found):

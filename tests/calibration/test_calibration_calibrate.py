@@ -13,6 +13,7 @@ from mnad.calibration.calibrate import SHORTEST_SECONDS, calibrate_model, smooth
 from mnad.calibration.holdout import fingerprints
 from mnad.calibration.measure import reference_of
 from mnad.calibration.rate import threshold_for
+from mnad.calibration.result import rounded
 from mnad.calibration.things import block_size
 from mnad.config import ModelConfig, NetworkConfig
 from mnad.errors import MnadError, UsageError
@@ -101,6 +102,14 @@ def test_the_threshold_is_that_of_the_two_clips(calibrated: Model) -> None:
     assert f"{calibration.threshold.score:.3f}" in said
 
 
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [(0.004, "0"), (0.0053, "0.0053"), (0.214, "0.21"), (1, "1"), (99.6, "100"), (224.0, "220")],
+)
+def test_a_rate_is_a_number_for_people(rate: float, said: str) -> None:
+    assert rounded(rate) == said
+
+
 def test_too_short_for_the_rate_is_said(model: Model) -> None:
     rare = calibrate_model(model, CLIPS, NAMES, 10.0, 0.5, progress=False).calibration
     often = calibrate_model(model, CLIPS, NAMES, 10.0, 300.0, progress=False).calibration
@@ -120,7 +129,7 @@ def test_a_rate_that_is_none_is_refused(model: Model, per_hour: float) -> None:
 
 def test_footage_that_was_trained_on_is_refused_unless_accepted(model: Model) -> None:
     taught = replace(model, known=fingerprints([CLIPS[0][:155]]))
-    with pytest.raises(UsageError, match=r"^50 % of this footage was trained on.*--trained_on"):
+    with pytest.raises(UsageError, match=r"^50 % of this footage was trained on.*--trained_on\.$"):
         calibrate_model(taught, CLIPS, NAMES, 10.0, 1.0, progress=False)
     accepted = calibrate_model(
         taught, CLIPS, NAMES, 10.0, 300.0, trained_on=True, progress=False

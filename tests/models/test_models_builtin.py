@@ -153,6 +153,7 @@ def test_a_missing_export_is_made_of_a_copy(package: Path) -> None:
     told = command(package / "yard-small", "onnx")
     assert told == "mnad copy yard-small --out DIR && mnad export DIR --format onnx"
     assert command(Path("mine"), "onnx") == "mnad export mine --format onnx"
+    assert command(Path("my own"), "onnx") == "mnad export 'my own' --format onnx"
 
 
 def test_a_copy_is_whole_or_not_there(

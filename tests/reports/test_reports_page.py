@@ -377,6 +377,12 @@ def test_camera_trouble_and_gaps_in_the_order_of_time(tmp_path: Path) -> None:
         "00:00:50 – 00:00:53Camera: covered for 3.0 s",
         "00:01:10 – 00:02:12No picture: connection lost for 1 min 2 s",
     ]
+    # One outage is one row, that with the reason; while it lasts there is only the event.
+    lost = event(7, kind="camera", what="lost", end=132.0)
+    again = page(tmp_path, report(events=[*events, lost], gaps=gaps))
+    assert [text for text in again.text("li") if "–" in text and "Event" not in text] == rows
+    going_on = page(tmp_path, report(events=[replace(lost, end=None)]))
+    assert "00:01:10 – nowCamera: lost for 30 s so far" in going_on.text("li")
     # The timeline reaches to the end of the last gap, beyond the last frame.
     assert found.data["total"] == 132
 
@@ -412,16 +418,16 @@ def test_what_could_not_be_scored_was_not_watched_and_has_no_curve(tmp_path: Pat
     html = (tmp_path / "report.html").read_text()
     assert 'class="line" d="M0.0 0.8L1000.0 0.8M9000.0 0.8L10000.0 0.8"' in html
     blind = re.findall(r'data-what="([^"]*)" data-blind', html)
-    assert blind == ["No picture: refused", "Camera: slow", "Camera: lost"]
+    assert blind == ["No picture: refused", "Camera: slow"]
 
 
 def test_calibration_in_sentences(tmp_path: Path) -> None:
-    facts = Calibration(3.25, 0.5, (0.21, 1.3), ("Too short for 0.1 per hour.",))
+    facts = Calibration(3.25, 0.5, (0.21, 224.0), ("Too short for 0.1 per hour.",))
     sentences = page(tmp_path, report(calibration=facts)).text("p")
     assert "The threshold of 0.800 was set on 3 h 15 min of normal footage." in sentences
     expected = (
         "Expect about 0.5 false alarms per hour, which is 12 a day "
-        "(95 % interval: 0.21 to 1.3 per hour)."
+        "(95 % interval: 0.21 to 220 per hour)."
     )
     assert expected in sentences
     assert "Too short for 0.1 per hour." in sentences

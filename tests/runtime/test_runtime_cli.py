@@ -64,6 +64,8 @@ def test_train_export_detect(
     # Torch's own, where a CUDA toolkit is installed and no GPU.
     beside = [line for line in said.err.splitlines() if "No CUDA runtime is found" not in line]
     assert said.out.startswith(f"{model}/openvino: ") and not beside
+    facts = mnad.info(model)
+    assert facts["in_use"] == {"runtime": "openvino", "calibration": facts["calibration"]}
     by_torch = psnr_of(work, tmp_path / "torch", "--runtime", "torch")
     by_openvino = psnr_of(work, tmp_path / "openvino", "--runtime", "openvino")
     np.testing.assert_allclose(by_openvino, by_torch, atol=1e-3)
@@ -75,7 +77,12 @@ def test_train_export_detect(
     capfd.readouterr()
     options = ["--int8", "--folder_rate", "10", "--calibration", normal]
     assert main(["export", model, *options]) == 0
-    assert "Traceback" not in (told := capfd.readouterr()).err and told.out.count("\n") == 1
+    assert "Traceback" not in (told := capfd.readouterr()).err
+    # Its threshold is its own; that of the model is still what torch goes by.
+    facts = mnad.info(model)
+    used = facts["in_use"]
+    assert used["runtime"] == "openvino-int8" and used["calibration"] != facts["calibration"]
+    assert told.out.splitlines()[1:] == used["calibration"]
     by_int8 = psnr_of(work, tmp_path / "auto")  # auto takes what was exported in int8
     assert caplog.messages[-1] == f"{model} scores by openvino-int8 on cpu"
     assert by_int8 != by_openvino

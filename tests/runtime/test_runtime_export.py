@@ -29,7 +29,7 @@ from mnad.models.normal import load_normal, save_normal_file
 from mnad.runtime import export as room
 from mnad.runtime.export import export_model
 from mnad.runtime.exports import find_export
-from mnad.runtime.pick import load_runtime, normal_in_use
+from mnad.runtime.pick import in_use, load_runtime
 from mnad.runtime.torch import TorchRuntime
 from mnad.scoring.stream import Scorer
 
@@ -242,7 +242,7 @@ def test_a_model_calibrated_anew_does_not_go_on_with_the_threshold_of_its_int8_e
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there, torch is what auto takes")
 def test_what_is_known_of_normal_footage_lies_with_what_auto_takes(folder: Path) -> None:
     own = folder / "openvino-int8" / "normal.safetensors"
-    assert normal_in_use(folder) == own
+    assert in_use(folder) == ("openvino-int8", own)
     # A threshold that is set there leaves that export in use.
     normal = load_normal(own)
     assert normal.calibration is not None
@@ -254,7 +254,7 @@ def test_what_is_known_of_normal_footage_lies_with_what_auto_takes(folder: Path)
     assert model.calibration.threshold.score == 0.123
     shutil.rmtree(folder / "openvino-int8")
     shutil.rmtree(folder / "onnx-int8")
-    assert normal_in_use(folder) == folder / "normal.safetensors"
+    assert in_use(folder) == ("ncnn", folder / "normal.safetensors")
 
 
 def test_a_model_without_a_threshold_gets_none_by_an_export(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
@@ -77,22 +78,21 @@ class Training:
     code = 0
 
     def __init__(self, command: list[str], **options: Any) -> None:
-        self.site, self.asked, self.ended = Site(command[-1]), 0, False
+        self.site, self.out = Site(command[-2]), Path(command[-1])
+        self.asked, self.ended = 0, datetime.max.replace(tzinfo=UTC)
         Training.runs.append(self)
 
     def poll(self) -> int | None:
         self.asked += 1
         if self.asked < 30:
             return None
-        if not self.ended and not self.code:
-            name = f"model-{len(Training.runs)}-{len(list(self.site.path.glob('models/*')))}"
-            shutil.copytree(self.model, self.site.path / "models" / name)
-            self.site.use(self.site.path / "models" / name)
-        self.ended = True
+        if not self.code:
+            shutil.copytree(self.model, self.out, dirs_exist_ok=True)  # two in a second
+        self.ended = datetime.now(UTC)
         return self.code
 
     def terminate(self) -> None:
-        self.ended = True
+        pass
 
     def wait(self) -> int:
         return 0
@@ -114,7 +114,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Watcher | None]:
         site: Path,
         *items: Any,
         relearn: bool = False,
-        learning: float = SHORTEST_LEARNING,
+        learning: float | None = SHORTEST_LEARNING,
         **other: Any,
     ) -> Watcher | None:
         monkeypatch.setattr(camera, "PlayedSource", lambda source, channels: Camera(*items))
@@ -160,7 +160,7 @@ def test_from_nothing_to_watching_and_on_again(tmp_path: Path, watch: Any) -> No
     # Started again it watches from the first frame on, with the settings of the beginning.
     again = watch(site.path, as_frames(street(30, 3)), STOP, height=160)
     assert again is not None and again.frames == 15 - 4 and start.id in again.events
-    assert site.known_settings() == replace(GIVEN, rate=5.0)
+    assert site.known_settings() == replace(GIVEN, rate=5.0, learn_seconds=SHORTEST_LEARNING)
 
 
 def test_learning_anew_goes_on_watching_and_swaps_the_model(
@@ -178,6 +178,28 @@ def test_learning_anew_goes_on_watching_and_swaps_the_model(
     assert scored(site.path) == [*range(4, swap), *range(swap + 4, 160)]
     (start,) = [e for e in read_events(site.path / "events.jsonl") if e.phase == "start"]
     assert 10 <= start.start <= 10.5
+    # What the model before has scored, until the training had ended, is none of the new one's.
+    assert site.in_use_since > trained.runs[0].ended
+
+
+def test_a_folder_learns_anew_from_as_much_as_it_was_begun_with(
+    tmp_path: Path, model: Path, trained: type[Training], watch: Any, caplog: Any
+) -> None:
+    caplog.set_level("INFO")
+    site = Site(tmp_path / "site")
+    assert watch(site.path, as_frames(street(1201, 1)), [None] * 40, STOP) is not None
+    assert watch(site.path, [None] * 40, STOP, relearn=True, learning=None) is not None
+    assert len(trained.runs) == 2 and "learning anew begins" not in caplog.text
+    # Given anew it is waited for, which is said at once, and what holds the next time.
+    few = as_frames(street(20, 1))
+    assert watch(site.path, few, STOP, relearn=True, learning=300.0) is not None
+    said = "120 s of normal footage are recorded, and 300 s are learnt from (--learn): learning"
+    assert len(trained.runs) == 2 and caplog.text.count(said) == 1
+    assert site.known_settings().learn_seconds == 300.0
+    # What is refused changes nothing.
+    with pytest.raises(UsageError, match=r"shorter --learn"):
+        watch(site.path, STOP, learning=1e7)
+    assert site.known_settings().learn_seconds == 300.0
 
 
 def test_a_threshold_that_is_set_meanwhile_holds_from_then_on(
@@ -260,6 +282,7 @@ def test_a_model_of_no_use_that_was_just_learnt_leaves_the_one_before(
     seen = watch(site.path, as_frames(street(60, 1)), STOP, relearn=True)
     assert "The model before goes on" in caplog.text
     assert seen is not None and scored(site.path) == list(range(4, 60))
+    assert site.model is not None and site.model.name == "a"  # after a restart, too
 
 
 def test_a_training_that_is_stopped_with_all_else_is_no_failure(
@@ -340,7 +363,7 @@ def test_scraps_between_two_holes_are_not_learnt_from(
     monkeypatch.setattr(learning, "main", stand_in)
     monkeypatch.setattr(learning, "affordable", lambda footage, config, recipe, *_: recipe)
     with pytest.raises(MnadError, match="to be seen"):
-        learning.learn(site, GIVEN)
+        learning.learn(site, GIVEN, site.new_model())
     assert min(asked) > 5 and 1000 < sum(asked) < 1100
 
 
@@ -424,3 +447,7 @@ def test_the_command_watches_a_played_file_to_its_end(
     with locked(site.path), pytest.raises(UsageError, match="another mnad watches"):
         api.watch(str(clip), out=site.path)
     assert asdict(site.known_settings()) == asdict(GIVEN)
+    # What it says next is of that run alone, frames and events.
+    calm = video(tmp_path / "calm.mp4", street(40, 2))
+    assert main(["watch", str(calm), "--out", str(site.path)]) == 0
+    assert "36 frames scored, 0 event(s)" in capsys.readouterr().out

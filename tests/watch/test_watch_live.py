@@ -25,9 +25,10 @@ import pytest
 from street import RATE, as_frames, colour, street, video
 
 from mnad.alarms.alarms import AlarmConfig
+from mnad.camera.view import View
 from mnad.cli import main
 from mnad.detector import Detector
-from mnad.errors import UsageError
+from mnad.errors import MnadError, UsageError
 from mnad.events.event import Event
 from mnad.events.log import EventLog, read_events
 from mnad.models.folder import load_model
@@ -455,6 +456,47 @@ def test_a_played_file_is_watched_to_its_end(
     assert len(list((out / "clips").glob("*.mp4"))) == 1
 
 
+FULL = """
+import resource, sys
+from mnad.cli import main
+# Writing past this size fails as on a full disk, for every file of the process.
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_live_run_that_lost_results_says_so_at_its_end(model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("resource", reason="a limit to the size of files needs Unix")
+    clip = video(tmp_path / "thing.mp4", street(60, 2, thing=range(20, 50)))
+    words = ["detect", str(model), str(clip), "--live", "--out", str(tmp_path / "out")]
+    done = subprocess.run([sys.executable, "-c", FULL, *words], capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        f"mnad: {tmp_path / 'out' / 'thing'} lacks some of the scores, messages of "
+        "events.jsonl (2), clips or pictures (1), segments of the overlay video (1), report.html, "
+        "which could not be written: make room there."
+    )
+
+
+def test_a_disk_that_was_full_for_a_while_costs_what_was_lost_then(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        pytest.raises(MnadError, match="lacks some of the scores, which could not"),
+        Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher,
+    ):
+        for frame in as_frames(street(60, 2)):
+            with monkeypatch.context() as broken:
+                if 20 <= frame.index < 30:
+                    broken.setattr("mnad.watch.table.csv.writer", full)
+                watcher.push(frame)
+    assert len(table(tmp_path)) == 56 - 10 and (tmp_path / "report.html").exists()
+
+
+def full(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_a_signal_ends_it_in_order(detector: Detector, tmp_path: Path, unpaced: None) -> None:
     clip = video(tmp_path / "calm.mp4", street(60, 2))
     before = signal.getsignal(signal.SIGTERM)
@@ -528,6 +570,33 @@ def test_another_model_takes_over_without_losing_a_frame_or_an_event(
     told = [e for e in read_events(tmp_path / "events.jsonl") if e.phase != "update"]
     assert [event.phase for event in told] == ["start", "end"] * 2
     assert told[1].end <= 5.9 and told[2].start == pytest.approx(6.4)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_what_the_camera_suffers_goes_on_over_another_threshold(
+    detector: Detector, tmp_path: Path, same: bool
+) -> None:
+    """As `mnad review --apply` sets it: the view is the same, the rate as good as the same."""
+    model, known = detector.model, detector.model.calibration
+    assert known is not None and known.view is not None
+    view = View.from_arrays(known.view.as_arrays())
+    if not same:
+        view = replace(view, same=view.same + 1)
+    higher = replace(known.threshold, score=known.threshold.score + 0.01)
+    calibration = replace(known, threshold=higher, rate=0.998 * known.rate, view=view)
+    other = Detector(replace(model, calibration=calibration), runtime=detector.runtime)
+    frames = street(260, 1, thing=range(130, 160), covered=range(60, 180))
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
+        for frame in as_frames(frames):
+            if frame.index == 125:
+                watcher.swap(other)
+            watcher.push(frame)
+        assert watcher.threshold == higher.score
+    told = of(read_events(tmp_path / "events.jsonl"), "start", "camera")
+    assert [event.what for event in told] == ["covered"] * (1 if same else 2)
+    # Nothing is let out meanwhile; the window that fills anew has no scores.
+    blind = [float(row["seconds"]) for row in table(tmp_path) if row["camera"]]
+    assert (len(blind) == round((blind[-1] - blind[0]) * RATE) + 1 - 4) == same
 
 
 def test_what_an_earlier_run_told_takes_bounded_memory(detector: Detector, tmp_path: Path) -> None:

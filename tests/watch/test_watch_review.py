@@ -51,7 +51,7 @@ def tell(folder: Path, events: Iterable[Event]) -> None:
 @pytest.fixture
 def site(tmp_path: Path, model: Path) -> Site:
     """One that has been watched for two hours by its model."""
-    site = Site(tmp_path / "site")
+    site = Site(tmp_path / "the site")
     site.settings(Settings(48, 64, 1, float(RATE), 6.0, 0.02, 0))
     shutil.copytree(model, site.path / "models" / "a")
     site.use(site.path / "models" / "a")
@@ -143,7 +143,12 @@ def test_it_is_the_threshold_of_what_was_watched(
 
     assert main(["review", str(site.path), "--false_alarms_per_hour", "2"]) == 0
     said = capsys.readouterr().out
-    assert "2.0 h watched" in said and "--apply" in said and "extrapolated" in said
+    assert "2.0 h watched" in said and "extrapolated" in said
+    # To be copied into a shell.
+    assert f"mnad review '{site.path}' --false_alarms_per_hour RATE --apply" in said
+    assert f"mnad mark '{site.path}' EVENT" in said
+    one = "\n".join(replace(seen, alarms=1, asked=1.0).lines())
+    assert "set for 1 false alarm an hour, comes to 1 alarm there" in one
     row = next(line.split() for line in said.splitlines() if line.split()[:1] == ["2"])
     assert row[3:] == ["-", "0", "of", "1"]
     assert "  odd  peak 0.642" in said
@@ -215,7 +220,7 @@ def test_where_nothing_was_learnt_it_says_so(tmp_path: Path, model: Path) -> Non
     settings = site.settings(Settings(48, 64, 1, 5.0, 6.0, 0.02, 0))
     with pytest.raises(MnadError, match="has learnt nothing yet"):
         review(site, DAY, None, apply=False)
-    site.ask(0.5)
+    site.change(false_alarms_per_hour=0.5)
     assert site.known_settings() == replace(settings, false_alarms_per_hour=0.5)
     with pytest.raises(UsageError, match="no length of time"):
         from mnad import api

@@ -110,6 +110,6 @@ def trained_share(clips: Sequence[Frames], known: NDArray[np.uint64], accepted: 
     if share > 0 and not accepted:
         raise UsageError(
             f"{100 * share:.0f} % of this footage was trained on, so that it cannot say how normal "
-            "footage scores: give other footage, or accept that by --trained_on true."
+            "footage scores: give other footage, or accept that by --trained_on."
         )
     return share

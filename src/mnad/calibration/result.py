@@ -69,8 +69,8 @@ class Calibration:
 
 
 def rounded(rate: float) -> str:
-    """A rate per hour for people: two digits, and 0 for what is next to nothing."""
-    return f"{rate:.2g}" if rate >= 0.005 else "0"
+    """A rate per hour for people: two digits that count, and 0 for what is next to nothing."""
+    return f"{float(f'{rate:.2g}'):.12g}" if rate >= 0.005 else "0"  # 220, and not 2.2e+02
 
 
 def _often(per_hour: float) -> str:

@@ -45,6 +45,13 @@ class Health:
         self._aligner = Aligner(view.picture.edges)
         self._states = {what: _State(what, hold) for what, hold in HOLD.items()}
 
+    def watches(self, view: View, rate: float) -> bool:
+        """Whether it is this view that it watches, and at this rate, as far as that matters."""
+        own, other = self._view.as_arrays(), view.as_arrays()
+        # A grey camera has no colour: NaN.
+        same = all(np.array_equal(own[name], other[name], equal_nan=True) for name in own)
+        return same and self._stride == stride(rate)
+
     @property
     def ill(self) -> tuple[str, ...]:
         """The states that are on."""

@@ -3,6 +3,7 @@
 # Annotations are not postponed: to resolve them the command line would have to import torch.
 
 from pathlib import Path
+from shlex import quote
 
 from mnad.config import ExportFormat
 from mnad.errors import UsageError
@@ -40,8 +41,8 @@ def export(
         raise UsageError("ncnn computes in floating point here; for int8 say --format openvino.")
     if int8 and not calibration:
         raise UsageError(
-            f"--int8 takes normal footage: mnad export {model} --format {format} --int8 "
-            "--calibration NORMAL_FOOTAGE"
+            f"--int8 takes normal footage: mnad export {quote(str(model))} --format {format} "
+            "--int8 --calibration NORMAL_FOOTAGE"
         )
     if calibration and not int8:
         raise UsageError("--calibration is for int8 alone; add --int8, or leave it out.")

@@ -21,10 +21,14 @@ def info(model: str | Path) -> dict[str, Any]:
     """
     from mnad.models.builtin import resolve
     from mnad.models.folder import load_model
+    from mnad.models.normal import load_normal
     from mnad.runtime.exports import EXPORTED, find_export
+    from mnad.runtime.pick import in_use
 
-    loaded = load_model(model)
-    exports = {name: find_export(resolve(model), name) for name in EXPORTED}
+    loaded, folder = load_model(model), resolve(model)
+    exports = {name: find_export(folder, name) for name in EXPORTED}
+    runtime, file = in_use(folder)
+    used = loaded.calibration if file.parent == folder else load_normal(file).calibration
     reference = loaded.reference
     return {
         "preset": loaded.config.preset,
@@ -34,6 +38,8 @@ def info(model: str | Path) -> dict[str, Any]:
         "rate": loaded.config.rate,
         "regions": None if loaded.regions is None else loaded.regions.as_dict(),
         "reference_frames": 0 if reference is None else len(reference.psnr),
+        # An export in int8 has a threshold of its own, and is what detect and watch take here.
+        "in_use": {"runtime": runtime, "calibration": None if used is None else used.sentences()},
         "calibration": None if loaded.calibration is None else loaded.calibration.sentences(),
         "exports": {
             name: {"usable": not export.changed, **export.record}

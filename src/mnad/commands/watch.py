@@ -24,7 +24,7 @@ class Watched:
     Attributes:
         out: the camera's folder.
         frames: how many were scored.
-        events: anomalies in the folder, those of earlier runs included.
+        events: anomalies that were told, of this run as `frames` are.
     """
 
     out: Path
@@ -48,7 +48,7 @@ def watch(
     source: str,
     *,
     out: Path,
-    learn: str = "15m",
+    learn: str | None = None,
     relearn: bool = False,
     false_alarms_per_hour: float = 1.0,
     by_place: bool = True,
@@ -75,7 +75,8 @@ def watch(
         source: stream (rtsp://, http://), camera (0, /dev/video0), or a file, played at its speed.
         out: folder of this camera: footage, models, events, clips, scores, report.
         learn: normal footage to learn from, such as 15m or 2h, two minutes or more; a fifth of
-            it is kept back to set the threshold on.
+            it is kept back to set the threshold on. null: as much as the folder learnt from last,
+            15m for a new one.
         relearn: learn anew from the newest footage, without the anomalies in it but with those
             that were marked as normal, while the model before goes on watching.
         false_alarms_per_hour: what the threshold is set to.
@@ -130,14 +131,13 @@ def watch(
         source,
         given,
         options,
-        learn_seconds=seconds_of(learn),
+        learn_seconds=None if learn is None else seconds_of(learn),
         relearn=relearn,
         runtime=runtime,
     )
     if seen is None:
         return Watched(Path(out), 0, 0)
-    told = [event for event in seen.events.values() if event.kind == "anomaly"]
-    return Watched(Path(out), seen.frames, len(told))
+    return Watched(Path(out), seen.frames, seen.told)
 
 
 def mark(site: Path, events: list[str], label: Literal["normal", "anomaly"]) -> "list[Event]":

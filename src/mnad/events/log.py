@@ -29,6 +29,9 @@ class EventLog(Closing):
     Args:
         path: the file; it is made if missing, its folder is not.
 
+    Attributes:
+        lost: number of messages that are not in it, known when it is closed.
+
     Raises:
         MnadError: the file cannot be opened, or is not a record of events.
     """
@@ -37,6 +40,7 @@ class EventLog(Closing):
         self.path = Path(path)
         self._waiting: deque[bytes] = deque(maxlen=_WAITING_MESSAGES)
         self._failed = False
+        self.lost = 0
         try:
             self._file = self.path.open("a+b", buffering=0)
             self._file.seek(0)
@@ -72,7 +76,8 @@ class EventLog(Closing):
     def close(self) -> None:
         """Try once more to write what waits, and close the file."""
         if not self.flush():
-            _LOG.error("%s lacks the last %d messages", self.path, len(self._waiting))
+            self.lost = len(self._waiting)
+            _LOG.error("%s lacks the last %d messages", self.path, self.lost)
         self._file.close()
 
     def _write(self, line: bytes) -> None:

@@ -122,6 +122,7 @@ class Recorder(Closing):
 
     Attributes:
         dropped: number of pictures dropped so far.
+        failed: ids of the events that go without their clip or picture, complete when it is closed.
     """
 
     def __init__(
@@ -147,7 +148,7 @@ class Recorder(Closing):
         self._held_bytes = 0
         self._clips: dict[str, _Clip] = {}
         self._peaks: dict[str, float] = {}
-        self._failed: set[str] = set()
+        self.failed: set[str] = set()
         for pattern in ("clips/.*.part.mp4", "thumbnails/.*.part.jpg"):
             for half in self._folder.glob(pattern):
                 with suppress(OSError):
@@ -259,8 +260,8 @@ class Recorder(Closing):
             del self._clips[id_]
 
     def _failure(self, id_: str, error: Exception) -> None:
-        if id_ not in self._failed:
-            self._failed.add(id_)
+        if id_ not in self.failed:
+            self.failed.add(id_)
             _LOG.error("event %s goes without its clip or picture: %s", id_, error)
 
 

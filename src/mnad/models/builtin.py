@@ -7,6 +7,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from mnad.errors import MnadError, UsageError
 
@@ -79,8 +80,8 @@ def to_change(model: str | Path) -> Path:
         )
     if folder.is_dir() and not os.access(folder, os.W_OK):
         raise UsageError(
-            f"{folder} may not be written to; copy it by `mnad copy {folder} --out DIR` and give "
-            "DIR."
+            f"{folder} may not be written to; copy it by `mnad copy {quote(str(folder))} --out "
+            "DIR` and give DIR."
         )
     return folder
 

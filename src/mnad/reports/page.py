@@ -12,6 +12,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from mnad.calibration.result import rounded
 from mnad.events.event import Event
 from mnad.reports.html import write_html
 from mnad.reports.pictures import clock, embedded, round_times, spoken, svg_path
@@ -277,6 +278,8 @@ def _event(
 
 def _camera(report: Report, wall: _Wall) -> list[dict[str, Any]]:
     """What befell the camera and the stream, in the order of time."""
+    # Of a stream that was lost for long there is an event too; the gap says why.
+    known = {gap.began for gap in report.gaps}
     rows = [
         {
             "start": round(event.start, 2),
@@ -288,7 +291,7 @@ def _camera(report: Report, wall: _Wall) -> list[dict[str, Any]]:
             "ongoing": event.end is None,
         }
         for event in report.events
-        if event.kind == "camera"
+        if event.kind == "camera" and not (event.what == "lost" and event.start in known)
     ]
     rows += [
         {
@@ -315,9 +318,10 @@ def _trust(report: Report) -> list[str]:
     watched = report.watched_seconds
     if report.started_at is not None and watched >= LONG_ENOUGH:
         count = len(report.anomalies)
+        rate = rounded(3600 * count / watched)
         sentences.append(
             f"In the {spoken(watched)} that were watched it told {count:,} event"
-            f"{'' if count == 1 else 's'}, true or false: {_few(3600 * count / watched)} per hour."
+            f"{'' if count == 1 else 's'}, true or false: {rate} per hour."
         )
     return sentences
 
@@ -326,16 +330,11 @@ def _expected(threshold: float, facts: Calibration) -> list[str]:
     """What the threshold was set on, and what is to be expected of it."""
     low, high = facts.interval
     rate = facts.false_alarms_per_hour
-    said = _few(rate)
-    seldom = f", which is {_few(24 * rate)} a day" if rate < 1 and said not in ("0", "1") else ""
+    said = rounded(rate)
+    seldom = f", which is {rounded(24 * rate)} a day" if rate < 1 and said not in ("0", "1") else ""
     return [
         f"The threshold of {threshold:.3f} was set on {spoken(3600 * facts.hours)} of "
         "normal footage.",
         f"Expect about {said} false alarm{'' if said == '1' else 's'} per hour{seldom} "
-        f"(95 % interval: {_few(low)} to {_few(high)} per hour).",
+        f"(95 % interval: {rounded(low)} to {rounded(high)} per hour).",
     ]
-
-
-def _few(rate: float) -> str:
-    """Two digits, and 0 for what is next to nothing."""
-    return f"{rate:.2g}" if rate >= 0.005 else "0"

@@ -10,6 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from mnad.config import RuntimeName
@@ -56,7 +57,7 @@ def command(model: Path, name: str) -> str:
     form, _, int8 = name.partition("-")
     built_in = name_of_built_in(model)
     copied = "" if built_in is None else f"mnad copy {built_in} --out DIR && "
-    return f"{copied}mnad export {'DIR' if copied else model} --format {form}" + (
+    return f"{copied}mnad export {'DIR' if copied else quote(str(model))} --format {form}" + (
         " --int8 --calibration NORMAL_FOOTAGE" if int8 else ""
     )
 

@@ -101,17 +101,18 @@ def load_runtime(
     return model, open_graph(model, name, None if export is None else export.folder)
 
 
-def normal_in_use(folder: Path) -> Path:
-    """The file of what a model knows of normal footage by the runtime that ``auto`` takes.
+def in_use(folder: Path) -> tuple[RuntimeName, Path]:
+    """The runtime that ``auto`` takes, and the file of what is known of normal footage by it.
 
     Raises:
         MnadError: an export of it is damaged.
     """
-    if pick_device("auto").type == "cpu":
-        _, export = _fastest(folder)
-        if export is not None and (export.folder / NORMAL).exists():
-            return export.folder / NORMAL
-    return folder / NORMAL
+    if pick_device("auto").type == "cuda":
+        return "torch", folder / NORMAL
+    name, export = _fastest(folder)
+    if export is not None and (export.folder / NORMAL).exists():
+        return name, export.folder / NORMAL
+    return name, folder / NORMAL
 
 
 def open_graph(model: Model, name: RuntimeName, folder: Path | None = None) -> GraphRuntime:

@@ -36,6 +36,9 @@ class SegmentedVideo(Closing):
             numbers that go on from the highest there is, ``overlay-000001.mp4``. It may be set
             anew: segments that begin from then on are named by it.
 
+    Attributes:
+        lost: number of segments that could not be written so far.
+
     Raises:
         MnadError: the folder cannot be made.
     """
@@ -54,6 +57,7 @@ class SegmentedVideo(Closing):
         self._sink: VideoSink | None = None
         self._begin = 0.0
         self._again = float("-inf")
+        self.lost = 0
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for half in self.folder.glob(".overlay-*.part.mp4"):
@@ -85,7 +89,7 @@ class SegmentedVideo(Closing):
             if self._sink:
                 self._sink.__exit__(type(error), error, error.__traceback__)
                 self._sink = None
-            _LOG.error("a segment of the video is lost: %s", error)
+            self._failed(error)
 
     def close(self) -> None:
         """Finish the open segment; the next frame begins another."""
@@ -95,7 +99,11 @@ class SegmentedVideo(Closing):
         try:
             sink.close()
         except (MnadError, OSError) as error:
-            _LOG.error("a segment of the video is lost: %s", error)
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        self.lost += 1
+        _LOG.error("a segment of the video is lost: %s", error)
 
     def _next(self, seconds: float) -> Path:
         if self.started_at is None:

@@ -8,9 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 from mnad.config import RuntimeName
 from mnad.detector import Detector
@@ -42,21 +44,21 @@ def watch_camera(
     given: Settings,
     options: WatchOptions,
     *,
-    learn_seconds: float,
-    relearn: bool,
+    learn_seconds: float | None = None,
+    relearn: bool = False,
     runtime: RuntimeName = "auto",
 ) -> Watcher | None:
     """Learn where nothing is learnt yet, and watch until told to stop (SIGINT, SIGTERM).
 
-    The newest `learn_seconds` of footage are always kept. A training runs in a process of its own
-    while the camera goes on being read and, with an earlier model, watched.
+    The newest footage, as much as is learnt from, is always kept. A training runs in a process of
+    its own while the camera goes on being read and, with an earlier model, watched.
 
     Args:
         site: the camera's folder.
         source: address of a stream or camera; or a file, which is played at its own speed.
         given: settings of a new site; one that exists keeps its own.
         options: what to write and whom to tell.
-        learn_seconds: footage to learn from.
+        learn_seconds: footage to learn from, from now on; None: as much as the site has kept so.
         relearn: learn anew from the newest footage, and from what was marked as normal.
         runtime: what computes the scores, of every model.
 
@@ -66,29 +68,33 @@ def watch_camera(
     Raises:
         UsageError: another process watches into this folder, so little cannot be learnt from, or
             there may not be room for so much.
-        MnadError: no first frame came, a file ended too early, or the first training failed.
+        MnadError: no first frame came, a file ended too early, the first training failed, or
+            something of the results could not be written.
     """
-    if learn_seconds < SHORTEST_LEARNING:
+    if learn_seconds is not None and learn_seconds < SHORTEST_LEARNING:
         raise UsageError(
             f"learn is {learn_seconds:g} s; give {SHORTEST_LEARNING:g} s or more, as a part of it "
             "is kept back to set the threshold on."
         )
     with ExitStack() as stack:
         stack.enter_context(locked(site.path))
-        settings = site.settings(given)
-        _require_room(settings, learn_seconds, options.most_gigabytes)
-        footage = Footage(site.footage, learn_seconds)
+        settings = known = site.settings(given)
+        if learn_seconds is not None:
+            settings = replace(known, learn_seconds=learn_seconds)
+        _require_room(settings, options.most_gigabytes)
+        if settings != known:
+            site.change(learn_seconds=settings.learn_seconds)
+        footage = Footage(site.footage, settings.learn_seconds)
         # While there is no first frame there is nothing to end in order.
         stream = stack.enter_context(_opened(source, settings.channels))
         stopped = stack.enter_context(stoppable())
         started = datetime.now(UTC).astimezone()
-        run = _Run(
-            site, settings, options, stream, footage, started, learn_seconds, runtime, stopped
-        )
+        run = _Run(site, settings, options, stream, footage, started, runtime, stopped)
         stack.callback(run.close)
         run.wanted = relearn or site.model is None
         if site.model is not None:
             run.watch(site.model)
+        run.say_what_is_missing()
         for item in stream:
             if stopped():
                 break
@@ -98,11 +104,11 @@ def watch_camera(
     return run.watcher
 
 
-def _require_room(settings: Settings, learn_seconds: float, most_gigabytes: float) -> None:
+def _require_room(settings: Settings, most_gigabytes: float) -> None:
     """Refuse a cap that footage alone would exceed: everything else would go to make room."""
     frame = settings.height * settings.image_width * settings.channels
     # What is learnt from lies there twice, and the rate is only about what was asked for.
-    needed = 2 * 1.25 * learn_seconds * settings.rate * frame / 1e9
+    needed = 2 * 1.25 * settings.learn_seconds * settings.rate * frame / 1e9
     if needed > most_gigabytes:
         raise UsageError(
             f"the footage to learn from takes up to {needed:.1f} GB, and all may take "
@@ -128,7 +134,6 @@ class _Run:
         stream: LiveSource | PlayedSource,
         footage: Footage,
         started: datetime,
-        learn_seconds: float,
         runtime: RuntimeName,
         stopped: Callable[[], bool],
     ) -> None:
@@ -136,9 +141,10 @@ class _Run:
         self.wanted = False
         self._site, self._settings, self._options = site, settings, options
         self._stream, self._footage, self._started = stream, footage, started
-        self._learn_seconds, self._runtime = learn_seconds, runtime
+        self._runtime = runtime
         self._thin, self._breaks = Thin(stream.rate, settings.rate), Breaks()
-        self._training: subprocess.Popen[bytes] | None = None
+        self._training: tuple[subprocess.Popen[bytes], Path] | None = None
+        """The process, and the folder of its model."""
         self._stopped = stopped
         self._status: Status | None = None
         self._wall: Wall | None = None
@@ -179,6 +185,17 @@ class _Run:
         if self._away is not None:
             self.watcher.gap(*self._away)
 
+    def say_what_is_missing(self) -> None:
+        """Who asked for learning anew is told for how long it will not begin."""
+        if self.watcher is not None and self.wanted and self._missing:
+            _LOG.info(
+                "%s: %.0f s of normal footage are recorded, and %.0f s are learnt from (--learn): "
+                "learning anew begins once they are there.",
+                self._stream.name,
+                self._footage.seconds,
+                self._settings.learn_seconds,
+            )
+
     def take(self, item: Frame | Gap | None) -> None:
         """One item of the stream."""
         if isinstance(item, Frame):
@@ -207,7 +224,7 @@ class _Run:
                 "%s: recorded %.0f of %.0f s of normal footage to learn from",
                 self._stream.name,
                 self._footage.seconds,
-                self._learn_seconds,
+                self._settings.learn_seconds,
             )
 
     def ended(self) -> None:
@@ -217,9 +234,10 @@ class _Run:
             MnadError: there was too little to learn from, or the training failed.
         """
         if self._training is None and self.watcher is None:
+            recorded, needed = self._footage.seconds, self._settings.learn_seconds
             raise MnadError(
-                f"{self._stream.name} ended when {self._footage.seconds:.0f} s of it were recorded "
-                f"of the {self._learn_seconds:.0f} s to learn from: give a shorter --learn."
+                f"{self._stream.name} ended when {recorded:.0f} s of it were recorded of the "
+                f"{needed:.0f} s to learn from: give a shorter --learn."
             )
         while self._training is not None and not self._stopped():
             time.sleep(0.1)
@@ -227,15 +245,20 @@ class _Run:
 
     def close(self) -> None:
         """End everything; a training that runs is given up."""
-        if self._training is not None and self._training.poll() is None:
-            self._training.terminate()
-            self._training.wait()
+        if self._training is not None and self._training[0].poll() is None:
+            self._training[0].terminate()
+            self._training[0].wait()
         with ExitStack() as stack:
             if self.watcher is not None:
                 stack.callback(self.watcher.close)
             if self._status is not None:
                 stack.callback(self._status.end)
             self._keep(self._footage.flush)
+
+    @property
+    def _missing(self) -> bool:
+        """Whether there is too little footage to learn from yet."""
+        return self._footage.seconds < self._settings.learn_seconds - 1
 
     def _record(self, frame: Frame) -> None:
         if not self._thin.takes(frame.seconds):
@@ -258,20 +281,23 @@ class _Run:
 
     def _look_after_training(self) -> None:
         if self._training is not None:
-            code = self._training.poll()
+            process, model = self._training
+            code = process.poll()
             # Who stops a service stops all of its processes: that is no failure of the training.
             if code is None or self._stopped():
                 return
             self._training = None
-            self._learnt(code)
-        elif self.wanted and self._footage.seconds >= self._learn_seconds - 1:
+            self._learnt(model, code)
+        elif self.wanted and not self._missing:
             self.wanted = False
             self._keep(self._footage.flush)
             _LOG.info("learning from %.0f s of footage", self._footage.seconds)
-            self._training = subprocess.Popen(
-                [sys.executable, "-m", "mnad.watch.learn", str(self._site.path)],
+            model = self._site.new_model()
+            process = subprocess.Popen(
+                [sys.executable, "-m", "mnad.watch.learn", str(self._site.path), str(model)],
                 stdin=subprocess.PIPE,  # it ends with this process, even by a kill
             )
+            self._training = process, model
 
     def _look_for_change(self) -> None:
         """A threshold that is set while this runs, as by `mnad review`, holds from then on."""
@@ -296,12 +322,11 @@ class _Run:
             _LOG.info(
                 "watched for a day: `mnad review %s` says what the threshold came to, and which "
                 "one would come to what is asked for.",
-                self._site.path,
+                quote(str(self._site.path)),
             )
 
-    def _learnt(self, code: int) -> None:
-        model = self._site.model
-        if code or model is None:
+    def _learnt(self, model: Path, code: int) -> None:
+        if code:
             if self.watcher is None:
                 raise MnadError(
                     f"the training in {self._site.path} failed (exit code {code}, see above)."
@@ -310,6 +335,8 @@ class _Run:
             return
         try:
             detector = Detector.load(model, runtime=self._runtime)
+            # Not before: what was scored meanwhile is of the model before (`mnad review`).
+            self._site.use(model)
         except MnadError as error:
             if self.watcher is None:
                 raise

@@ -8,6 +8,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from mnad.calibration.result import Calibration
 from mnad.camera.change import Change
 from mnad.camera.drift import Drift
 from mnad.camera.health import Health
@@ -52,6 +53,7 @@ class Judge:
         self._ill: dict[str, Event] = {}
         self.blinded: tuple[str, ...] = ()
         self._machine: EventMachine | None = None
+        self._health: Health | None = None
         self._seconds, self._index = 0.0, 0
         self._looked = 0.0
         self._slow = Slow()
@@ -63,29 +65,46 @@ class Judge:
         return None if self._machine is None else self._machine.config.threshold
 
     def swap(self, detector: Detector) -> tuple[Event, ...]:
-        """Go on with another model; what is open ends, but for what the stream suffers."""
-        stream = {what: self._ill.pop(what) for what in (LOST, SLOW) if what in self._ill}
-        ended = self.close()
-        self._ill |= stream
+        """Go on with another model; what is open ends, but for what the stream suffers.
+
+        What the camera suffers goes on too where its view is the same, as where only the threshold
+        was set anew: nobody is told twice that a lens is covered, nor of the scene meanwhile.
+        """
         calibration = detector.model.calibration
+        health = self._health_by(calibration)
+        same = health is not None and health is self._health
+        lasting = {*self._ill} if same else {LOST, SLOW}
+        going_on = {what: one for what, one in self._ill.items() if what in lasting}
+        self._ill = {what: one for what, one in self._ill.items() if what not in lasting}
+        ended = self.close()
+        self._ill, self._health = going_on, health
         threshold = self._options.threshold
         if threshold is None:
             threshold = detector.threshold
-        self._machine, self._health, self._drift = None, None, None
+        self._machine, self._drift = None, None
         reference = detector.model.reference
         light_undone = reference is not None and reference.light is not None
         self._harmless = {"lighting"} if light_undone else set()
         if threshold is not None:
             config = self._options.times.at(threshold)
             self._machine = EventMachine(config, self._source, self._started_at)
-        if calibration is not None:
-            if calibration.view is not None:
-                self._health = Health(calibration.view, calibration.rate)
-            # Every score may lie above a threshold that a person gave; then drift means nothing.
-            if threshold is not None and (calibration.score < threshold).any():
-                kept = len(calibration.score) / calibration.frames  # of many, some are kept
-                self._drift = Drift(calibration.score, kept * calibration.rate, threshold)
+        # Every score may lie above a threshold that a person gave; then drift means nothing.
+        if (
+            calibration is not None
+            and threshold is not None
+            and (calibration.score < threshold).any()
+        ):
+            kept = len(calibration.score) / calibration.frames  # of many, some are kept
+            self._drift = Drift(calibration.score, kept * calibration.rate, threshold)
         return ended
+
+    def _health_by(self, calibration: Calibration | None) -> Health | None:
+        """What watches the camera from now on: what does so already, where it is the same."""
+        if calibration is None or calibration.view is None:
+            return None
+        by = calibration.view, calibration.rate
+        watching = self._health is not None and self._health.watches(*by)
+        return self._health if watching else Health(*by)
 
     def set_clock(self, started_at: datetime) -> None:
         """What begins from now on is dated from another second 0."""

@@ -1,4 +1,7 @@
-"""A model from the footage of a site, in a process of its own: python -m mnad.watch.learn SITE."""
+"""A model from the footage of a site, by a process of its own: python -m mnad.watch.learn SITE OUT.
+
+It is taken into use by who watches, once that scores with it.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,13 @@ from mnad.watch.footage import load_footage
 from mnad.watch.site import Settings, Site
 
 
-def learn(site: Site, settings: Settings) -> Path:
-    """Train and calibrate a model on what a site's footage holds, and take it into use.
+def learn(site: Site, settings: Settings, out: Path) -> None:
+    """Train and calibrate a model on what a site's footage holds.
+
+    Args:
+        site: the camera's folder.
+        settings: of the site.
+        out: folder of the model; made.
 
     Raises:
         MnadError: there is too little footage.
@@ -70,17 +78,14 @@ def learn(site: Site, settings: Settings) -> Path:
             trained_on=True,  # kept back here: equal frames are a scene that stands still
         )
 
-    out = site.new_model()
     model = main(footage, out, config, recipe, device, regions=settings.looked, finish=finish)
     if device.type == "cpu" and installed("openvino", to_export=True):
         try:
             export_model(out, model, "openvino")
         except MnadError as error:  # it watches by torch, then
             print(f"mnad: {error}", file=sys.stderr)
-    site.use(out)
     assert model.calibration is not None
     print("\n".join(model.calibration.sentences()), file=sys.stderr, flush=True)
-    return out
 
 
 def _end_with_parent() -> None:
@@ -94,7 +99,7 @@ if __name__ == "__main__":
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         place = Site(sys.argv[1])
-        learn(place, place.known_settings())
+        learn(place, place.known_settings(), Path(sys.argv[2]))
     except MnadError as problem:
         print(f"mnad: {problem}", file=sys.stderr)
         sys.exit(problem.exit_code)

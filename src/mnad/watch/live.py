@@ -51,7 +51,8 @@ def watch_live(
 
     Raises:
         UsageError: another process watches into this folder.
-        MnadError: no first frame came, or a file over HTTP broke off.
+        MnadError: no first frame came, a file over HTTP broke off, or something of the results
+            could not be written.
     """
     channels = detector.model.config.network.channels
     opened = open_live(address, channels) if is_live(address) else PlayedSource(address, channels)

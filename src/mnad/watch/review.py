@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from mnad.events.event import Event
 from mnad.events.log import latest, read_events
 from mnad.events.machine import LOST_SECONDS
 from mnad.models.normal import load_normal, save_normal_file
-from mnad.runtime.pick import normal_in_use
+from mnad.runtime.pick import in_use
 from mnad.watch.site import Site
 from mnad.watch.table import Table, read_days
 
@@ -76,15 +77,17 @@ class Review:
     def lines(self) -> list[str]:
         """For people: sentences, and a table."""
         rate = self.alarms / self.hours
+        asked = f"{self.asked:g} false alarm" + ("" if self.asked == 1 else "s")
         low, high = self.expected
+        folder = quote(str(self.site))
         told = [
             f"{self.site}: {spoken_hours(self.hours)} watched since "
             f"{self.since:%Y-%m-%d %H:%M} UTC by the model in use"
             + (f", {spoken_hours(self.left_out)} left out" if self.left_out else "")
             + ".",
-            f"The threshold of {self.threshold:.3f}, set for {self.asked:g} false alarms an hour, "
-            f"comes to {self.alarms} alarms there, {rounded(rate)} an hour; expected were "
-            f"{rounded(low)} to {rounded(high)}.",
+            f"The threshold of {self.threshold:.3f}, set for {asked} an hour, "
+            f"comes to {self.alarms} alarm{'' if self.alarms == 1 else 's'} there, {rounded(rate)} "
+            f"an hour; expected were {rounded(low)} to {rounded(high)}.",
             "",
             "asked for, an hour  threshold  alarms there  marked anomalies  unmarked events told",
         ]
@@ -101,7 +104,7 @@ class Review:
         if self.unmarked:
             told += [
                 "What nobody marked counts as a false alarm, and puts the threshold above itself. "
-                f"Mark what was an anomaly (mnad mark {self.site} EVENT… anomaly); not marked yet:"
+                f"Mark what was an anomaly (mnad mark {folder} EVENT… anomaly); not marked yet:"
             ]
             by_peak = sorted(self.unmarked, key=lambda event: -event.peak_score)
             told += [
@@ -112,7 +115,7 @@ class Review:
                 told.append(f"  and {len(by_peak) - MOST_LISTED} with lower peaks")
         if self.taken is None:
             told.append(
-                f"mnad review {self.site} --false_alarms_per_hour RATE --apply takes the threshold "
+                f"mnad review {folder} --false_alarms_per_hour RATE --apply takes the threshold "
                 "for a rate into use."
             )
         return told
@@ -134,7 +137,7 @@ def review(site: Site, last_seconds: float, per_hour: float | None, *, apply: bo
     model, settings = site.model, site.known_settings()
     if model is None:
         raise MnadError(f"{site.path} has learnt nothing yet: run mnad watch, for a day.")
-    file = normal_in_use(model)
+    _, file = in_use(model)
     normal = load_normal(file)
     calibration = normal.calibration
     if calibration is None:
@@ -180,7 +183,7 @@ def review(site: Site, last_seconds: float, per_hour: float | None, *, apply: bo
     (taken,) = (offer for offer in offers if offer.per_hour == asked)
     new = watched_calibration(calibration, taken, stretches, since)
     save_normal_file(file, normal._replace(calibration=new))
-    site.ask(asked)
+    site.change(false_alarms_per_hour=asked)
     return replace(seen, taken=taken)
 
 

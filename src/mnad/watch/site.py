@@ -26,7 +26,7 @@ SETTINGS, CURRENT, MARKS = "site.json", "current", "marks.jsonl"
 
 @dataclass(frozen=True)
 class Settings:
-    """What a site was begun with and keeps; `Site.ask` alone changes anything of it.
+    """What a site was begun with and keeps, but for what `Site.change` sets anew.
 
     Args:
         height: rows of the frames as the network sees them.
@@ -38,6 +38,7 @@ class Settings:
         seed: of weights, items and order.
         regions: what is looked at, as in a file of regions; None for all.
         by_place: whether errors are measured against what is usual at their place.
+        learn_seconds: normal footage to learn from.
     """
 
     height: int = 160
@@ -49,6 +50,7 @@ class Settings:
     seed: int = 0
     regions: dict[str, Any] | None = None
     by_place: bool = True
+    learn_seconds: float = 900.0
 
     @property
     def looked(self) -> Regions | None:
@@ -84,7 +86,7 @@ class Site:
 
     @property
     def in_use_since(self) -> datetime:
-        """When the model was taken into use; it is there."""
+        """When the model was taken into use; it is there. No score before is of it."""
         file = self.path / CURRENT
         _, *when = file.read_text().split()
         if when:
@@ -151,18 +153,26 @@ class Site:
         return self.path / "models" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
     def use(self, model: Path) -> None:
-        """Take a model into use; of the others only the one before is kept."""
+        """Take a model into use, from now on; of the others only the one before is kept.
+
+        Raises:
+            MnadError: the folder cannot be written; the one before stays in use.
+        """
         before = self.model
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        write(self.path / CURRENT, f"{model.name}\n{now}\n")
+        write(self.path / CURRENT, f"{model.name}\n{datetime.now(UTC).isoformat()}\n")
         for other in (self.path / "models").iterdir():
             if other != model and other != before:
                 shutil.rmtree(other, ignore_errors=True)
 
-    def ask(self, false_alarms_per_hour: float) -> None:
-        """Have the thresholds of the models that are learnt from now on set to another rate."""
-        changed = replace(self.known_settings(), false_alarms_per_hour=false_alarms_per_hour)
+    def change(self, **settings: float) -> Settings:
+        """Keep other settings for the models that are learnt from now on.
+
+        Raises:
+            MnadError: they cannot be read or written.
+        """
+        changed = replace(self.known_settings(), **settings)  # type: ignore[arg-type]
         write(self.path / SETTINGS, json.dumps(asdict(changed), indent=2) + "\n")
+        return changed
 
     def normal_events(self) -> set[str]:
         """Ids of the events that a person marked as normal."""

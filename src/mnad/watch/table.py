@@ -41,12 +41,15 @@ class DailyTable:
     Args:
         folder: where.
         started_at: wall-clock time of second 0; it may be set anew.
+
+    Attributes:
+        whole: whether all of it could be written so far.
     """
 
     def __init__(self, folder: Path, started_at: datetime) -> None:
         self._folder, self.started_at = folder, started_at
         self._file: TextIO | None = None
-        self._day, self._failed = "", False
+        self._day, self._failed, self.whole = "", False, True
 
     def write(self, row: dict[str, str], blinded: Sequence[str] = ()) -> None:
         """Append a row; its time goes in front, and behind what blinds the camera (``covered``)."""
@@ -62,7 +65,7 @@ class DailyTable:
         except OSError as error:
             if not self._failed:
                 _LOG.error("scores cannot be written to %s (%s)", self._folder, error.strerror)
-            self._failed = True
+            self._failed, self.whole = True, False
 
     def close(self) -> None:
         """Close the file of the day."""
@@ -71,6 +74,7 @@ class DailyTable:
                 self._file.close()
             except OSError as error:
                 _LOG.error("scores cannot be written to %s (%s)", self._folder, error.strerror)
+                self.whole = False
             self._file = None
 
     def _open(self, day: str) -> None:

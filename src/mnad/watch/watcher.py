@@ -127,6 +127,7 @@ class Watcher(Closing):
         self._video: VideoSink | SegmentedVideo | None = None
         self._announce(left_open)
         self._kept_house = time.monotonic()
+        self._reported = True
         self._gap: tuple[float, float] | None = None
         """When the gap that lasts began, in seconds of the source and by the clock."""
 
@@ -259,7 +260,11 @@ class Watcher(Closing):
             give_back()
 
     def close(self) -> None:
-        """End everything in order; the report is written last."""
+        """End everything in order; the report is written last.
+
+        Raises:
+            MnadError: something of the results is missing, for want of room.
+        """
         with ExitStack() as stack:
             # In the order from last to first; all of it, whatever of it fails.
             stack.callback(self._report)
@@ -271,6 +276,29 @@ class Watcher(Closing):
             if self._gap is not None:
                 self._tell(self._judge.back(self._now), None, self._now)
             self._tell(self._judge.close(), None, self._last)
+        self._require_all()
+
+    def _require_all(self) -> None:
+        """Refuse to end as if all were there; while it went on, what comes next counted for more.
+
+        Raises:
+            MnadError: something of the results is missing.
+        """
+        lost: list[str] = []
+        if isinstance(self._table, DailyTable) and not self._table.whole:
+            lost.append("some of the scores")
+        if self._log.lost:
+            lost.append(f"messages of {EVENTS} ({self._log.lost})")
+        if self._recorder is not None and self._recorder.failed:
+            lost.append(f"clips or pictures ({len(self._recorder.failed)})")
+        if isinstance(self._video, SegmentedVideo) and self._video.lost:
+            lost.append(f"segments of the overlay video ({self._video.lost})")
+        if not self._reported:
+            lost.append(REPORT)
+        if lost:
+            raise MnadError(
+                f"{self.out} lacks {', '.join(lost)}, which could not be written: make room there."
+            )
 
     @property
     def _now(self) -> float:
@@ -350,6 +378,7 @@ class Watcher(Closing):
         told = [one for id_, one in self.events.items() if id_ not in self._told_before]
         if not self.frames and not told:
             return
+        self._reported = False
         try:
             write_report(
                 self.out / REPORT,
@@ -366,6 +395,7 @@ class Watcher(Closing):
                 gaps=self.gaps,
                 cut_off=self.cut_off,
             )
+            self._reported = True
         except MnadError as error:
             _LOG.error("%s", error)
 
