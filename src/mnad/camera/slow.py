@@ -1,7 +1,7 @@
 """Whether a picture comes, but too rarely for the model: then nothing is watched.
 
-A network that knows ten frames a second is asked nothing of two (`mnad.video.thin.Breaks`). A
-camera that falls to that at night, or a line that lets one frame in five through, goes on sending
+A network that knows ten frames a second is asked nothing of five (`mnad.video.thin.Breaks`). A
+camera that falls to that at night, or a line that lets every other frame through, goes on sending
 pictures, and nobody would miss it.
 """
 
