@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -11,7 +13,7 @@ import pytest
 
 from mnad.errors import UsageError
 from mnad.video.source import Source, open_source
-from mnad.video.thin import Thin, step_of, taken_rate, thinned
+from mnad.video.thin import Breaks, Thin, step_of, taken_rate, thinned
 
 NTSC = Fraction(30000, 1001)
 
@@ -100,3 +102,72 @@ def test_the_rate_that_is_taken_is_exact(folder: Path) -> None:
     assert taken_rate(folder, 8.0) == pytest.approx(25 / 3)
     assert taken_rate(folder, None) == 25
     assert taken_rate(folder, 10.0, NTSC) == float(NTSC / 3)
+
+
+@pytest.mark.parametrize(
+    ("rate", "wanted", "known", "step"),
+    [
+        (25, 10.0, 12.5, 2),  # its own camera
+        (15, 10.0, 7.5, 2),  # likewise: 7.5 a second is what it knows
+        (15, 10.0, 10.0, 1),  # two thirds of what it knows would be too few
+        (30, 10.0, 12.5, 2),  # another camera: 15 a second, 10 would be too few
+        (30, 10.0, 10.0, 3),
+        (30, 10.0, 8.5, 3),  # of more than it knows no fewer are taken than are wanted
+        (28, 10.0, 10.0, 3),  # 9.3 a second are near enough
+        (8, 10.0, 10.0, 1),
+        (60, None, 10.0, 1),
+    ],
+)
+def test_no_fewer_frames_are_taken_than_a_network_knows(
+    rate: float, wanted: float | None, known: float, step: int
+) -> None:
+    assert step_of(rate, wanted, known) == step
+
+
+def broken(breaks: Breaks, times: Iterable[float]) -> list[float]:
+    return [seconds for seconds in times if breaks.before(seconds)]
+
+
+def longest(times: list[float], breaks: list[float]) -> int:
+    """Frames of the longest stretch without a break, of what comes after the first one."""
+    at = [times.index(seconds) for seconds in breaks]
+    return max(after - before for before, after in pairwise([*at, len(times)]))
+
+
+def every(count: int, without: Callable[[int], bool] = lambda number: False) -> list[float]:
+    """Ten frames a second."""
+    return [number / 10 for number in range(count) if not without(number)]
+
+
+def test_one_missing_frame_is_no_hole_and_two_within_a_window_are() -> None:
+    assert broken(Breaks(0.1, 5), every(60, lambda n: n == 30)) == []
+    assert broken(Breaks(0.1, 5), every(60, lambda n: n in (30, 31))) == [3.2]
+    assert broken(Breaks(0.1, 5), every(60, lambda n: n in (30, 33))) == [3.4]
+    assert broken(Breaks(0.1, 5), every(60, lambda n: n in (30, 36))) == []
+    # Looked at by themselves, frames know only what lies just before them.
+    assert broken(Breaks(0.1), every(60, lambda n: n in (30, 33))) == []
+    assert broken(Breaks(), every(60, lambda n: n in (30, 31))) == [3.2]
+
+
+def test_frames_that_come_slower_than_known_make_no_window() -> None:
+    half = every(100, lambda n: n % 2 == 1)
+    assert broken(Breaks(0.1, 5), half)[0] == half[3]
+    assert longest(half, broken(Breaks(0.1, 5), half)) < 5  # no window is ever full
+    assert broken(Breaks(0.2, 5), half) == broken(Breaks(None, 5), half) == []
+    assert broken(Breaks(0.1, 5), every(100, lambda n: n % 8 == 7)) == []
+    # A quarter fewer: known once the last fifteen steps say so.
+    fewer = every(200, lambda n: n % 4 == 3)
+    assert broken(Breaks(0.1, 5), fewer)[-40:] == fewer[-40:]
+
+
+def test_a_network_of_long_windows_bears_what_one_of_short_ones_does() -> None:
+    assert broken(Breaks(0.1, 16), every(100, lambda n: n % 8 == 7)) == []
+    assert broken(Breaks(0.1, 16), every(100, lambda n: n in (50, 51))) == [5.2]
+
+
+def test_a_camera_that_comes_back_to_its_rate_is_looked_at_again() -> None:
+    times = [*every(40), *(4 + n / 5 for n in range(40)), *(12 + n / 10 for n in range(60))]
+    found = broken(Breaks(0.1, 5), times)
+    assert found[0] == 4.4 and 12.5 < found[-1] < 14
+    seen = [seconds for seconds in times if seconds <= found[-1]]
+    assert longest(seen, found) < 5

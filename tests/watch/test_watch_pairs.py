@@ -93,3 +93,20 @@ def test_a_hole_in_real_frames_is_no_event(data: Path, tmp_path: Path) -> None:
     assert read_events(tmp_path / "events.jsonl") == []
     assert watcher.frames == len(frames) - 2 * FIRST
     assert np.nanmax(watcher.highest) < detector.threshold
+
+
+def test_real_frames_at_half_their_rate_are_not_scored_and_no_event(
+    data: Path, tmp_path: Path
+) -> None:
+    """Every one of them would come to the threshold, as everybody runs."""
+    detector = Detector.load("ped2-compact")
+    options = WatchOptions(overlay=False, clips=False)
+    with open_source(data / "ped2-mp4" / "training" / "10.mp4", 1) as source:
+        frames = [frame for frame in source if frame.index >= 60 or frame.index % 2 == 0][:120]
+        with Watcher(detector, tmp_path, "camera", source.rate, options, NOON) as watcher:
+            for frame in frames:
+                watcher.push(frame)
+    assert read_events(tmp_path / "events.jsonl") == []
+    # The last 90 come at their rate, and after fifteen steps of it they are scored.
+    assert 90 - 15 - FIRST <= watcher.frames < 90
+    assert watcher.highest < detector.threshold

@@ -14,8 +14,9 @@ from mnad.video.source import FOLDER_RATE, Frame, Source, open_source, without_r
 
 HOLE = 2.5
 """Usual steps between two frames that are no longer one step."""
-SLOWER = 1.2
-"""Times the step that a network knows, the mean of the last ones, at which it is lost."""
+SLOWER = 1.21
+"""Times the step that a network knows, the mean of the last ones, from which on it is lost: a fifth
+slower, and what time stamps are rounded by."""
 _SLOWER_ONCE = 1.15
 """The same of a source that is thinned for it."""
 _LATELY = 15
