@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from collections import defaultdict
@@ -28,6 +27,7 @@ import torch
 from tqdm.auto import tqdm
 
 from mnad import __version__
+from mnad.bench.machine import machine
 from mnad.bench.prepare import make
 from mnad.bench.run import EVENTS
 from mnad.config import NetworkConfig
@@ -146,7 +146,8 @@ def main() -> None:
     result = {
         "protocol": " ".join(str(__doc__).partition("FILE\n")[2].split()),
         "mnad": __version__,
-        "machine": platform.machine(),
+        "machine": machine(),
+        "command": "OMP_NUM_THREADS=1 python benchmarks/shares.py VIDEO --rounds N --json FILE",
         "model": given.model,
         "network": asdict(own.config.network),
         "frames": len(frames),
