@@ -213,7 +213,11 @@ def test_at_once_must_be_one_or_more(
 
 
 def test_folders_of_images_have_the_rate_that_is_given(
-    model: Path, clips: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: Path,
+    clips: list[Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     folder = tmp_path / "frames"
     folder.mkdir()
@@ -227,8 +231,13 @@ def test_folders_of_images_have_the_rate_that_is_given(
     np.testing.assert_allclose(table(found[1].out)[:, 1], np.arange(4, 9) / 10)
     with av.open(str(found[0].out / "overlay.mp4")) as container:
         assert container.streams.video[0].average_rate == 10
+    assert not caplog.messages[1:]
     (one,) = mnad.detect(model, sources[:1], out=tmp_path / "25", overlay=False)
     assert one.frames == 8
+    assert (
+        f"{folder}: images do not say their rate; taken as 25 per second, of which one in 2 is "
+        "looked at. Where they come at another, give --folder_rate."
+    ) in caplog.messages
     base = ["detect", str(model), "--out", str(tmp_path / "no")]
     for words, part in (
         ([str(clips[0]), "--folder_rate", "10"], "for folders of images"),

@@ -15,7 +15,7 @@ from mnad.models.folder import Model
 from mnad.scoring.steady import Steady
 from mnad.video.cache import Stretches, load_clips
 from mnad.video.find import find_sources, name_of
-from mnad.video.thin import taken_rate
+from mnad.video.thin import say_what_is_assumed, taken_rate
 
 
 class NormalFootage(NamedTuple):
@@ -49,6 +49,8 @@ def normal_footage(
     network, wanted = model.config.network, model.config.rate
     paths = find_sources(list(sources))
     known = None if rate is None else Fraction(rate).limit_denominator(1001)
+    if known is None:
+        say_what_is_assumed(paths, wanted)
     rates = [taken_rate(path, wanted, known) for path in paths]
     if max(rates) > 1.2 * min(rates):
         raise MnadError(

@@ -73,6 +73,7 @@ def detect(
     from mnad.detector import Detector
     from mnad.video.address import is_live, live_name, or_path, redacted
     from mnad.video.find import name_of
+    from mnad.video.thin import say_what_is_assumed
     from mnad.watch.files import Detection
     from mnad.watch.live import watch_live
     from mnad.watch.several import detect_sources
@@ -97,6 +98,10 @@ def detect(
         count = None if seen.threshold is None else seen.told
         shown = redacted(streams[0])
         return [Detection(shown, folder, seen.frames, seen.highest, seen.highest_at, count, None)]
+    if folder_rate is None:
+        calibration = detector.model.calibration
+        own = None if calibration is None else calibration.rate
+        say_what_is_assumed([path for path, _ in files], detector.model.config.rate, own)
     if at_once is None:
         at_once = 8 if detector.runtime.device.type == "cuda" else 1
     found = iter(detect_sources(detector, files, watch, at_once, folder_rate=known))

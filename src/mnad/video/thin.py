@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import floor, inf
 from pathlib import Path
@@ -12,6 +13,7 @@ from statistics import fmean, median
 from mnad.errors import UsageError
 from mnad.video.source import FOLDER_RATE, Frame, Source, open_source, without_rate
 
+_LOG = logging.getLogger("mnad")
 HOLE = 2.5
 """Usual steps between two frames that are no longer one step."""
 SLOWER = 1.21
@@ -120,8 +122,12 @@ class Breaks:
 
     @property
     def _slow(self) -> bool:
-        full = len(self._whole) == _LATELY
-        return full and fmean(self._whole) > SLOWER * self._known
+        return len(self._whole) == _LATELY and self.lately > SLOWER * self._known
+
+    @property
+    def lately(self) -> float:
+        """Seconds between frames, the mean of the last steps that are no holes."""
+        return fmean(self._whole) if self._whole else self.usual
 
     @property
     def usual(self) -> float:
@@ -133,6 +139,29 @@ def thinned(source: Source, wanted: float | None) -> Iterator[Frame]:
     """The frames of a source that are looked at, at about `wanted` frames per second."""
     thin = Thin(source.rate, wanted)
     return (frame for frame in source if thin.takes(frame.seconds))
+
+
+def say_what_is_assumed(
+    paths: Sequence[Path], wanted: float | None, known: float | None = None
+) -> None:
+    """Tell of folders of images, whose rate nobody gave, that not all of them are looked at.
+
+    Args:
+        paths: sources.
+        wanted: frames per second to take about; None for all.
+        known: see `step_of`.
+    """
+    step = step_of(FOLDER_RATE, wanted, known)
+    folders = [path for path in paths if without_rate(path)]
+    if folders and step > 1:
+        _LOG.warning(
+            "%s%s: images do not say their rate; taken as %d per second, of which one in %d is "
+            "looked at. Where they come at another, give --folder_rate.",
+            folders[0],
+            f" and {len(folders) - 1} more" if len(folders) > 1 else "",
+            FOLDER_RATE,
+            step,
+        )
 
 
 def taken_rate(path: Path, wanted: float | None, rate: Fraction | None = None) -> float:

@@ -83,8 +83,8 @@ class Pairing:
 
     @property
     def step(self) -> float:
-        """Seconds between the frames that were looked at, the median of the last ones."""
-        return self._breaks.usual
+        """Seconds between the frames that were looked at lately."""
+        return max(self._breaks.usual, self._breaks.lately)
 
     def restart(self) -> Iterator[Pair]:
         """The frames that still wait; what comes now does not follow on them."""

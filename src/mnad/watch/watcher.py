@@ -243,7 +243,7 @@ class Watcher(Closing):
 
     @property
     def step(self) -> float:
-        """Seconds between them, the median of the last ones."""
+        """Seconds between them lately."""
         return self._pairing.step
 
     @property
