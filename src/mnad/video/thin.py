@@ -81,9 +81,9 @@ class Breaks:
     A stall, frames that were damaged or left out: to a network that expects the next frame all
     that moves has leapt, and what looks over the hole calls it an anomaly. So it does where frames
     come more slowly than it knows, each leap a little one. Walkers of Ped2 by a network that knows
-    ten frames a second, without a false alarm in 16 clips: one frame missing, the highest score is
-    near the threshold in 1; two together, in 4; three, in all; every eighth missing, 3 % of frames
-    come to the threshold, every fourth 23 %, every second all (`benchmarks/holes.py`).
+    ten frames a second, sixteen normal clips: one frame missing, none comes to the threshold; two
+    missing, 4 clips do; three, 10; five, all. Every eighth missing, 1 % of frames come to it; every
+    fourth, 12 %; every third, 69 %; every second, all of them (`benchmarks/holes.py`).
 
     Where nothing says what is usual, a lasting change of the frame rate is no hole for longer than
     it takes to become so.
