@@ -116,7 +116,7 @@ def test_the_verdict_in_words() -> None:
     assert verdict(report()) == "Nothing unusual in 1 min 40 s"
     assert verdict(report(events=[event()])) == "1 event in 1 min 40 s"
     covered = event(1, kind="camera", what="covered")
-    assert verdict(report(events=[covered])) == "Nothing unusual in 1 min 40 s"
+    assert verdict(report(events=[covered])) == "Nothing unusual in 1 min 37 s"  # 3 s unwatched
     long = report(events=[event(i) for i in range(1200)], duration_seconds=2 * 3600 + 14 * 60)
     assert verdict(long) == "1,200 events in 2 h 14 min"
     assert verdict(report(threshold=None)) == "1 min 40 s scored, without a threshold"
@@ -458,12 +458,12 @@ def test_the_time_in_which_a_camera_was_learnt_from_was_not_watched(tmp_path: Pa
         "gaps": [Gap(3000, 4000, "lost"), Gap(17_000, 18_200, "lost"), Gap(20_000, 20_400, "lost")],
     }
     found = page(tmp_path, report(**values))
-    assert found.text("h1") == ["3 events in 1 h 10 min"]
+    assert found.text("h1") == ["3 events in 1 h"]
     expected = "In the 1 h that were watched it told 3 events, true or false: 3 per hour."
     assert expected in found.text("p")
     assert found.data["total"] == 22_200
     quiet = report(**values | {"events": []})
-    assert verdict(quiet) == "Nothing unusual in 1 h 10 min"
+    assert verdict(quiet) == "Nothing unusual in 1 h"
     # A second too short to say it.
     short = report(**values | {"duration_seconds": 22_199})
     assert not any("true or false" in p for p in page(tmp_path, short).text("p"))

@@ -169,12 +169,12 @@ def write_page(path: str | Path, report: Report) -> None:
 
 def verdict(report: Report) -> str:
     """The run in one line."""
-    length = spoken(report.duration_seconds - report.watched_from)
+    length = spoken(report.watched_seconds)
     count = len(report.anomalies)
     if count:
         return f"{count:,} event{'s' if count > 1 else ''} in {length}"
     if not np.isfinite(report.curve[:, 1]).any():
-        return f"Nothing was scored in {length}"
+        return f"Nothing was scored in {spoken(report.duration_seconds - report.watched_from)}"
     if report.threshold is None:
         return f"{length} scored, without a threshold"
     return f"Nothing unusual in {length}"
