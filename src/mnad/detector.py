@@ -231,6 +231,10 @@ class LiveStream:
     def push(self, pixels: NDArray[np.uint8], seconds: float | None = None) -> FrameScore | None:
         """Give the next frame.
 
+        Frames are taken to come as fast as the model knows: to it everything moves faster where
+        they come at half its rate, and has leapt where some are missing. Call `restart` after a
+        hole; `mnad watch` and `mnad detect` do (`mnad.video.thin.Breaks`).
+
         Args:
             pixels: uint8 (H, W, 3) RGB, (H, W, 1) or (H, W) grey, any size; the whole frame, the
                 model crops it itself.
