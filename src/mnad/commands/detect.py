@@ -131,7 +131,7 @@ def _planned(sources: list[str], out: Path) -> "list[Detection | tuple[Path, Pat
 def _folder_of(path: Path, out: Path, used: set[Path]) -> Path:
     """The folder of a source's results: its name, and a number if another source has that."""
     from mnad.video.find import name_of
-    from mnad.watch.files import holds_another
+    from mnad.watch.folder import holds_another
 
     first = out / name_of(path)
     for number in count(1):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,12 +18,11 @@ from mnad.reports.plots import score_plot
 from mnad.video.ahead import ahead
 from mnad.video.source import open_source
 from mnad.video.thin import SLOWER
+from mnad.watch.folder import PLOT, SOURCE, remove_results, require_no_camera, write_source
 from mnad.watch.options import WatchOptions
-from mnad.watch.watcher import PLOT, Watcher, remove_results, require_no_camera
+from mnad.watch.watcher import Watcher
 from mnad.writing import discard
 
-SOURCE = "source.txt"
-"""In the folder of the results: the path of what they are of."""
 _DRAWING = Lock()
 """matplotlib is not made for several threads at a time."""
 
@@ -151,28 +149,6 @@ def _unscored(path: Path, detector: Detector, watcher: Watcher) -> str:
         f"{path} has no {window} frames without a hole between them, as the model's window spans: "
         "give a source that lacks fewer."
     )
-
-
-def write_source(folder: Path, path: Path) -> None:
-    """Note whose results a folder holds, so that another source of the same name takes another.
-
-    Raises:
-        MnadError: the disk is full.
-    """
-    try:
-        (folder / SOURCE).write_bytes(os.fsencode(path.resolve()) + b"\n")
-    except OSError as error:
-        raise MnadError(
-            f"{folder / SOURCE} cannot be written ({error.strerror}): make room there."
-        ) from error
-
-
-def holds_another(folder: Path, path: Path) -> bool:
-    """Whether a folder holds the results of another source."""
-    try:
-        return (folder / SOURCE).read_bytes().strip() not in (b"", os.fsencode(path.resolve()))
-    except OSError:
-        return False
 
 
 def _leave_nothing(out: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from mnad.alarms.alarms import Alarms
 from mnad.closing import Closing
 from mnad.detector import Detector, FrameScore
-from mnad.errors import MnadError, UsageError
+from mnad.errors import MnadError
 from mnad.events.event import Event
 from mnad.events.log import EventLog, close_open, latest, read_events
 from mnad.events.record import Recorder, with_files
@@ -31,6 +31,7 @@ from mnad.video.segments import SegmentedVideo
 from mnad.video.sink import VideoSink
 from mnad.video.source import FOLDER_RATE, Frame
 from mnad.watch.curve import Curve
+from mnad.watch.folder import EVENTS, REPORT, remove_results
 from mnad.watch.judge import Judge
 from mnad.watch.memory import give_back
 from mnad.watch.options import WatchOptions
@@ -40,13 +41,6 @@ from mnad.watch.report import write_report
 from mnad.watch.table import DailyTable, open_table, row_of
 
 _LOG = logging.getLogger("mnad")
-EVENTS, REPORT = "events.jsonl", "report.html"
-PLOT = "scores.png"
-OF_A_FILE = (
-    *(EVENTS, REPORT, PLOT, "scores.csv", "overlay.mp4", "clips/*.mp4", "thumbnails/*.jpg"),
-    *(".*.part.*", "clips/.*.part.*"),
-)
-"""What is written of a file, and what a run that was killed has left of it."""
 HOUSEKEEPING_SECONDS = 60.0
 LOST_SECONDS = 30.0
 """After which a stream that is lost is told of; what is back sooner is no cause for alarm."""
@@ -398,31 +392,6 @@ class Watcher(Closing):
             self._reported = True
         except MnadError as error:
             _LOG.error("%s", error)
-
-
-def remove_results(folder: Path) -> None:
-    """Leave nothing in a folder of what was written there of a file.
-
-    Raises:
-        MnadError: it cannot be removed.
-    """
-    for old in [file for pattern in OF_A_FILE for file in folder.glob(pattern)]:
-        try:
-            old.unlink(missing_ok=True)
-        except OSError as error:
-            raise MnadError(
-                f"{old} cannot be removed ({error.strerror}): give another --out."
-            ) from None
-
-
-def require_no_camera(folder: Path) -> None:
-    """Refuse to put a file's results where a camera's are: those cannot be made again.
-
-    Raises:
-        UsageError: they are there.
-    """
-    if (folder / ".lock").exists() or any(folder.glob("scores-????????.csv")):
-        raise UsageError(f"{folder} holds what was watched live: give another --out.")
 
 
 def _error_scale(detector: Detector) -> ErrorScale:
