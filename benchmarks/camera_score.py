@@ -22,11 +22,12 @@ from tqdm import tqdm
 from watched_clip import digests, reaches, watch_clip
 
 from mnad.datasets import open_dataset
-from mnad.detector import Detector, FrameScore
+from mnad.detector import Detector
 from mnad.evaluation.truth import Truth, resized
 from mnad.metrics.events import poisson_interval
 from mnad.metrics.frame import bootstrap_auc, causal_micro, macro, per_clip_minmax_micro
 from mnad.metrics.pixel import PixelRoc
+from mnad.stream import FrameScore
 from mnad.video.source import open_source
 
 

@@ -33,12 +33,13 @@ from mnad.calibration.holdout import known_share
 from mnad.config import RuntimeName
 from mnad.datasets import open_dataset
 from mnad.datasets.clip import Clip
-from mnad.detector import Detector, FrameScore
+from mnad.detector import Detector
 from mnad.events.event import Event
 from mnad.metrics.events import poisson_interval
 from mnad.metrics.frame import bootstrap_auc, causal_micro, per_clip_minmax_micro
 from mnad.models.builtin import resolve
 from mnad.runtime.exports import find_export
+from mnad.stream import FrameScore
 from mnad.video.source import Frame, open_source
 from mnad.watch.judge import Judge
 from mnad.watch.options import WatchOptions

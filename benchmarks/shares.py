@@ -31,10 +31,11 @@ from mnad.bench.machine import machine
 from mnad.bench.prepare import make
 from mnad.bench.run import EVENTS
 from mnad.config import NetworkConfig
-from mnad.detector import Detector, LiveStream
+from mnad.detector import Detector
 from mnad.models.folder import load_model
 from mnad.runtime.pick import load_runtime
 from mnad.scoring.stream import Scorer
+from mnad.stream import LiveStream
 from mnad.video.source import Frame, open_source
 from mnad.watch.options import WatchOptions
 from mnad.watch.watcher import Watcher

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mnad.detector import Detector, FrameScore
+from mnad.detector import Detector
 from mnad.events.event import Event, Observed
 from mnad.events.machine import EventConfig, EventMachine
 from mnad.models.builtin import resolve
 from mnad.models.folder import CONFIG, WEIGHTS
 from mnad.models.normal import NORMAL
+from mnad.stream import FrameScore
 
 Floats = NDArray[np.float64]
 

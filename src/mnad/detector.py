@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass, field
-from functools import cache, partial
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnad.config import Device, Policy, RuntimeName
 from mnad.errors import MnadError
-from mnad.events.event import Box
 from mnad.models.folder import Model
 from mnad.runtime.pick import load_runtime
 from mnad.runtime.runtime import Runtime
-from mnad.scoring.light import Light
-from mnad.scoring.noise import Denoise
-from mnad.scoring.smooth import CausalMean
-from mnad.scoring.steady import Steadied, Steady
-from mnad.scoring.stream import FrameParts, Scorer, Stream
+from mnad.scoring.stream import Scorer
 from mnad.scoring.together import Together
-from mnad.scoring.where import Region, Where
-from mnad.video.fit import fit
-from mnad.video.source import FOLDER_RATE
+from mnad.stream import LiveStream
+from mnad.video.thin import SLOWER
 
 _LOG = logging.getLogger("mnad")
 Floats = NDArray[np.float64]
@@ -55,49 +47,6 @@ class Scores:
     score: Floats
 
 
-@dataclass(frozen=True, eq=False)
-class FrameScore:
-    """The score of one frame of a stream.
-
-    Attributes:
-        index: number of the frame in its stream, from 0.
-        psnr: dB, low = abnormal.
-        distance: to the memory, high = abnormal; NaN without memory.
-        peak: error of the most unusual block (`mnad.scoring.peaks`), 0 and more; NaN for a model
-            that was never shown normal footage.
-        score: causal score in 0..1, high = abnormal: how rare such a peak is in normal footage
-            (`mnad.scoring.reference`), its mean over about the last quarter second
-            (`mnad.scoring.smooth`); NaN likewise.
-        abnormal: whether the score reaches the threshold; False without a calibration.
-        boxes: where, in shares of the frame's width and height; only of an abnormal frame.
-        updated: whether the frame moved the memory.
-        shake: pixels of the network by which the frame lay further right and down than those
-            before it, as far as that was undone (`mnad.scoring.steady`).
-        error: (h, w) float32, squared error of the frame in 0..1 at the size of the network.
-        heat_of: makes the heat map once, when it is first asked for; None where nothing is known of
-            normal footage.
-    """
-
-    index: int
-    psnr: float
-    distance: float
-    peak: float
-    score: float
-    abnormal: bool
-    boxes: tuple[Box, ...]
-    updated: bool
-    shake: tuple[float, float]
-    error: NDArray[np.float32]
-    heat_of: Callable[[], NDArray[np.float32]] | None = field(repr=False)
-
-    @property
-    def heat(self) -> NDArray[np.float32] | None:
-        """(h, w) float32 for the eye: the error smoothed, on a scale on which 1 is as high as
-        normal footage hardly ever gets at that place; None where that is not known.
-        """
-        return None if self.heat_of is None else self.heat_of()
-
-
 class Detector:
     """Scores frames with a trained model.
 
@@ -109,7 +58,7 @@ class Detector:
 
     Example:
         >>> detector = Detector.load("models/ped2")
-        >>> stream = detector.stream()
+        >>> stream = detector.stream(rate=25)
         >>> for frame in camera:  # (H, W, 3) uint8 RGB
         ...     scored = stream.push(frame)
         ...     if scored and scored.abnormal:
@@ -154,20 +103,17 @@ class Detector:
 
         Args:
             frames: uint8 (T, H, W, 3) RGB, (T, H, W, 1) or (T, H, W) grey, any size.
-            rate: frames per second; None: what the model was calibrated on, or 25.
+            rate: frames per second, see `stream`.
 
         Raises:
-            MnadError: another shape or type, or fewer frames than the model's window spans.
+            MnadError: another shape or type, fewer frames than the model's window spans, or fewer
+                per second than it knows.
         """
-        stream = self.stream()
-        times = [None if rate is None else index / rate for index in range(len(frames))]
-        pushed = (stream.push(frame, t) for frame, t in zip(frames, times, strict=True))
+        stream = self.stream(rate=rate)
+        pushed = (stream.push(frame) for frame in frames)
         found = [scored for scored in pushed if scored is not None]
         if not found:
-            raise MnadError(
-                f"{len(frames)} frame(s) were given, fewer than the "
-                f"{self.model.config.network.window} that the model's window spans; give more."
-            )
+            raise MnadError(self._unscored(len(frames), rate))
         return Scores(
             np.array([f.index for f in found]),
             np.array([f.psnr for f in found]),
@@ -176,14 +122,31 @@ class Detector:
             np.array([f.score for f in found]),
         )
 
-    def stream(self, threshold: float | None = None) -> LiveStream:
+    def _unscored(self, frames: int, rate: float | None) -> str:
+        window, calibration = self.model.config.network.window, self.model.calibration
+        if rate is not None and calibration is not None and rate * SLOWER < calibration.rate:
+            return (
+                f"{rate:g} frames per second were given, and the model knows "
+                f"{calibration.rate:.3g}: give more of them, or another model."
+            )
+        return (
+            f"{frames} frame(s) were given, fewer than the {window} that the model's window spans "
+            "(of those that it looks at, where it is asked for fewer per second); give more."
+        )
+
+    def stream(
+        self, threshold: float | None = None, rate: Fraction | float | None = None
+    ) -> LiveStream:
         """A new stream with its own window and memory.
 
         Args:
             threshold: score from which on a frame is abnormal, 0..1; None: the calibrated one.
+            rate: frames per second of the source; of more than the model looks at, those between
+                are passed over. None: as many as it was calibrated on, or 25 without that, and
+                none is passed over.
         """
         at = self.threshold if threshold is None else threshold
-        return LiveStream(self.model, self._scorer, at)
+        return LiveStream(self.model, self._scorer, at, rate)
 
     @contextmanager
     def together(self) -> Iterator[Detector]:
@@ -200,127 +163,3 @@ class Detector:
             shared = copy(self)
             shared._scorer = scorer
             yield shared
-
-
-class _Seen(NamedTuple):
-    """A frame of a stream: its number, its time, and how far it was off."""
-
-    number: int
-    seconds: float
-    shake: tuple[float, float]
-
-
-class LiveStream:
-    """One stream of frames; made by `Detector.stream`."""
-
-    def __init__(self, model: Model, scorer: Scorer | Together, threshold: float | None) -> None:
-        self._model, self._scorer, self._threshold = model, scorer, threshold
-        self._stream: Stream = scorer.open()
-        self._seen: deque[_Seen] = deque()
-        self._mean = CausalMean()
-        reference, calibration = model.reference, model.calibration
-        self._light = Light(None if reference is None else reference.light)
-        self._denoise = Denoise(None if reference is None else reference.noise)
-        # Frames scored by themselves may be of one thing each, not of one camera.
-        self._steady = Steady() if model.config.network.window > 1 else None
-        self._rate = float(FOLDER_RATE) if calibration is None else calibration.rate
-        self._where = (
-            None if reference is None else Where(reference.level, reference.floor, model.mask)
-        )
-
-    def push(self, pixels: NDArray[np.uint8], seconds: float | None = None) -> FrameScore | None:
-        """Give the next frame.
-
-        Frames are taken to come as fast as the model knows: to it everything moves faster where
-        they come at half its rate, and has leapt where some are missing. Call `restart` after a
-        hole; `mnad watch` and `mnad detect` do (`mnad.video.thin.Breaks`).
-
-        Args:
-            pixels: uint8 (H, W, 3) RGB, (H, W, 1) or (H, W) grey, any size; the whole frame, the
-                model crops it itself.
-            seconds: its time; None: at the rate of the footage that the model was calibrated on.
-
-        Returns:
-            The score of the frame that the window now scores: this one for prediction, an earlier
-            one for reconstruction with motion cues. None while the first window fills.
-
-        Raises:
-            MnadError: another shape or type.
-        """
-        if seconds is None:
-            seconds = self._stream.pushed / self._rate
-        return self.push_run([self.fitted(pixels)], [seconds])[0]
-
-    def push_run(
-        self, fitted: Sequence[NDArray[np.uint8]], seconds: Sequence[float]
-    ) -> list[FrameScore | None]:
-        """As `push`, for the next frames, which `fitted` has been at, in one batch where possible.
-
-        Args:
-            fitted: (h, w, c) uint8 each.
-            seconds: of each.
-        """
-        usual: list[NDArray[np.uint8]] = []
-        for number, (frame, t) in enumerate(zip(fitted, seconds, strict=True), self._stream.pushed):
-            ready, shake = self._as_usual(frame, t)
-            usual.append(ready)
-            self._seen.append(_Seen(number, t, shake))
-        found = self._scorer.push_run(self._stream, usual)
-        return [None if parts is None else self._scored(parts) for parts in found]
-
-    def fitted(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A frame (H, W), (H, W, 1) or (H, W, 3) as the network takes it, (h, w, c) uint8."""
-        network, regions = self._model.config.network, self._model.regions
-        if regions is not None:
-            pixels = regions.crop_of(pixels)
-        return fit(pixels, network.height, network.image_width, network.channels)
-
-    def _as_usual(self, frame: NDArray[np.uint8], seconds: float) -> Steadied:
-        """A frame in known light, with known noise, where those before it were; and its shake."""
-        # Noise grows with the light; and a frame that was moved has less of it.
-        frame = self._denoise(self._light(frame, seconds), seconds)
-        if self._steady is None:
-            return Steadied(frame, (0.0, 0.0))
-        return self._steady.push(frame, seconds)
-
-    def restart(self) -> None:
-        """Forget the frames before a gap: a window must not reach over it."""
-        self._stream.window.clear()
-        self._mean = CausalMean()
-
-    def _scored(self, parts: FrameParts) -> FrameScore:
-        reference, error = self._model.reference, parts.error.cpu().numpy()
-        measured = parts.measured.cpu().numpy()
-        while self._seen[0].number < parts.index:
-            self._seen.popleft()
-        seen = self._seen[0]
-        score = np.nan
-        boxes: tuple[Box, ...] = ()
-        if reference is not None:
-            score = self._mean.push(seen.seconds, float(reference.score([parts.peak])[0]))
-        abnormal = self._threshold is not None and score >= self._threshold
-        heat_of = None if self._where is None else cache(partial(self._where.map, measured))
-        if abnormal and heat_of is not None:
-            # The frame is abnormal somewhere: its hottest place counts, however warm.
-            heat = heat_of()
-            found = Where.boxes(heat, min(1.0, 0.7 * float(heat.max())))
-            boxes = tuple(self._box(region, found[0].peak, score) for region in found)
-        return FrameScore(
-            index=parts.index,
-            psnr=parts.psnr,
-            distance=parts.distance,
-            peak=parts.peak,
-            score=score,
-            abnormal=abnormal,
-            boxes=boxes,
-            updated=parts.updated,
-            shake=seen.shake,
-            error=error,
-            heat_of=heat_of,
-        )
-
-    def _box(self, region: Region, highest: float, score: float) -> Box:
-        """The hottest region has the score of the frame, the others less in proportion."""
-        surprise = score / max(1 - score, 1e-9) * region.peak / highest
-        box = Box(*region[:4], surprise / (1 + surprise))
-        return box if self._model.regions is None else self._model.regions.to_frame(box)

@@ -14,9 +14,10 @@ from perturb import gain, shake
 from mnad.camera.view import View
 from mnad.datasets import open_dataset
 from mnad.datasets.clip import Clip
-from mnad.detector import Detector, FrameScore
+from mnad.detector import Detector
 from mnad.events.event import Event
 from mnad.models.folder import Model
+from mnad.stream import FrameScore
 from mnad.video.cache import load_clips
 from mnad.video.source import Frame
 from mnad.watch.judge import Judge

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mnad.config import ModelConfig, TrainConfig
-from mnad.detector import Detector, FrameScore, LiveStream
+from mnad.detector import Detector
 from mnad.errors import MnadError
 from mnad.models.folder import Model, build_network
 from mnad.runtime.runtime import Runtime
@@ -23,6 +24,7 @@ from mnad.scoring.scorer import updated
 from mnad.scoring.stream import Scorer
 from mnad.scoring.together import Together
 from mnad.scoring.windows import Windows
+from mnad.stream import FrameScore, LiveStream
 from mnad.training.loop import Fitter
 from mnad.watch.files import detect_source
 from mnad.watch.options import WatchOptions
@@ -184,9 +186,11 @@ class _Timed(Detector):
         super().__init__(model, runtime=runtime)
         self.began: list[_Began] = []
 
-    def stream(self, threshold: float | None = None) -> LiveStream:
+    def stream(
+        self, threshold: float | None = None, rate: Fraction | float | None = None
+    ) -> LiveStream:
         at = self.threshold if threshold is None else threshold
-        return _TimedStream(self, self.model, self._scorer, at)
+        return _TimedStream(self, self.model, self._scorer, at, rate)
 
 
 class _TimedStream(LiveStream):
@@ -196,8 +200,9 @@ class _TimedStream(LiveStream):
         model: Model,
         scorer: Scorer | Together,
         threshold: float | None,
+        rate: Fraction | float | None,
     ) -> None:
-        super().__init__(model, scorer, threshold)
+        super().__init__(model, scorer, threshold, rate)
         self._began, self._first = detector.began, model.config.network.window - 1
 
     def push_run(

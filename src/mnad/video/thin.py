@@ -135,6 +135,41 @@ class Breaks:
         return median(self._steps) if self._steps else inf
 
 
+class Pace:
+    """What of a source a network is given: which frames, and where it has to begin anew.
+
+    Args:
+        rate: frames per second of the source; None is taken as 25.
+        wanted: frames per second to take about; None for all.
+        known: frames per second that the network knows; None where that is not known.
+        window: frames that it looks at.
+    """
+
+    def __init__(
+        self,
+        rate: Fraction | float | None,
+        wanted: float | None,
+        known: float | None,
+        window: int,
+    ) -> None:
+        self._thin = Thin(rate, wanted, known)
+        self._breaks = Breaks(None if known is None else 1 / known, window)
+        self._single = window == 1
+
+    def takes(self, seconds: float | Fraction) -> bool:
+        """Whether the frame at `seconds` is looked at."""
+        return self._thin.takes(seconds)
+
+    def breaks_before(self, seconds: float | Fraction) -> bool:
+        """Whether frames are missing before one that is looked at; of a window of one never."""
+        return not self._single and self._breaks.before(seconds)
+
+    @property
+    def step(self) -> float:
+        """Seconds between the frames that were looked at lately."""
+        return max(self._breaks.usual, self._breaks.lately)
+
+
 def thinned(source: Source, wanted: float | None) -> Iterator[Frame]:
     """The frames of a source that are looked at, at about `wanted` frames per second."""
     thin = Thin(source.rate, wanted)

@@ -13,11 +13,12 @@ from mnad.camera.change import Change
 from mnad.camera.drift import Drift
 from mnad.camera.health import Health
 from mnad.camera.slow import SLOW, Slow
-from mnad.detector import Detector, FrameScore
+from mnad.detector import Detector
 from mnad.events.event import Event, Observed
 from mnad.events.machine import EventMachine
 from mnad.events.message import camera_event
 from mnad.scoring.steady import moved_back
+from mnad.stream import FrameScore
 from mnad.video.source import Frame
 from mnad.watch.options import WatchOptions
 

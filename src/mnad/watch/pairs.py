@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mnad.detector import Detector, FrameScore, LiveStream
+from mnad.detector import Detector
+from mnad.stream import FrameScore, LiveStream, pace_of
 from mnad.video.source import Frame
-from mnad.video.thin import Breaks, Thin
 
 _LOG = logging.getLogger("mnad")
 MOST_LONE = 15
@@ -70,12 +70,8 @@ class Pairing:
         self.detector = detector
         self.stream: LiveStream = detector.stream(self._threshold)
         network = detector.model.config.network
-        self._window = network.window
         self._behind = network.window - 1 - network.target
-        calibration = detector.model.calibration
-        known = None if calibration is None else calibration.rate
-        self._thin = Thin(self._rate, detector.model.config.rate, known)
-        self._breaks = Breaks(None if known is None else 1 / known, self._window)
+        self._pace = pace_of(detector.model, self._rate)
         self._lone = 0
         self._waiting: deque[tuple[Frame, int | None, NDArray[np.uint8] | None]] = deque()
         self._latest: FrameScore | None = None
@@ -84,7 +80,7 @@ class Pairing:
     @property
     def step(self) -> float:
         """Seconds between the frames that were looked at lately."""
-        return max(self._breaks.usual, self._breaks.lately)
+        return self._pace.step
 
     def restart(self) -> Iterator[Pair]:
         """The frames that still wait; what comes now does not follow on them."""
@@ -99,9 +95,8 @@ class Pairing:
         ready: list[Pair] = []
         for frame in frames:
             number, fitted = None, None
-            if self._thin.takes(frame.seconds):
-                # A window of one frame has no hole in it.
-                if self._window > 1 and self._breaks.before(frame.seconds):
+            if self._pace.takes(frame.seconds):
+                if self._pace.breaks_before(frame.seconds):
                     ready += [*self._scored(run, seconds), *self.restart()]
                     run, seconds = [], []
                     self._lone += 1

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mnad.detector import FrameScore
 from mnad.reports.heat import HOTTEST, ErrorScale, heat_map, marked_map
 from mnad.reports.overlay import draw_boxes
 from mnad.scoring.where import paper_map
+from mnad.stream import FrameScore
 from mnad.video.regions import Regions
 from mnad.video.source import Frame
 from mnad.watch.options import Kind

@@ -12,8 +12,8 @@ from typing import NamedTuple, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from mnad.detector import FrameScore
 from mnad.errors import MnadError
+from mnad.stream import FrameScore
 from mnad.video.sink import CsvSink
 
 _LOG = logging.getLogger("mnad")

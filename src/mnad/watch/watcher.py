@@ -15,7 +15,7 @@ import numpy as np
 
 from mnad.alarms.alarms import Alarms
 from mnad.closing import Closing
-from mnad.detector import Detector, FrameScore
+from mnad.detector import Detector
 from mnad.errors import MnadError
 from mnad.events.event import Event
 from mnad.events.log import EventLog, close_open, latest, read_events
@@ -25,6 +25,7 @@ from mnad.reports.heat import ErrorScale
 from mnad.reports.overlay import Overlay
 from mnad.reports.page import Gap as Missing
 from mnad.reports.pictures import embedded
+from mnad.stream import FrameScore
 from mnad.video.ahead import runs
 from mnad.video.live import Gap
 from mnad.video.segments import SegmentedVideo
