@@ -112,7 +112,8 @@ def test_the_rate_that_is_taken_is_exact(folder: Path) -> None:
         (15, 10.0, 10.0, 1),  # two thirds of what it knows would be too few
         (30, 10.0, 12.5, 2),  # another camera: 15 a second, 10 would be too few
         (30, 10.0, 10.0, 3),
-        (30, 10.0, 8.5, 3),  # of more than it knows no fewer are taken than are wanted
+        (30, 10.0, 8.5, 4),  # it has never seen as many as were wanted
+        (10, 10.0, 5.0, 2),  # one that was learnt at the rate of the night
         (28, 10.0, 10.0, 3),  # 9.3 a second are near enough
         (8, 10.0, 10.0, 1),
         (60, None, 10.0, 1),

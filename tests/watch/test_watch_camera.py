@@ -28,7 +28,8 @@ from mnad.video.source import Frame
 from mnad.watch import camera
 from mnad.watch import learn as learning
 from mnad.watch.camera import SHORTEST_LEARNING, watch_camera
-from mnad.watch.footage import Footage, load_footage, read_index
+from mnad.watch.footage import Footage, read_index
+from mnad.watch.normal import load_footage
 from mnad.watch.options import WatchOptions
 from mnad.watch.site import Settings, Site
 from mnad.watch.watcher import Watcher
@@ -197,8 +198,8 @@ def test_a_folder_learns_anew_from_as_much_as_it_was_begun_with(
     assert len(trained.runs) == 2 and caplog.text.count(said) == 1
     assert site.known_settings().learn_seconds == 300.0
     # What is refused changes nothing.
-    with pytest.raises(UsageError, match=r"shorter --learn"):
-        watch(site.path, STOP, learning=1e7)
+    with pytest.raises(UsageError, match=r"learn is 60 s; give 120 s or more"):
+        watch(site.path, STOP, learning=60.0)
     assert site.known_settings().learn_seconds == 300.0
 
 
@@ -423,14 +424,25 @@ def test_too_short_a_time_to_learn_is_refused_before_it_is_waited_for(
     assert "learn is 90 s; give 120 s or more" in capsys.readouterr().err
 
 
-def test_footage_that_would_leave_no_room_is_refused_before_it_is_recorded(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_where_there_is_no_room_for_all_footage_a_part_of_its_minutes_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    """A day takes 88.5 GB, with what is needed to learn from it; half of 20 GB hold a ninth."""
     clip = video(tmp_path / "calm.mp4", street(8, 2))
-    words = ["watch", str(clip), "--learn", "10h", "--out", str(tmp_path / "site")]
-    assert main([*words, "--most_gigabytes", "30"]) == 2
+    words = ["watch", str(clip), "--learn", "24h", "--out", str(tmp_path / "site")]
+    assert main([*words, "--most_gigabytes", "20"]) == 1
+    assert "ended when 1 s of it were recorded of the 86400 s" in capsys.readouterr().err
+    assert (
+        "of 1440 minutes of footage there is room for 160 (--most_gigabytes): one in 9"
+        in caplog.text
+    )
+    caplog.clear()
+    assert main([*words, "--most_gigabytes", "90"]) == 1
+    assert "room for" not in caplog.text
+    capsys.readouterr()
+    assert main([*words, "--most_gigabytes", "0.1"]) == 2
     said = capsys.readouterr().err
-    assert "takes up to 36.9 GB, and all may take 30 GB" in said and "shorter --learn" in said
+    assert "takes up to 88.5 GB, and all may take 0.1 GB: give more --most_gigabytes." in said
 
 
 def test_the_command_watches_a_played_file_to_its_end(

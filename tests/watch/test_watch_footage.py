@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from mnad.errors import MnadError
-from mnad.watch.footage import INDEX, Footage, load_footage, read_index
+from mnad.watch.footage import INDEX, Footage, read_index
+from mnad.watch.normal import load_footage
 
 
 def frame(number: int) -> np.ndarray:
@@ -112,8 +113,72 @@ def test_what_was_too_slow_for_the_rest_is_not_learnt_from(
     clips, rate = load_footage(tmp_path, ())
 
     assert [set(numbers(clip)) for clip in clips] == [{1}, {2}, {4}]
-    assert rate == pytest.approx((1801 + 961 + 601) / 360, rel=0.01)
+    # The mean is 9.3, but what is of eight must have a score.
+    assert rate == pytest.approx(1.15 * 8, rel=0.01)
     assert "122 s of footage have too few frames per second" in caplog.text
+
+
+def test_where_nights_have_half_the_frames_days_are_learnt_at_that_rate(tmp_path: Path) -> None:
+    """Ten frames a second for six minutes, five for two, and two for one: those are left out."""
+    footage = Footage(tmp_path, 10000)
+    now = 0.0
+    for value, step, count in ((1, 0.1, 3601), (2, 0.2, 601), (3, 0.5, 122)):
+        for _ in range(count):
+            footage.push(frame(value), now)
+            now += step
+        footage.interrupt()
+
+    (day, night), rate = load_footage(tmp_path, ())
+
+    assert set(numbers(day)) == {1} and len(day) == pytest.approx(1801, abs=6)
+    assert numbers(night) == [2] * 601
+    assert rate == pytest.approx(5.0, rel=0.01)
+
+
+def test_a_rare_half_rate_does_not_slow_down_the_rest(tmp_path: Path) -> None:
+    footage = Footage(tmp_path, 10000)
+    now = 0.0
+    for value, step, count in ((1, 0.1, 4801), (2, 0.2, 301)):
+        for _ in range(count):
+            footage.push(frame(value), now)
+            now += step
+        footage.interrupt()
+    (day,), rate = load_footage(tmp_path, ())
+    assert numbers(day) == [1] * 4801 and rate == pytest.approx(10.0, rel=0.01)
+
+
+def test_of_a_long_span_some_minutes_are_kept_and_stand_for_all(tmp_path: Path) -> None:
+    """Three hours, a frame a second, of which every fourth minute is kept; bounded by the span."""
+    footage = Footage(tmp_path, 3600, one_in=4)
+    record(footage, 0, 1800)
+    assert footage.seconds == pytest.approx(1800, abs=30)
+    footage.flush()
+    clips, rate = load_footage(tmp_path, ())
+    # Segments of 61 frames: the first, the fifth, …
+    assert [numbers(clip)[0] for clip in clips] == [(61 * 4 * n) % 251 for n in range(len(clips))]
+    assert {len(clip) for clip in clips} == {61} and rate == pytest.approx(1.0)
+    assert sum(map(len, clips)) == pytest.approx(1800 / 4, abs=61)
+    again = Footage(tmp_path, 3600, one_in=4)
+    record(again, 1800, 9000)
+    assert again.seconds == pytest.approx(3600, abs=4 * 61)
+    again.flush()
+    assert sum(one.seconds for one in again.segments) == pytest.approx(900, abs=2 * 61)
+
+
+def test_what_was_told_of_is_kept_besides_for_a_person_may_call_it_normal(tmp_path: Path) -> None:
+    footage = Footage(tmp_path, 36000, one_in=10)
+    for minute in range(100):
+        told = (f"event {minute}",) if minute in (13, 17, 55) else ()
+        record(footage, 61 * minute, 61, events=told)
+    told_of = [one.events for one in footage.segments if one.events]
+    assert told_of == [("event 13",), ("event 55",)]  # by the 17th one of three was of an event
+    clips, _ = load_footage(tmp_path, {"event 13"})
+    assert len(clips) == 11
+    # One that tells of everything does not push out what is normal.
+    for minute in range(100, 300):
+        record(footage, 61 * minute, 61, events=() if minute % 10 == 0 else ("all",))
+    of_events = sum(bool(one.events) for one in footage.segments)
+    assert len(footage.segments) - of_events == 30 and of_events <= 11
 
 
 def test_a_single_frame_is_dropped_and_what_follows_it_is_not_joined(tmp_path: Path) -> None:

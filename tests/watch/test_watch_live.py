@@ -301,6 +301,21 @@ def test_a_stream_that_stays_away_is_told_of_once(
     assert "Camera: lost" in (tmp_path / "report.html").read_text()
 
 
+def test_a_covered_lens_goes_on_until_it_is_free_and_is_not_what_is_learnt(
+    detector: Detector, tmp_path: Path
+) -> None:
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
+        seen = []
+        for frame in as_frames(street(260, 2, covered=range(60, 160))):
+            watcher.push(frame)
+            seen.append(tuple(watcher.going_on))
+    (start,) = of(read_events(tmp_path / "events.jsonl"), "start", "camera")
+    assert start.what == "covered"
+    told = [number for number, ids in enumerate(seen) if start.id in ids]
+    assert told == [*range(told[0], told[-1] + 1)]
+    assert 60 < told[0] < 120 and 160 < told[-1] < 260
+
+
 def rarely(count: int, first: int, seconds: float, **seen: range) -> list[Frame]:
     """One frame a second."""
     frames = as_frames(street(count, 3, **seen), first)

@@ -78,7 +78,11 @@ def test_marks_are_remembered_and_the_last_one_counts(
     assert (tmp_path / MARKS).read_text() == before
     assert "2 event ids" in capsys.readouterr().err
     assert main(["mark", str(tmp_path / "none"), "x", "normal"]) == 1
-    assert main(["mark", str(tmp_path), "20260504T2", "20260505T1", "anomaly"]) == 0
+    assert main(["mark", str(tmp_path), "20260504T*", "normal"]) == 0
+    assert capsys.readouterr().out.count(": normal") == 2
+    assert main(["mark", str(tmp_path), "20260506*", "normal"]) == 2
+    assert "20260506* is the beginning of 0 event ids" in capsys.readouterr().err
+    assert main(["mark", str(tmp_path), "20260504T2*", "20260504T2", "20260505T1", "anomaly"]) == 0
     assert capsys.readouterr().out.count("anomaly; left out of") == 2
     assert site.marks() == {"20260504T1": "normal"} | dict.fromkeys(
         ("20260504T2", "20260505T1"), "anomaly"

@@ -145,7 +145,7 @@ def mark(site: Path, events: list[str], label: Literal["normal", "anomaly"]) -> 
 
     Args:
         site: the folder of a mnad watch.
-        events: ids of events, or their beginnings.
+        events: ids of events, or their beginnings; the beginning of several with a * after it.
         label: normal or anomaly.
     """
     from mnad.watch.site import Site

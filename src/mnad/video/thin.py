@@ -19,7 +19,7 @@ HOLE = 2.5
 SLOWER = 1.21
 """Times the step that a network knows, the mean of the last ones, from which on it is lost: a fifth
 slower, and what time stamps are rounded by."""
-_SLOWER_ONCE = 1.15
+SLOWER_ONCE = 1.15
 """The same of a source that is thinned for it."""
 _LATELY = 15
 
@@ -32,8 +32,8 @@ def step_of(rate: Fraction | float | None, wanted: float | None, known: float | 
     Args:
         rate: frames per second of the source; None is taken as 25.
         wanted: frames per second; None for all.
-        known: frames per second that a network knows: of no fewer than that, but for a little, can
-            it make anything.
+        known: frames per second that a network knows, which go before: of no fewer than that, but
+            for a little, can it make anything, and to as few more as possible it is used.
 
     Raises:
         UsageError: `wanted` is not above 0.
@@ -43,9 +43,7 @@ def step_of(rate: Fraction | float | None, wanted: float | None, known: float | 
     if not wanted > 0:
         raise UsageError(f"rate is {wanted:g}; give frames per second above 0.")
     own = float(rate or FOLDER_RATE)
-    step = round(own / wanted)
-    if known is not None:
-        step = min(step, floor(_SLOWER_ONCE * own / known))
+    step = round(own / wanted) if known is None else floor(SLOWER_ONCE * own / known)
     return max(1, step)
 
 

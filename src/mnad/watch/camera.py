@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import subprocess
 import sys
 import time
@@ -81,10 +82,10 @@ def watch_camera(
         settings = known = site.settings(given)
         if learn_seconds is not None:
             settings = replace(known, learn_seconds=learn_seconds)
-        _require_room(settings, options.most_gigabytes)
+        one_in = _kept_one_in(settings, options.most_gigabytes)
         if settings != known:
             site.change(learn_seconds=settings.learn_seconds)
-        footage = Footage(site.footage, settings.learn_seconds)
+        footage = Footage(site.footage, settings.learn_seconds, one_in)
         # While there is no first frame there is nothing to end in order.
         stream = stack.enter_context(_opened(source, settings.channels))
         stopped = stack.enter_context(stoppable())
@@ -104,16 +105,31 @@ def watch_camera(
     return run.watcher
 
 
-def _require_room(settings: Settings, most_gigabytes: float) -> None:
-    """Refuse a cap that footage alone would exceed: everything else would go to make room."""
+def _kept_one_in(settings: Settings, most_gigabytes: float) -> int:
+    """Of how many minutes of footage one is kept, so that results have room beside it: 1 keeps all.
+
+    Raises:
+        UsageError: there is no room for what is needed at least.
+    """
     frame = settings.height * settings.image_width * settings.channels
     # What is learnt from lies there twice, and the rate is only about what was asked for.
     needed = 2 * 1.25 * settings.learn_seconds * settings.rate * frame / 1e9
-    if needed > most_gigabytes:
+    if needed <= most_gigabytes:
+        return 1
+    one_in = math.ceil(2 * needed / most_gigabytes)
+    kept = settings.learn_seconds / one_in
+    if kept < SHORTEST_LEARNING:
         raise UsageError(
             f"the footage to learn from takes up to {needed:.1f} GB, and all may take "
-            f"{most_gigabytes:g} GB: give a shorter --learn, or more --most_gigabytes."
+            f"{most_gigabytes:g} GB: give more --most_gigabytes."
         )
+    _LOG.info(
+        "of %.0f minutes of footage there is room for %.0f (--most_gigabytes): one in %d is kept",
+        settings.learn_seconds / 60,
+        kept / 60,
+        one_in,
+    )
+    return one_in
 
 
 @contextmanager

@@ -1,12 +1,14 @@
-"""The newest footage of a camera at the size of the network, on disk, in segments of a minute."""
+"""The newest footage of a camera at the size of the network, on disk, in segments of a minute.
+
+Of a span for which there is no room, a day of it perhaps, one minute in so many is kept, so that
+what is learnt from it has seen the night as well.
+"""
 
 from __future__ import annotations
 
 import json
-import logging
-import math
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -14,13 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnad.errors import MnadError
-from mnad.video.cache import Filter, mapped
 from mnad.writing import discard
 
-_LOG = logging.getLogger("mnad")
 SEGMENT_SECONDS = 60.0
-SLOWEST = 1.4
-"""Times the usual step: a model of all that is faster still knows it (`mnad.video.thin.SLOWER`)."""
 INDEX = "index.json"
 
 
@@ -35,6 +33,7 @@ class Segment:
             included where it follows on that.
         follows: whether it follows on the segment before without a gap.
         events: ids of the anomalies that were told in it.
+        skipped: seconds before it that were seen and not kept.
     """
 
     name: str
@@ -42,11 +41,17 @@ class Segment:
     seconds: float
     follows: bool
     events: tuple[str, ...] = ()
+    skipped: float = 0.0
 
     @property
     def rate(self) -> float:
         """Frames per second."""
         return self.frames / self.seconds
+
+    @property
+    def covers(self) -> float:
+        """Seconds that it stands for."""
+        return self.skipped + self.seconds
 
 
 @dataclass
@@ -64,15 +69,18 @@ class Footage:
 
     Args:
         folder: where; made if missing.
-        most_seconds: footage kept.
+        most_seconds: the span that is kept.
+        one_in: of so many segments one is kept. One with anomalies, which a person may call normal
+            some day, is kept besides, while no more than a quarter of the segments have any.
 
     Raises:
         MnadError: the folder cannot be made, or its index is damaged.
     """
 
-    def __init__(self, folder: Path, most_seconds: float) -> None:
-        self.folder, self._most = folder, most_seconds
+    def __init__(self, folder: Path, most_seconds: float, one_in: int = 1) -> None:
+        self.folder, self._most, self._one_in = folder, most_seconds, one_in
         self._open, self._follows = _Open(), False
+        self._turn, self._skipped = 0, 0.0
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -87,12 +95,12 @@ class Footage:
 
     @property
     def seconds(self) -> float:
-        """Footage kept, what is still in memory included."""
-        return self._on_disk + self._open.last - self._open.first
+        """The span of the footage, what is still in memory included."""
+        return self._covered + self._skipped + self._open.last - self._open.first
 
     @property
-    def _on_disk(self) -> float:
-        return sum(segment.seconds for segment in self.segments)
+    def _covered(self) -> float:
+        return sum(segment.covers for segment in self.segments)
 
     def push(self, frame: NDArray[np.uint8], seconds: float, events: Collection[str] = ()) -> None:
         """Append a frame (h, w, c) uint8, and the anomalies that go on in it.
@@ -123,15 +131,20 @@ class Footage:
         number = int(self.segments[-1].name[:8]) + 1 if self.segments else 1
         name = f"{number:08d}.npy"
         span = (now.last - now.first) * len(now.frames) / (len(now.frames) - 1)
-        segment = Segment(name, len(now.frames), span, follows, tuple(sorted(now.events)))
+        if self._skips(bool(now.events)):
+            self._skipped += span
+            return
+        events = tuple(sorted(now.events))
+        segment = Segment(name, len(now.frames), span, follows, events, self._skipped)
         beside = self.folder / f".{name}.part"
         try:
             with beside.open("wb") as file:
                 np.save(file, np.stack(now.frames))
             os.replace(beside, self.folder / name)
             self.segments.append(segment)
+            self._skipped = 0.0
             gone = []
-            while self._on_disk - self.segments[0].seconds >= self._most:
+            while self._is_full:
                 gone.append(self.segments.pop(0))
             # The index first, so that it never names what is not there.
             self._write_index()
@@ -144,6 +157,22 @@ class Footage:
             raise MnadError(
                 f"{self.folder} cannot take more footage ({reason}): make room there."
             ) from error
+
+    def _skips(self, told: bool) -> bool:
+        """Whether the segment that ends is one of those that are not kept."""
+        turn, self._turn = self._turn, (self._turn + 1) % self._one_in
+        if turn and told:
+            of_events = sum(bool(segment.events) for segment in self.segments)
+            return 4 * of_events > len(self.segments)
+        return turn > 0
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether enough would be left without the oldest segment, or there is no room for all."""
+        kept, oldest = sum(segment.seconds for segment in self.segments), self.segments[0]
+        # Half as much again: one with anomalies is kept besides.
+        room = self._most * (1 if self._one_in == 1 else 1.5 / self._one_in)
+        return self._covered - oldest.covers >= self._most or kept - oldest.seconds >= room
 
     def _write_index(self) -> None:
         beside = self.folder / f".{INDEX}.part"
@@ -165,85 +194,3 @@ def read_index(folder: Path) -> Iterator[Segment]:
             yield Segment(**{**values, "events": tuple(values["events"])})
     except (ValueError, TypeError, KeyError) as error:
         raise MnadError(f"{file} is damaged ({error}): remove {folder} and learn anew.") from None
-
-
-def load_footage(
-    folder: Path,
-    normal_events: Collection[str],
-    filters: Callable[[], Filter] | None = None,
-    limit_bytes: int = 2 << 30,
-) -> tuple[list[NDArray[np.uint8]], float]:
-    """The footage to learn from: segments without anomalies but those that are known as normal.
-
-    Segments that are too slow for a model of the usual rate, as when a camera falls to a frame a
-    second at night, are left out: such frames will not be scored, and their leaps would be learnt.
-
-    Args:
-        folder: of a `Footage`.
-        normal_events: ids of events that a person called normal.
-        filters: makes what each frame of a clip goes through, one for each clip.
-        limit_bytes: how much to hold in memory at most, over all clips; the rest is mapped from
-            disk, as hours of footage do not fit.
-
-    Returns:
-        Clips (T, h, w, c) uint8, segments that follow on each other joined, and the mean number of
-        frames per second.
-
-    Raises:
-        MnadError: there is none, or no room on disk.
-    """
-    segments = list(read_index(folder))
-    good = [set(segment.events) <= set(normal_events) for segment in segments]
-    slow = too_slow([segment for segment, ok in zip(segments, good, strict=True) if ok])
-    if slow:
-        _LOG.warning(
-            "%s: %.0f s of footage have too few frames per second for a model of the others: they "
-            "are left out.",
-            folder,
-            sum(segment.seconds for segment in slow),
-        )
-        good = [ok and segment not in slow for segment, ok in zip(segments, good, strict=True)]
-    parts: list[list[NDArray[np.uint8]]] = []
-    for number, segment in enumerate(segments):
-        if not good[number]:
-            continue
-        try:
-            frames = np.load(folder / segment.name, mmap_mode="r")
-        except FileNotFoundError:  # the camera goes on: the ring dropped it just now
-            good[number] = False
-            continue
-        if parts and number and good[number - 1] and segment.follows:
-            parts[-1].append(frames)
-        else:
-            parts.append([frames])
-    if not parts:
-        raise MnadError(f"{folder} holds no normal footage to learn from.")
-    used = [segment for segment, ok in zip(segments, good, strict=True) if ok]
-    rate = sum(segment.frames for segment in used) / sum(segment.seconds for segment in used)
-    clips = []
-    for part in parts:
-        shape = (sum(map(len, part)), *part[0].shape[1:])
-        frames = _filtered(part, rate, filters and filters())
-        if (size := math.prod(shape)) > limit_bytes:
-            clips.append(mapped(frames, folder, shape[1:], folder))
-            continue
-        limit_bytes -= size
-        clips.append(np.fromiter(frames, np.dtype((np.uint8, shape[1:])), shape[0]))
-    return clips, rate
-
-
-def too_slow(segments: Sequence[Segment]) -> list[Segment]:
-    """Those whose frames lie too far apart for what knows the rate of most of the time."""
-    if not segments:
-        return []
-    ordered = sorted(segments, key=lambda segment: segment.rate)
-    elapsed = np.cumsum([segment.seconds for segment in ordered])
-    usual = ordered[int(np.searchsorted(elapsed, elapsed[-1] / 2))].rate
-    return [segment for segment in ordered if segment.rate * SLOWEST < usual]
-
-
-def _filtered(
-    part: Sequence[NDArray[np.uint8]], rate: float, last: Filter | None
-) -> Iterator[NDArray[np.uint8]]:
-    for number, frame in enumerate(frame for segment in part for frame in segment):
-        yield frame if last is None else last(frame, number / rate)

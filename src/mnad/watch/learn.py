@@ -23,7 +23,7 @@ from mnad.scoring.steady import Steady
 from mnad.training.budget import affordable
 from mnad.training.loop import Footage, main
 from mnad.training.precision import computes_bf16
-from mnad.watch.footage import load_footage
+from mnad.watch.normal import load_footage
 from mnad.watch.site import Settings, Site
 
 

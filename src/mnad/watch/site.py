@@ -195,7 +195,8 @@ class Site:
         """Remember what a person says of events.
 
         Args:
-            events: the id of each, or the beginning of it that only this one has.
+            events: the id of each, or the beginning of it that only this one has; the beginning of
+                several with a ``*`` after it, such as ``20261123T2*``.
             label: ``normal`` or ``anomaly``.
 
         Raises:
@@ -207,13 +208,14 @@ class Site:
             raise MnadError(f"{self.path} has no events yet: give the --out of a mnad watch.")
         told, found = latest(read_events(log)), []
         for event in events:
-            own = [one for one in told if one.id.startswith(event)]
-            if len(own) != 1:
+            several = event.endswith("*")
+            own = [one for one in told if one.id.startswith(event.rstrip("*"))]
+            if not own or (len(own) > 1 and not several):
                 raise UsageError(
                     f"{event} is the beginning of {len(own)} event ids in {log}: give the whole "
-                    "id of one."
+                    "id of one, or the beginning of several with a * after it."
                 )
-            found += own
+            found += [one for one in own if one not in found]
         now = datetime.now(UTC).isoformat(timespec="seconds")
         lines = [json.dumps({"event": one.id, "as": label, "at": now}) for one in found]
         try:

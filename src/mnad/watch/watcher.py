@@ -45,6 +45,8 @@ _LOG = logging.getLogger("mnad")
 HOUSEKEEPING_SECONDS = 60.0
 LOST_SECONDS = 30.0
 """After which a stream that is lost is told of; what is back sooner is no cause for alarm."""
+UNSEEN = {"covered", "frozen"}
+"""What befalls a camera that shows nothing of the scene."""
 RUN = 8
 """Frames of a file that are scored in one batch: the threads of an engine that computes one frame
 at a time wait for each other several times in each, and for whatever else is to be done."""
@@ -73,7 +75,8 @@ class Watcher(Closing):
         highest_at: its time in seconds.
         newest: the newest score.
         events: the last message of each event, of both kinds, by id.
-        going_on: ids of the anomalies that have not ended.
+        going_on: ids of what has not ended and is not normal until a person says so: anomalies, and
+            a camera that is covered or frozen.
         cut_off: why the source was not scored to its end, or None; for the report.
     """
 
@@ -348,7 +351,7 @@ class Watcher(Closing):
     def _announce(self, events: Iterable[Event]) -> None:
         for event in events:
             self.events[event.id] = event
-            if event.kind == "anomaly":
+            if event.kind == "anomaly" or event.what in UNSEEN:
                 (self.going_on.discard if event.phase == "end" else self.going_on.add)(event.id)
             if len(self.events) > MOST_EVENTS:
                 del self.events[next(iter(self.events))]
