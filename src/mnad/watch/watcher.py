@@ -19,18 +19,13 @@ from mnad.detector import Detector
 from mnad.errors import MnadError
 from mnad.events.event import Event
 from mnad.events.log import EventLog, close_open, latest, read_events
-from mnad.events.record import Recorder, with_files
 from mnad.events.store import prune
 from mnad.reports.heat import ErrorScale
-from mnad.reports.overlay import Overlay
 from mnad.reports.page import Gap as Missing
-from mnad.reports.pictures import embedded
 from mnad.stream import FrameScore
 from mnad.video.ahead import runs
 from mnad.video.live import Gap
-from mnad.video.segments import SegmentedVideo
-from mnad.video.sink import VideoSink
-from mnad.video.source import FOLDER_RATE, Frame
+from mnad.video.source import Frame
 from mnad.watch.curve import Curve
 from mnad.watch.folder import EVENTS, REPORT, remove_results
 from mnad.watch.judge import Judge
@@ -39,7 +34,7 @@ from mnad.watch.options import WatchOptions
 from mnad.watch.pairs import Pair, Pairing
 from mnad.watch.picture import Painter, Picture
 from mnad.watch.report import write_report
-from mnad.watch.table import DailyTable, open_table, row_of
+from mnad.watch.results import Results
 
 _LOG = logging.getLogger("mnad")
 HOUSEKEEPING_SECONDS = 60.0
@@ -112,17 +107,10 @@ class Watcher(Closing):
         # Their seconds count from another start, so that this run's report has no place for them.
         self._told_before = frozenset(self.events)
         self._log = EventLog(out / EVENTS)
-        self._table = open_table(out, started_at)
-        recorded = options.clips and self._judge.threshold is not None
-        shown = rate or FOLDER_RATE
-        # Scaled in its thread, new pictures keep no frame waiting when the report asks for them.
-        self._recorder = (
-            Recorder(out, shown, live=self.live, pictured=embedded) if recorded else None
-        )
+        recorded = self._judge.threshold is not None
+        self._results = Results(out, rate, options, started_at, recorded)
         self._alarms = Alarms(options.alarms, out, name)
-        self._overlay: Overlay | None = None
         self._last = 0.0
-        self._video: VideoSink | SegmentedVideo | None = None
         self._announce(left_open)
         self._kept_house = time.monotonic()
         self._reported = True
@@ -141,7 +129,7 @@ class Watcher(Closing):
             began = self._gap[0]
             if told := self._judge.lost(began):
                 self._tell(told, None, began)
-                self._end_clips()
+                self._results.end_clips()
         self._keep_house_in_time()
 
     def scored(self, frames: Iterable[Frame]) -> Iterator[Pair]:
@@ -161,21 +149,17 @@ class Watcher(Closing):
         if fitted is not None:
             events = self._judge.push(frame, scored, fitted, self.live)
         if scored is not None:
-            row = row_of(frame.index, seconds, scored)
-            if isinstance(self._table, DailyTable):
-                self._table.write(row, self._judge.blinded)
-            else:
-                self._table.write(row)
+            self._results.score(frame, scored, self._judge.blinded)
             self._count(seconds, scored)
         picture = None
-        shown = self._recorder is not None or self._options.overlay
         # Live, the frames between those that are looked at are let go: of a camera of 25 frames per
         # second and 1080 rows their pictures would take more than the scores do.
-        if shown and (fitted is not None or not self.live):
+        if self._results.want_pictures and (fitted is not None or not self.live):
             picture = self._painter.paint(frame, latest_score, self._options.overlay)
         self._tell(events, picture, seconds)
-        if self._options.overlay and picture is not None:
-            self._draw(picture, frame, None if latest_score is None else latest_score.score)
+        if picture is not None:
+            score = None if latest_score is None else latest_score.score
+            self._results.draw(picture, frame, score, self._judge.threshold)
 
     def gap(self, gap: Gap, noticed: float | None = None) -> None:
         """The stream was lost, or is back.
@@ -188,7 +172,7 @@ class Watcher(Closing):
             for pair in self._pairing.restart():
                 self.show(pair)
             self._tell(self._judge.gap(), None, gap.began)
-            self._end_clips()
+            self._results.end_clips()
             if self._gap is None:  # it is told again with every other reason
                 self._gap = gap.began, time.monotonic() if noticed is None else noticed
         else:
@@ -204,10 +188,7 @@ class Watcher(Closing):
         """
         self.started_at = started_at
         self._judge.set_clock(started_at)
-        if isinstance(self._table, DailyTable):
-            self._table.started_at = started_at
-        if isinstance(self._video, SegmentedVideo):
-            self._video.started_at = started_at
+        self._results.set_clock(started_at)
 
     def swap(self, detector: Detector) -> None:
         """Go on with another model; no frame and no event is lost."""
@@ -219,7 +200,7 @@ class Watcher(Closing):
             detector.model.regions, _error_scale(detector), self._options.picture
         )
         self._pairing.swap(detector)
-        self._overlay = None
+        self._results.swap()
 
     @property
     def threshold(self) -> float | None:
@@ -268,7 +249,7 @@ class Watcher(Closing):
             stack.callback(self._report)
             stack.callback(self._alarms.close)
             stack.callback(self._log.close)
-            stack.callback(self._close_files)
+            stack.callback(self._results.close)
             for pair in self._pairing.rest():
                 self.show(pair)
             if self._gap is not None:
@@ -282,15 +263,9 @@ class Watcher(Closing):
         Raises:
             MnadError: something of the results is missing.
         """
-        lost: list[str] = []
-        if isinstance(self._table, DailyTable) and not self._table.whole:
-            lost.append("some of the scores")
+        lost = self._results.lost()
         if self._log.lost:
             lost.append(f"messages of {EVENTS} ({self._log.lost})")
-        if self._recorder is not None and self._recorder.failed:
-            lost.append(f"clips or pictures ({len(self._recorder.failed)})")
-        if isinstance(self._video, SegmentedVideo) and self._video.lost:
-            lost.append(f"segments of the overlay video ({self._video.lost})")
         if not self._reported:
             lost.append(REPORT)
         if lost:
@@ -309,19 +284,6 @@ class Watcher(Closing):
     def _keep_house_in_time(self) -> None:
         if time.monotonic() - self._kept_house > HOUSEKEEPING_SECONDS:
             self.keep_house()
-
-    def _end_clips(self) -> None:
-        if self._recorder is not None:
-            self._recorder.lost()
-
-    def _close_files(self) -> None:
-        with ExitStack() as stack:
-            # Each by itself: an overlay for which there is no room must not take the scores along.
-            stack.callback(self._table.close)
-            if self._video is not None:
-                stack.callback(self._video.close)
-            if self._recorder is not None:
-                stack.callback(self._recorder.close)
 
     def _earlier(self) -> tuple[Event, ...]:
         """What earlier runs in this folder told, and the ends of what they left open."""
@@ -342,11 +304,7 @@ class Watcher(Closing):
             self.highest, self.highest_at = scored.score, seconds
 
     def _tell(self, events: tuple[Event, ...], picture: Picture | None, seconds: float) -> None:
-        if self._recorder is not None:
-            events = tuple(with_files(event) for event in events)
-            if events or picture is not None:
-                self._recorder.push(picture, seconds, events)
-        self._announce(events)
+        self._announce(self._results.record(events, picture, seconds))
 
     def _announce(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -358,19 +316,6 @@ class Watcher(Closing):
             # The alarm first: killed between the two, it is on disk and will be delivered.
             self._alarms.send(event)
             self._log.append(event)
-
-    def _draw(self, picture: Picture, frame: Frame, score: float | None) -> None:
-        height, width = picture.shape[:2]
-        if self._overlay is None or self._overlay.frame_size != (height, width):
-            self._overlay = Overlay(height, width, threshold=self._judge.threshold)
-        if self._video is None:
-            rate = self._rate or FOLDER_RATE
-            if self.live:
-                self._video = SegmentedVideo(self.out / "overlay", rate, started_at=self.started_at)
-            else:
-                self._video = VideoSink(self.out / "overlay.mp4", rate, self._overlay.size)
-        drawn = self._overlay.draw(picture, frame.index, float(frame.seconds), score)
-        self._video.write(drawn, float(frame.seconds))
 
     def _report(self) -> None:
         told = [one for id_, one in self.events.items() if id_ not in self._told_before]
