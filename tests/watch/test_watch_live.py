@@ -488,8 +488,8 @@ def test_a_live_run_that_lost_results_says_so_at_its_end(model: Path, tmp_path: 
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1] == (
         f"mnad: {tmp_path / 'out' / 'thing'} lacks some of the scores, clips or "
-        "pictures (1), segments of the overlay video (1), messages of events.jsonl (2), report.html, "
-        "which could not be written: make room there."
+        "pictures (1), segments of the overlay video (1), messages of events.jsonl (2), "
+        "report.html, which could not be written: make room there."
     )
 
 
