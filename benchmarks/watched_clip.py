@@ -52,11 +52,11 @@ def watch_clip(
         detector: with a threshold.
         name: of the clip.
         frames: (H, W, c) uint8, of all of it.
-        rate: frames per second.
+        rate: frames per second; of more than the detector looks at, some are passed over.
         each: is told of every frame, and of its score or None while the first window fills.
     """
     assert detector.threshold is not None
-    stream = detector.stream()
+    stream = detector.stream(rate=rate)
     machine = EventMachine(EventConfig(detector.threshold), name, None)
     scored: list[FrameScore] = []
     messages: list[Event] = []
