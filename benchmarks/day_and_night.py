@@ -107,7 +107,8 @@ def infrared(pixels: Pixels, seed: int) -> Pixels:
     y, x = np.mgrid[0:height, 0:width]
     lamp = np.exp(-(((x / width - 0.5) / 0.45) ** 2) - ((y / height - 0.65) / 0.45) ** 2)
     lit = 230 * (pixels / 255) ** 0.7 * lamp[..., None]
-    return np.clip(lit + rng.normal(0, NOISE, pixels.shape), 0, 255).astype(np.uint8)
+    seen: Pixels = np.clip(lit + rng.normal(0, NOISE, pixels.shape), 0, 255).astype(np.uint8)
+    return seen
 
 
 def learnt(folder: Path, clips: Sequence[Clip], nights: bool) -> None:
