@@ -38,7 +38,12 @@ def _require(condition: bool, sentence: str) -> None:
         raise UsageError(sentence)
 
 
-def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+def one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    """See that an option is one of those that there are, which a type alone does not enforce.
+
+    Raises:
+        UsageError: it is not.
+    """
     _require(
         value in allowed, f"{name} is {value!r}; choose one of {', '.join(map(repr, allowed))}."
     )
@@ -90,20 +95,20 @@ class NetworkConfig:
     image_width: int = 256
 
     def __post_init__(self) -> None:
-        _one_of("task", self.task, ("prediction", "reconstruction"))
-        _one_of("channels", self.channels, (1, 3))
+        one_of("task", self.task, ("prediction", "reconstruction"))
+        one_of("channels", self.channels, (1, 3))
         _require(self.frames_in >= 1, f"frames_in is {self.frames_in}; it must be 1 or more.")
         _require(0.03 <= self.width <= 4, f"width is {self.width}; it must lie between 0.03 and 4.")
         _require(self.items >= 1, f"items is {self.items}; it must be 1 or more.")
-        _one_of("decoder_input", self.decoder_input, get_args(DecoderInput))
-        _one_of("skip_maps", self.skip_maps, (0, 1, 2, 3))
+        one_of("decoder_input", self.decoder_input, get_args(DecoderInput))
+        one_of("skip_maps", self.skip_maps, (0, 1, 2, 3))
         _require(
             self.decoder_input != "none" or (not self.memory and any(self.skips)),
             "decoder_input is 'none'; that takes prediction with skips, and no memory.",
         )
-        _one_of("convolution", self.convolution, get_args(Convolution))
-        _one_of("upsampling", self.upsampling, get_args(Upsampling))
-        _one_of("padding", self.padding, get_args(Padding))
+        one_of("convolution", self.convolution, get_args(Convolution))
+        one_of("upsampling", self.upsampling, get_args(Upsampling))
+        one_of("padding", self.padding, get_args(Padding))
         for name, size in (("height", self.height), ("image_width", self.image_width)):
             _require(
                 size >= 16 and size % 8 == 0, f"{name} is {size}; use a multiple of 8 from 16 up."
@@ -196,12 +201,12 @@ class MethodConfig:
     lambda_score: float = 0.6
 
     def __post_init__(self) -> None:
-        _one_of("reconstruction_loss", self.reconstruction_loss, get_args(ReconstructionLoss))
-        _one_of("memory_loss", self.memory_loss, get_args(MemoryLoss))
-        _one_of("item_learning", self.item_learning, get_args(ItemLearning))
-        _one_of("update_scope", self.update_scope, ("batch", "assigned"))
-        _one_of("psnr_peak", self.psnr_peak, ("one", "prediction"))
-        _one_of("regular_error", self.regular_error, ("squared", "norm"))
+        one_of("reconstruction_loss", self.reconstruction_loss, get_args(ReconstructionLoss))
+        one_of("memory_loss", self.memory_loss, get_args(MemoryLoss))
+        one_of("item_learning", self.item_learning, get_args(ItemLearning))
+        one_of("update_scope", self.update_scope, ("batch", "assigned"))
+        one_of("psnr_peak", self.psnr_peak, ("one", "prediction"))
+        one_of("regular_error", self.regular_error, ("squared", "norm"))
         _require(
             self.read_temperature > 0,
             f"read_temperature is {self.read_temperature}; it must be above 0.",
@@ -244,7 +249,7 @@ class TrainConfig:
         _require(
             self.learning_rate > 0, f"learning_rate is {self.learning_rate}; it must be above 0."
         )
-        _one_of("precision", self.precision, ("auto", "fp32", "bf16"))
+        one_of("precision", self.precision, ("auto", "fp32", "bf16"))
         _require(
             self.most_windows is None or self.most_windows >= 1,
             f"most_windows is {self.most_windows}; it must be 1 or more.",
@@ -305,8 +310,8 @@ def preset_of(name: str, task: str) -> tuple[MethodConfig, float]:
     Raises:
         UsageError: no such preset or task.
     """
-    _one_of("preset", name, ("official", "paper", "camera"))
-    _one_of("task", task, ("prediction", "reconstruction"))
+    one_of("preset", name, ("official", "paper", "camera"))
+    one_of("task", task, ("prediction", "reconstruction"))
     return _PRESETS[name, task]
 
 

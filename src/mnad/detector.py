@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
+from math import inf
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnad.config import Device, Policy, RuntimeName
-from mnad.errors import MnadError
+from mnad.errors import MnadError, UsageError
 from mnad.models.folder import Model
 from mnad.runtime.pick import load_runtime
 from mnad.runtime.runtime import Runtime
@@ -49,6 +50,10 @@ class Scores:
 
 class Detector:
     """Scores frames with a trained model.
+
+    Its streams are for one thread; for a thread each see `together`. For processes start them by
+    ``spawn``: in a fork of one that has scored, the threads of torch and OpenVINO are gone, and
+    whoever waits for them waits for ever.
 
     Args:
         model: the model.
@@ -98,41 +103,40 @@ class Detector:
         calibration = self.model.calibration
         return None if calibration is None else calibration.threshold.score
 
-    def score(self, frames: NDArray[np.uint8], rate: float | None = None) -> Scores:
+    def score(
+        self, frames: NDArray[np.uint8] | Iterable[NDArray[np.uint8]], rate: float | None = None
+    ) -> Scores:
         """Score a clip.
 
         Args:
-            frames: uint8 (T, H, W, 3) RGB, (T, H, W, 1) or (T, H, W) grey, any size.
+            frames: uint8 (T, H, W, 3) RGB, (T, H, W, 1) or (T, H, W) grey, any size; or what
+                gives such frames one by one.
             rate: frames per second, see `stream`.
 
         Raises:
             MnadError: another shape or type, fewer frames than the model's window spans, or fewer
                 per second than it knows.
         """
-        stream = self.stream(rate=rate)
-        pushed = (stream.push(frame) for frame in frames)
-        found = [scored for scored in pushed if scored is not None]
-        if not found:
-            raise MnadError(self._unscored(len(frames), rate))
-        return Scores(
-            np.array([f.index for f in found]),
-            np.array([f.psnr for f in found]),
-            np.array([f.distance for f in found]),
-            np.array([f.peak for f in found]),
-            np.array([f.score for f in found]),
-        )
-
-    def _unscored(self, frames: int, rate: float | None) -> str:
-        window, calibration = self.model.config.network.window, self.model.calibration
+        stream, calibration = self.stream(rate=rate), self.model.calibration
         if rate is not None and calibration is not None and rate * SLOWER < calibration.rate:
-            return (
+            raise MnadError(
                 f"{rate:g} frames per second were given, and the model knows "
                 f"{calibration.rate:.3g}: give more of them, or another model."
             )
-        return (
-            f"{frames} frame(s) were given, fewer than the {window} that the model's window spans "
-            "(of those that it looks at, where it is asked for fewer per second); give more."
-        )
+        given, rows = 0, list[tuple[int, float, float, float, float]]()
+        for frame in frames:
+            given += 1
+            # The maps of hours of frames must not pile up.
+            if (one := stream.push(frame)) is not None:
+                rows.append((one.index, one.psnr, one.distance, one.peak, one.score))
+        if not rows:
+            raise MnadError(
+                f"{given} frame(s) were given, fewer than the {self.model.config.network.window} "
+                "that the model's window spans (of those that it looks at, where it is asked for "
+                "fewer per second); give more."
+            )
+        index, *columns = (np.array(column) for column in zip(*rows, strict=True))
+        return Scores(index, *columns)
 
     def stream(
         self, threshold: float | None = None, rate: Fraction | float | None = None
@@ -144,7 +148,17 @@ class Detector:
             rate: frames per second of the source; of more than the model looks at, those between
                 are passed over. None: as many as it was calibrated on, or 25 without that, and
                 none is passed over.
+
+        Raises:
+            UsageError: a threshold or rate out of its range.
         """
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise UsageError(f"threshold is {threshold}; give a score, 0 to 1.")
+        if rate is not None and not 0 < rate < inf:
+            raise UsageError(
+                f"rate is {rate}; give frames per second above 0, or leave it out where it is not "
+                "known."
+            )
         at = self.threshold if threshold is None else threshold
         return LiveStream(self.model, self._scorer, at, rate)
 

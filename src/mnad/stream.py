@@ -6,12 +6,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cache, partial
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnad.errors import MnadError
 from mnad.events.event import Box
 from mnad.models.folder import Model
 from mnad.scoring.light import Light
@@ -21,7 +22,7 @@ from mnad.scoring.steady import Steadied, Steady
 from mnad.scoring.stream import FrameParts, Scorer, Stream
 from mnad.scoring.together import Together
 from mnad.scoring.where import Region, Where
-from mnad.video.fit import fit
+from mnad.video.fit import fit, require_frame
 from mnad.video.source import FOLDER_RATE
 from mnad.video.thin import Pace
 
@@ -83,6 +84,22 @@ class _Seen(NamedTuple):
     shake: tuple[float, float]
 
 
+class _Heat:
+    """A heat map that is made once, when it is first asked for, or sent to another process."""
+
+    def __init__(self, where: Where, measured: NDArray[np.float32]) -> None:
+        self._where, self._measured = where, measured
+        self._made: NDArray[np.float32] | None = None
+
+    def __call__(self) -> NDArray[np.float32]:
+        if self._made is None:
+            self._made = self._where.map(self._measured)
+        return self._made
+
+    def __getstate__(self) -> dict[str, NDArray[np.float32]]:
+        return {"_made": self()}
+
+
 class LiveStream:
     """One stream of frames; made by `Detector.stream`."""
 
@@ -123,7 +140,9 @@ class LiveStream:
         Args:
             pixels: uint8 (H, W, 3) RGB, (H, W, 1) or (H, W) grey, any size; the whole frame, the
                 model crops it itself.
-            seconds: its time, from any start; None: as the rate of the stream says.
+            seconds: when it was taken, from any start; None: as the rate of the stream says. Not
+                when it came, where frames come in bursts: the pauses would count as holes. Where
+                it falls, as that of a camera that was started anew, nothing follows on what was.
 
         Returns:
             The score of the frame that the window now scores: this one for prediction, an earlier
@@ -131,8 +150,12 @@ class LiveStream:
             where there is none: passed over, after a hole, or while the first window fills.
 
         Raises:
-            MnadError: another shape or type.
+            MnadError: another shape or type, or a time that is no number.
         """
+        # What is refused was never given: it must leave nothing behind.
+        require_frame(pixels)
+        if seconds is not None and not isfinite(seconds):
+            raise MnadError(f"the time of a frame is {seconds}; give seconds, or leave them out.")
         number, self._given = self._given, self._given + 1
         if seconds is None:
             seconds = number / self._rate
@@ -184,6 +207,7 @@ class LiveStream:
     def restart(self) -> None:
         """Forget the frames before a gap: a window must not reach over it."""
         self._stream.window.clear()
+        self._seen.clear()
         self._mean = CausalMean()
 
     def _scored(self, parts: FrameParts) -> FrameScore:
@@ -197,7 +221,7 @@ class LiveStream:
         if reference is not None:
             score = self._mean.push(seen.seconds, float(reference.score([parts.peak])[0]))
         abnormal = self._threshold is not None and score >= self._threshold
-        heat_of = None if self._where is None else cache(partial(self._where.map, measured))
+        heat_of = None if self._where is None else _Heat(self._where, measured)
         if abnormal and heat_of is not None:
             # The frame is abnormal somewhere: its hottest place counts, however warm.
             heat = heat_of()

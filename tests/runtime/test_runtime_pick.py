@@ -127,7 +127,7 @@ def test_other_runtimes_than_torch_compute_on_the_cpu(
 def test_scoring_by_torch_imports_no_other_engine(folder: Path) -> None:
     code = (
         "import sys\n"
-        "from mnad.stream import Detector\n"
+        "from mnad.detector import Detector\n"
         f"Detector.load({str(folder)!r}, runtime='torch')\n"
         "heavy = {'openvino', 'nncf', 'onnx', 'onnxruntime', 'ncnn', 'pnnx'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"

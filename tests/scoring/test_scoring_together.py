@@ -13,6 +13,7 @@ from footage import moving_square
 from torch import Tensor
 
 from mnad.config import MethodConfig, ModelConfig, NetworkConfig
+from mnad.errors import UsageError
 from mnad.models.folder import build_network
 from mnad.network.mnad import MNAD
 from mnad.network.window import split_window
@@ -140,6 +141,6 @@ def test_an_error_of_the_engine_is_raised_to_all_of_its_batch_and_to_no_other(
 def test_after_its_end_nothing_hangs(network: MNAD) -> None:
     with Together(Scorer(TorchRuntime(network, MethodConfig()), "frozen")) as together:
         stream = together.open()
-    with pytest.raises(RuntimeError):
+    with pytest.raises(UsageError, match="has ended"):
         together.push([stream], [moving_square(1, 0)[0]])
     assert not running()

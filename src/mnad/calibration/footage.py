@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mnad.errors import MnadError
+from mnad.errors import MnadError, UsageError
 from mnad.models.folder import Model
 from mnad.scoring.steady import Steady
 from mnad.video.cache import Stretches, load_clips
-from mnad.video.find import find_sources, name_of
+from mnad.video.find import find_sources, listed, name_of
 from mnad.video.thin import say_what_is_assumed, taken_rate
 
 
@@ -44,10 +44,13 @@ def normal_footage(
         cache_dir: where decoded frames go that do not fit into memory.
 
     Raises:
+        UsageError: there are none.
         MnadError: a source cannot be read, or their rates differ.
     """
     network, wanted = model.config.network, model.config.rate
-    paths = find_sources(list(sources))
+    paths = find_sources(listed(sources))
+    if not paths:
+        raise UsageError("no normal footage is given; give videos, or folders of frames.")
     known = None if rate is None else Fraction(rate).limit_denominator(1001)
     if known is None:
         say_what_is_assumed(paths, wanted)

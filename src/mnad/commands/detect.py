@@ -72,12 +72,13 @@ def detect(
     """
     from mnad.detector import Detector
     from mnad.video.address import is_live, live_name, or_path, redacted
-    from mnad.video.find import name_of
+    from mnad.video.find import listed, name_of
     from mnad.video.thin import say_what_is_assumed
     from mnad.watch.files import Detection
     from mnad.watch.live import watch_live
     from mnad.watch.several import detect_sources
 
+    sources = listed(sources)
     watch = WatchOptions(overlay, clips, threshold, events, most_gigabytes, alarms, picture)
     if at_once is not None and at_once < 1:
         raise UsageError(f"at_once is {at_once}; give 1 or more.")

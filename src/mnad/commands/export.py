@@ -4,8 +4,9 @@
 
 from pathlib import Path
 from shlex import quote
+from typing import get_args
 
-from mnad.config import ExportFormat
+from mnad.config import ExportFormat, one_of
 from mnad.errors import UsageError
 
 
@@ -37,6 +38,7 @@ def export(
         trained_on: accept footage that the model was trained on.
         cache_dir: where decoded frames go that do not fit into 4 GiB of memory.
     """
+    one_of("format", format, get_args(ExportFormat))
     if int8 and format == "ncnn":
         raise UsageError("ncnn computes in floating point here; for int8 say --format openvino.")
     if int8 and not calibration:

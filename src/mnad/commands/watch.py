@@ -38,7 +38,7 @@ def seconds_of(text: str) -> float:
     Raises:
         UsageError: it is none.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", str(text).strip())
     if not found or not float(found[1]) > 0:
         raise UsageError(f"{text!r} is no length of time; write it as 90s, 15m or 2h.")
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]

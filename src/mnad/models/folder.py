@@ -128,7 +128,9 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Model:
     """
     folder = resolve(path)
     config, training, regions = _read_config(folder)
-    network = build_network(config)
+    # Whoever loads a model between drawing two random numbers draws what he would without.
+    with torch.random.fork_rng(devices=[]):
+        network = build_network(config)
     weights = _tensors(folder / WEIGHTS, load_file)
     try:
         network.load_state_dict(weights)

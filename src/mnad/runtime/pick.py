@@ -6,10 +6,11 @@ import logging
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import get_args
 
 import torch
 
-from mnad.config import Device, RuntimeName
+from mnad.config import Device, RuntimeName, one_of
 from mnad.errors import MnadError, UsageError
 from mnad.models.builtin import resolve
 from mnad.models.folder import Model, load_model
@@ -33,8 +34,9 @@ def pick_device(device: Device) -> torch.device:
     """`auto` is CUDA where there is one, else the CPU.
 
     Raises:
-        UsageError: CUDA was asked for and is not there.
+        UsageError: another name, or CUDA was asked for and is not there.
     """
+    one_of("device", device, get_args(Device))
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError(
             "device is 'cuda' but this torch finds no CUDA GPU; use --device cpu, or install a "
@@ -81,6 +83,7 @@ def load_runtime(
         UsageError: no such folder or device, or a runtime that cannot be had.
         MnadError: the folder is broken, or an export that was asked for is of another model.
     """
+    one_of("runtime", name, get_args(RuntimeName))
     folder = resolve(path)
     elsewhere = name in EXPORTED
     if elsewhere and device == "cuda":

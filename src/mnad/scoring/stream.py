@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mnad.config import Policy
+from mnad.config import Policy, one_of
 from mnad.runtime.runtime import Runtime
 from mnad.scoring.contrast import measured_error
 from mnad.scoring.peaks import block_errors, peaks_of
@@ -90,6 +90,7 @@ class Scorer:
         mask: NDArray[np.float32] | None = None,
         blocks: Blocks | None = None,
     ) -> None:
+        one_of("policy", policy, get_args(Policy))
         self.runtime, self.policy = runtime, policy
         self.block, usual = blocks or (0, None)
         self.usual = None if usual is None else torch.tensor(usual, device=runtime.device)

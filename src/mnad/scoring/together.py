@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnad.closing import Closing
+from mnad.errors import UsageError
 from mnad.scoring.stream import FrameParts, Scorer, Stream
 
 
@@ -55,7 +56,12 @@ class Together(Closing):
         """
         request = _Request(streams, frames)
         self._waiting.append(request)
-        self._engine.submit(self._score_waiting)
+        try:
+            self._engine.submit(self._score_waiting)
+        except RuntimeError:
+            raise UsageError(
+                "the `with` block of together() has ended, and its streams with it: push within it."
+            ) from None
         return request.answer.result()
 
     def push_run(

@@ -41,6 +41,13 @@ def images_in(folder: Path) -> list[Path]:
     return sorted(images, key=lambda path: natural(Path(path.name)))
 
 
+def listed(sources: str | Path | Sequence[str | Path]) -> list[str]:
+    """Sources as a program may give them, one alone too: a text is no list of its letters."""
+    if isinstance(sources, str | Path):
+        return [str(sources)]
+    return [str(source) for source in sources]
+
+
 def find_sources(paths: Sequence[str | Path]) -> list[Path]:
     """Expand what a user names into single sources that `open_source` can open.
 

@@ -10,6 +10,26 @@ from mnad.errors import MnadError
 from mnad.video.cache import resize
 
 
+def require_frame(pixels: object) -> None:
+    """See that something is a frame.
+
+    Raises:
+        MnadError: it is no uint8 array (H, W), (H, W, 1) or (H, W, 3).
+    """
+    if not isinstance(pixels, np.ndarray):
+        what = type(pixels).__name__
+    elif pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or not pixels.size:
+        what = f"{pixels.dtype} of the shape {pixels.shape}"
+    elif pixels.ndim == 3 and pixels.shape[2] not in (1, 3):
+        raise MnadError(f"a frame has {pixels.shape[2]} channels; give 1 (grey) or 3 (RGB).")
+    else:
+        return
+    raise MnadError(
+        f"a frame is {what}; give uint8 arrays (height, width, 3) in RGB order, or (height, width) "
+        "for grey."
+    )
+
+
 def fit(pixels: NDArray[np.uint8], height: int, width: int, channels: int) -> NDArray[np.uint8]:
     """Resize a frame and turn it to grey or RGB.
 
@@ -20,22 +40,19 @@ def fit(pixels: NDArray[np.uint8], height: int, width: int, channels: int) -> ND
         channels: 1 or 3.
 
     Returns:
-        uint8 (height, width, channels).
+        uint8 (height, width, channels), never the memory of `pixels` itself: who gave it may
+        write the next frame there.
 
     Raises:
         MnadError: no such array.
     """
-    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or not pixels.size:
-        raise MnadError(
-            f"a frame is {pixels.dtype} of the shape {pixels.shape}; "
-            "give uint8 arrays (height, width, 3) in RGB order, or (height, width) for grey."
-        )
+    require_frame(pixels)
+    given = pixels
     if pixels.ndim == 2:
         pixels = pixels[..., None]
-    if pixels.shape[2] not in (1, 3):
-        raise MnadError(f"a frame has {pixels.shape[2]} channels; give 1 (grey) or 3 (RGB).")
     if pixels.shape[2] > channels:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None]
     elif pixels.shape[2] < channels:
         pixels = np.repeat(pixels, channels, axis=2)
-    return resize(pixels, height, width)
+    fitted = resize(pixels, height, width)
+    return fitted.copy() if np.may_share_memory(fitted, given) else fitted

@@ -107,6 +107,9 @@ class Breaks:
             self._last = now
             return False
         step, self._last = now - self._last, now
+        if step < 0:  # as of a camera that was started anew: nothing follows on what was
+            self._spanned.clear()
+            return True
         usual = min(self._known, self.usual)
         self._steps.append(step)
         hole = step > HOLE * usual

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from mnad.alarms.alarms import AlarmConfig
+from mnad.config import one_of
 from mnad.errors import UsageError
 from mnad.events.machine import EventConfig
 
@@ -72,6 +73,7 @@ class WatchOptions:
     picture: Kind = "heat"
 
     def __post_init__(self) -> None:
+        one_of("picture", self.picture, get_args(Kind))
         if not self.most_gigabytes > 0:
             raise UsageError(f"most_gigabytes is {self.most_gigabytes}; give more than 0.")
         if self.threshold is not None:
