@@ -114,7 +114,7 @@ def infrared(pixels: Pixels, seed: int) -> Pixels:
 def learnt(folder: Path, clips: Sequence[Clip], nights: bool) -> None:
     """A site's model, of these clips as a camera has shown them."""
     site, now = Site(folder), 0.0
-    site.settings(SETTINGS)
+    site.begin(SETTINGS)
     footage = Footage(site.footage, 1e9)
     for clip in clips:
         for night in (False, True) if nights else (False,):

@@ -125,6 +125,53 @@ def test_no_fewer_frames_are_taken_than_a_network_knows(
     assert step_of(rate, wanted, known) == step
 
 
+def of_times(thin: Thin, times: Iterable[float]) -> list[float]:
+    return [seconds for seconds in times if thin.takes(seconds)]
+
+
+def steps(times: list[float]) -> np.ndarray:
+    """After the first second and a half of 25 a second, in which nothing is known yet."""
+    return np.diff([seconds for seconds in times if seconds > times[0] + 15 / 4])
+
+
+@pytest.mark.parametrize(
+    ("own", "known", "every"),
+    [(4.0, 4.0, 1), (10.0, 8.03, 1), (1.5, 1.5, 1), (30.0, 10.0, 3), (30.0, 15.0, 2)],
+)
+@pytest.mark.parametrize("declared", [None, 25])
+def test_what_a_source_does_not_declare_its_frames_tell(
+    own: float, known: float, every: int, declared: int | None
+) -> None:
+    """As by an MJPEG camera; with two milliseconds of jitter."""
+    rng = np.random.default_rng(0)
+    times = [index / own + rng.uniform(0, 0.002) for index in range(300)]
+    found = steps(of_times(Thin(declared, 10.0, known), times)[20:])
+    assert found == pytest.approx(every / own, abs=0.003)
+
+
+def test_frames_of_a_rate_between_are_taken_at_one_distance() -> None:
+    """16.7 a second, of which about 10 are wanted."""
+    times = [index * 0.06 for index in range(300)]
+    assert steps(of_times(Thin(None, 10.0), times)) == pytest.approx(0.12)
+
+
+def test_a_camera_that_falls_to_a_quarter_at_night_is_taken_whole() -> None:
+    day = [index / 25 for index in range(250)]
+    night = [10 + index / 6.25 for index in range(100)]
+    found = of_times(Thin(25, 10.0, 6.25), [*day, *night])
+    assert np.diff(found[:60]) == pytest.approx(4 / 25)
+    assert np.diff(found[-90:]) == pytest.approx(0.16)
+
+
+def test_what_is_missing_and_bursts_are_no_other_rate() -> None:
+    thin = Thin(25, 10.0)
+    missing = [index / 25 for index in range(400) if index % 40 > 4 or index < 100]
+    found = of_times(thin, missing)
+    assert set(np.round(np.diff(found) * 25).astype(int)) <= {2, 3, 4, 6, 7, 8}
+    bursts = [index // 5 / 5 + index % 5 * 0.002 for index in range(300)]
+    assert len(of_times(Thin(25, 25.0), bursts)) == 300
+
+
 def broken(breaks: Breaks, times: Iterable[float]) -> list[float]:
     return [seconds for seconds in times if breaks.before(seconds)]
 

@@ -17,6 +17,7 @@ import pytest
 from street import HEIGHT, RATE, WIDTH, as_frames, street, video
 
 from mnad import api
+from mnad.alarms.alarms import AlarmConfig
 from mnad.cli import main
 from mnad.errors import MnadError, UsageError
 from mnad.events.log import read_events
@@ -210,7 +211,7 @@ def test_a_threshold_that_is_set_meanwhile_holds_from_then_on(
     caplog.set_level("INFO")
     site = Site(tmp_path / "site")
     in_use(site, model)
-    site.settings(replace(GIVEN, false_alarms_per_hour=60.0))
+    site.begin(replace(GIVEN, false_alarms_per_hour=60.0))
     before = load_model(model).calibration
     assert before is not None
 
@@ -348,7 +349,7 @@ def test_scraps_between_two_holes_are_not_learnt_from(
     tmp_path: Path, model: Path, monkeypatch: Any
 ) -> None:
     site, frames = Site(tmp_path / "site"), as_frames(street(1300, 1))
-    site.settings(GIVEN)
+    site.begin(GIVEN)
     footage = Footage(site.footage, 1000)
     for frame in frames:
         if frame.index in (600, 603):
@@ -389,9 +390,63 @@ def test_a_full_disk_does_not_stop_the_watching(
 
     monkeypatch.setattr("mnad.watch.footage.np.save", full)
     lost = [Gap(3.9, None, "refused", 0), Gap(3.9, 8.0, "refused", 1)]
-    seen = watch(site.path, as_frames(street(40, 1)), lost, as_frames(street(20, 1), 40, 8.0), STOP)
-    assert seen is not None and seen.frames == 36 + 16
-    assert "No space left" in caplog.text and len(list(site.footage.glob("*.npy"))) == 0
+    with pytest.raises(MnadError, match=r"Footage is missing: .*No space left.*make room"):
+        watch(site.path, as_frames(street(40, 1)), lost, as_frames(street(20, 1), 40, 8.0), STOP)
+    assert len(scored(site.path)) == 36 + 16
+    assert caplog.text.count("No space left") == 1  # not once a minute
+    assert len(list(site.footage.glob("*.npy"))) == 0
+
+
+def test_a_failed_start_begins_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = tmp_path / "site"
+    for source in (str(tmp_path / "none.mp4"), "rtps://10.0.0.1/cam"):
+        assert main(["watch", source, "--out", str(site), "--rate", "5", "--height", "48"]) != 0
+    assert "'rtps' is no scheme" in capsys.readouterr().err
+    assert not (site / "site.json").exists() and not (site / "footage").exists()
+
+
+def test_a_wish_to_learn_anew_outlives_a_restart(
+    tmp_path: Path, model: Path, trained: type[Training], watch: Any
+) -> None:
+    site = Site(tmp_path / "site")
+    in_use(site, model)
+    few = as_frames(street(60, 1))
+    assert watch(site.path, few, STOP, relearn=True) is not None and not trained.runs
+    for _ in range(2):  # though it is not asked for anew; and once
+        assert watch(site.path, as_frames(street(1300, 1)), [None] * 40, STOP) is not None
+        assert len(trained.runs) == 1
+
+
+def test_a_camera_that_is_away_at_the_start_is_sought_and_told_of(
+    tmp_path: Path,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    receiver: tuple[str, list[dict[str, object]]],
+) -> None:
+    address, got = receiver
+    site = Site(tmp_path / "site")
+    tries = []
+
+    def connect(source: str, channels: int) -> Camera:
+        tries.append(source)
+        if len(tries) < 4:
+            raise MnadError("10.0.0.7-cam: refused.")
+        return Camera(as_frames(street(20, 1)), STOP)
+
+    monkeypatch.setattr(camera, "open_live", connect)
+    monkeypatch.setattr("mnad.watch.absent.PAUSE", 0.01)
+    monkeypatch.setattr("mnad.watch.absent.LOST_SECONDS", 0.0)
+    options = replace(QUIET, alarms=AlarmConfig(webhook=address, send_end=True))
+    with pytest.raises(MnadError, match="refused"):  # nothing is learnt yet: a typo, most likely
+        watch_camera(site, "rtsp://10.0.0.7/cam", GIVEN, options)
+    in_use(site, model)
+    tries.clear()
+    seen = watch_camera(site, "rtsp://10.0.0.7/cam", GIVEN, options)
+    assert seen is not None and seen.frames == 16 and len(tries) == 4
+    told = read_events(site.path / "events.jsonl")
+    assert [(one.what, one.phase) for one in told] == [("lost", "start"), ("lost", "end")]
+    assert told[0].id == told[1].id and told[0].source == "10.0.0.7-cam"
+    assert [one["phase"] for one in got] == ["start", "end"]
 
 
 def test_a_file_that_ends_while_it_is_learnt_from_leaves_a_model(
@@ -451,7 +506,7 @@ def test_the_command_watches_a_played_file_to_its_end(
     monkeypatch.setattr("mnad.video.played.time.sleep", lambda seconds: None)
     site = Site(tmp_path / "site")
     in_use(site, model)
-    site.settings(GIVEN)
+    site.begin(GIVEN)
     clip = video(tmp_path / "thing.mp4", street(80, 2, thing=range(20, 60)))
     assert main(["watch", str(clip), "--out", str(site.path)]) == 0
     assert "76 frames scored, 1 event(s)" in capsys.readouterr().out

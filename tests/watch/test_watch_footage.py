@@ -12,7 +12,7 @@ import pytest
 
 from mnad.errors import MnadError
 from mnad.watch.footage import INDEX, Footage, read_index
-from mnad.watch.normal import load_footage
+from mnad.watch.normal import load_footage, told_of
 
 
 def frame(number: int) -> np.ndarray:
@@ -163,6 +163,42 @@ def test_of_a_long_span_some_minutes_are_kept_and_stand_for_all(tmp_path: Path) 
     assert again.seconds == pytest.approx(3600, abs=4 * 61)
     again.flush()
     assert sum(one.seconds for one in again.segments) == pytest.approx(900, abs=2 * 61)
+
+
+def test_what_a_sparse_ring_skipped_does_not_count_in_a_dense_one(tmp_path: Path) -> None:
+    sparse = Footage(tmp_path, 3600, one_in=5)
+    record(sparse, 0, 1200)
+    sparse.flush()
+    assert sparse.seconds == pytest.approx(1200, abs=61) and sparse.kept <= 300
+    dense = Footage(tmp_path, 600)
+    assert dense.seconds == dense.kept == pytest.approx(sparse.kept)
+    record(dense, 2000, 500)
+    dense.flush()
+    assert 600 <= dense.seconds < 600 + 61
+    again = Footage(tmp_path, 3600, one_in=3)
+    record(again, 3000, 366)
+    # Of what was recorded densely each second stands for itself.
+    assert again.seconds == pytest.approx(dense.seconds + 366, abs=5 * 61)
+
+
+def test_where_nearly_all_has_events_it_is_said_that_they_may_be_marked(tmp_path: Path) -> None:
+    footage = Footage(tmp_path, 1000)
+    record(footage, 0, 100, events=("a",))
+    footage.flush()
+    with pytest.raises(MnadError, match=r"100 s have events: mark those that are normal"):
+        load_footage(tmp_path, ())
+    assert told_of(tmp_path, ()) == pytest.approx(100) and told_of(tmp_path, {"a"}) == 0
+
+
+def test_an_index_that_may_not_be_read_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", denied)
+    with pytest.raises(MnadError, match=r"cannot be read \(Permission denied\): see to its rights"):
+        list(read_index(tmp_path))
 
 
 def test_what_was_told_of_is_kept_besides_for_a_person_may_call_it_normal(tmp_path: Path) -> None:

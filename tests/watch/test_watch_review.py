@@ -52,7 +52,7 @@ def tell(folder: Path, events: Iterable[Event]) -> None:
 def site(tmp_path: Path, model: Path) -> Site:
     """One that has been watched for two hours by its model."""
     site = Site(tmp_path / "the site")
-    site.settings(Settings(48, 64, 1, float(RATE), 6.0, 0.02, 0))
+    site.begin(Settings(48, 64, 1, float(RATE), 6.0, 0.02, 0))
     shutil.copytree(model, site.path / "models" / "a")
     site.use(site.path / "models" / "a")
     began = NOW - timedelta(hours=2)
@@ -217,7 +217,8 @@ def test_where_nothing_was_learnt_it_says_so(tmp_path: Path, model: Path) -> Non
     site = Site(tmp_path)
     with pytest.raises(MnadError, match=r"site.json cannot be read"):
         review(site, DAY, None, apply=False)
-    settings = site.settings(Settings(48, 64, 1, 5.0, 6.0, 0.02, 0))
+    settings = Settings(48, 64, 1, 5.0, 6.0, 0.02, 0)
+    site.begin(settings)
     with pytest.raises(MnadError, match="has learnt nothing yet"):
         review(site, DAY, None, apply=False)
     site.change(false_alarms_per_hour=0.5)

@@ -33,7 +33,9 @@ def told(path: Path, *ids: str) -> None:
 
 def test_the_settings_of_the_beginning_stay(tmp_path: Path) -> None:
     site = Site(tmp_path / "site")
-    assert site.settings(GIVEN) == GIVEN
+    assert site.settings(GIVEN) == GIVEN and not site.path.exists()  # nothing is begun yet
+    site.begin(GIVEN)
+    site.begin(replace(GIVEN, height=160))
     assert site.settings(replace(GIVEN, height=160, regions=None)) == GIVEN
     assert GIVEN.looked is not None and GIVEN.looked.ignore[0][1] == (0.2, 0)
     (tmp_path / "site" / "site.json").write_text("{")
@@ -45,7 +47,7 @@ def test_what_is_given_to_a_site_that_has_another_is_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     site = Site(tmp_path / "site")
-    site.settings(GIVEN)
+    site.begin(GIVEN)
     # Nobody asked for what is not given, and what is given holds.
     site.settings(Settings())
     site.settings(Settings(height=48, seed=0, false_alarms_per_hour=6.0))

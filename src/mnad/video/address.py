@@ -34,6 +34,17 @@ def is_live(source: str) -> bool:
     return _STREAM.match(source) is not None or camera(source) is not None
 
 
+def missing(path: str | Path) -> str:
+    """What to say of what is neither a stream nor a camera, and not there as a file either."""
+    # As text or as a path, which has one slash of two left.
+    scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]+):/", str(path))
+    if scheme is not None:
+        return (
+            f"{scheme[1]!r} is no scheme of a stream: give rtsp, rtsps, rtmp, rtmps, http or https."
+        )
+    return f"{path} does not exist: check the path."
+
+
 def camera(source: str) -> int | None:
     """Index of the camera that `source` names, or None."""
     match = _CAMERA.fullmatch(source)

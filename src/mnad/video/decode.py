@@ -24,6 +24,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from mnad.errors import MnadError
+from mnad.video.address import missing
 from mnad.video.find import IMAGES
 
 # SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT for FFmpeg's scaler: without the last two it
@@ -50,7 +51,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         MnadError: nothing there, a single image, not a video, or it cannot be read on.
     """
     if not path.exists():
-        raise MnadError(f"{path} does not exist: check the path.")
+        raise MnadError(missing(path))
     if path.suffix.lower() in IMAGES:
         raise MnadError(f"{path} is a single image: give the folder that holds the frames.")
     try:

@@ -9,6 +9,7 @@ from glob import glob
 from pathlib import Path
 
 from mnad.errors import MnadError
+from mnad.video.address import missing
 
 IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
 VIDEOS = frozenset(
@@ -78,7 +79,7 @@ def _expand(path: Path) -> list[Path]:
     if path.exists():
         return [path]
     if not any(sign in str(path) for sign in "*?["):
-        raise MnadError(f"{path} does not exist: check the path.")
+        raise MnadError(missing(path))
     matches = [Path(match) for match in glob(str(path), recursive=True)]
     sources = [p for p in matches if _is_file_of(p, VIDEOS)]
     sources += [source for p in matches if p.is_dir() for source in _sources_in(p)]

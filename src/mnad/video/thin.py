@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import islice
 from math import floor, inf
 from pathlib import Path
 from statistics import fmean, median
@@ -22,6 +23,10 @@ slower, and what time stamps are rounded by."""
 SLOWER_ONCE = 1.15
 """The same of a source that is thinned for it."""
 _LATELY = 15
+_BURST = 5
+"""Steps that are looked at as one."""
+_OTHER = 1.15
+"""Times the rate that was known, from which on it is another one."""
 
 
 def step_of(rate: Fraction | float | None, wanted: float | None, known: float | None = None) -> int:
@@ -50,6 +55,9 @@ def step_of(rate: Fraction | float | None, wanted: float | None, known: float | 
 class Thin:
     """Says which frames to take; goes by their times, so lost frames do not put it out of step.
 
+    What a source declares is believed until its frames tell otherwise: many cameras declare
+    nothing, and one that falls to a few frames at night goes on declaring what it gives by day.
+
     Args:
         rate: frames per second of the source; None is taken as 25.
         wanted: frames per second to take about; None for all.
@@ -59,14 +67,34 @@ class Thin:
     def __init__(
         self, rate: Fraction | float | None, wanted: float | None, known: float | None = None
     ) -> None:
-        step = step_of(rate, wanted, known)
-        # Half a frame early is in time: clocks of cameras are not exact.
-        self._apart = 0.0 if step == 1 else (step - 0.5) / float(rate or FOLDER_RATE)
+        self._wanted, self._known = wanted, known
         self._last: float | None = None
+        self._times: deque[float] = deque(maxlen=_LATELY)
+        self._set(float(rate or FOLDER_RATE))
+
+    def _set(self, own: float) -> None:
+        self._own, step = own, step_of(own, self._wanted, self._known)
+        # Half a frame early is in time: clocks of cameras are not exact.
+        self._apart = 0.0 if step == 1 else (step - 0.5) / own
+
+    def _measure(self, now: float) -> None:
+        """Another rate than was known holds once it has lasted for some frames."""
+        if self._times and now < self._times[-1]:
+            self._times.clear()
+        self._times.append(now)
+        if len(self._times) < _LATELY:
+            return
+        # Over several steps, as frames may come in bursts; the median, as some may be missing.
+        ends = zip(self._times, islice(self._times, _BURST, None), strict=False)
+        step = median(later - earlier for earlier, later in ends) / _BURST
+        if step > 0 and not 1 / _OTHER < step * self._own < _OTHER:
+            self._set(1 / step)
 
     def takes(self, seconds: float | Fraction) -> bool:
-        """Whether to take the frame at `seconds`."""
+        """Whether to take the frame at `seconds`; to be asked of every frame, in order."""
         now = float(seconds)
+        if self._wanted is not None:
+            self._measure(now)
         if self._last is not None and self._last <= now < self._last + self._apart:
             return False
         self._last = now

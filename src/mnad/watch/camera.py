@@ -19,12 +19,13 @@ from mnad.config import RuntimeName
 from mnad.detector import Detector
 from mnad.errors import MnadError, UsageError
 from mnad.lock import locked
-from mnad.video.address import is_live
+from mnad.video.address import is_live, live_name
 from mnad.video.fit import fit
 from mnad.video.live import Gap, LiveSource, open_live
 from mnad.video.played import PlayedSource
 from mnad.video.source import Frame
 from mnad.video.thin import Breaks, Thin
+from mnad.watch.absent import awaited
 from mnad.watch.footage import Footage
 from mnad.watch.live import Status, Wall, stoppable
 from mnad.watch.options import WatchOptions
@@ -79,20 +80,23 @@ def watch_camera(
         )
     with ExitStack() as stack:
         stack.enter_context(locked(site.path))
-        settings = known = site.settings(given)
+        settings = site.settings(given)
         if learn_seconds is not None:
-            settings = replace(known, learn_seconds=learn_seconds)
+            settings = replace(settings, learn_seconds=learn_seconds)
         one_in = _kept_one_in(settings, options.most_gigabytes)
-        if settings != known:
+        # While there is no first frame there is nothing to end in order, and nothing begun.
+        stream = stack.enter_context(_opened(source, settings.channels, site, options))
+        site.begin(settings)
+        if settings.learn_seconds != site.known_settings().learn_seconds:
             site.change(learn_seconds=settings.learn_seconds)
+        if relearn:
+            site.want_another_model(True)
         footage = Footage(site.footage, settings.learn_seconds, one_in)
-        # While there is no first frame there is nothing to end in order.
-        stream = stack.enter_context(_opened(source, settings.channels))
         stopped = stack.enter_context(stoppable())
         started = datetime.now(UTC).astimezone()
         run = _Run(site, settings, options, stream, footage, started, runtime, stopped)
         stack.callback(run.close)
-        run.wanted = relearn or site.model is None
+        run.wanted = site.wants_another_model or site.model is None
         if site.model is not None:
             run.watch(site.model)
         run.say_what_is_missing()
@@ -102,6 +106,8 @@ def watch_camera(
             run.take(item)
         else:
             run.ended()
+    if run.lacking is not None:
+        raise MnadError(f"Footage is missing: {run.lacking}")
     return run.watcher
 
 
@@ -133,8 +139,17 @@ def _kept_one_in(settings: Settings, most_gigabytes: float) -> int:
 
 
 @contextmanager
-def _opened(source: str, channels: int) -> Iterator[LiveSource | PlayedSource]:
-    opened = open_live(source, channels) if is_live(source) else PlayedSource(source, channels)
+def _opened(
+    source: str, channels: int, site: Site, options: WatchOptions
+) -> Iterator[LiveSource | PlayedSource]:
+    opened: LiveSource | PlayedSource
+    if not is_live(source):
+        opened = PlayedSource(source, channels)
+    elif site.model is None:  # an address with a typo is to be told at once
+        opened = open_live(source, channels)
+    else:
+        connect = partial(open_live, source, channels)
+        opened = awaited(connect, site.path, live_name(source), options.alarms)
     with opened as stream:
         yield stream
 
@@ -155,6 +170,8 @@ class _Run:
     ) -> None:
         self.watcher: Watcher | None = None
         self.wanted = False
+        self.lacking: MnadError | None = None
+        """Why the newest footage that is missing could not be written."""
         self._site, self._settings, self._options = site, settings, options
         self._stream, self._footage, self._started = stream, footage, started
         self._runtime = runtime
@@ -293,7 +310,10 @@ class _Run:
         except MnadError as error:
             if self.watcher is None:
                 raise
-            _LOG.error("%s", error)  # what is learnt goes on being watched
+            # What is learnt goes on being watched.
+            if str(error) != str(self.lacking):
+                _LOG.error("%s", error)
+            self.lacking = error
 
     def _look_after_training(self) -> None:
         if self._training is not None:
@@ -307,7 +327,7 @@ class _Run:
         elif self.wanted and not self._missing:
             self.wanted = False
             self._keep(self._footage.flush)
-            _LOG.info("learning from %.0f s of footage", self._footage.seconds)
+            _LOG.info("learning from %.0f s of footage", self._footage.kept)
             model = self._site.new_model()
             process = subprocess.Popen(
                 [sys.executable, "-m", "mnad.watch.learn", str(self._site.path), str(model)],
@@ -359,6 +379,7 @@ class _Run:
             _LOG.error("%s The model before goes on.", error)
             return
         self._stamp = self._site.stamp()
+        self._site.want_another_model(False)
         if self.watcher is None:
             self.begin(detector)
             _LOG.info("watching %s", self._stream.name)

@@ -48,10 +48,9 @@ class Segment:
         """Frames per second."""
         return self.frames / self.seconds
 
-    @property
-    def covers(self) -> float:
-        """Seconds that it stands for."""
-        return self.skipped + self.seconds
+    def covers(self, one_in: int) -> float:
+        """Seconds that it stands for, where of so many segments one is kept."""
+        return self.seconds + min(self.skipped, (one_in - 1) * self.seconds)
 
 
 @dataclass
@@ -100,7 +99,13 @@ class Footage:
 
     @property
     def _covered(self) -> float:
-        return sum(segment.covers for segment in self.segments)
+        return sum(segment.covers(self._one_in) for segment in self.segments)
+
+    @property
+    def kept(self) -> float:
+        """Seconds of it that there are, what is still in memory included."""
+        on_disk = sum(segment.seconds for segment in self.segments)
+        return on_disk + self._open.last - self._open.first
 
     def push(self, frame: NDArray[np.uint8], seconds: float, events: Collection[str] = ()) -> None:
         """Append a frame (h, w, c) uint8, and the anomalies that go on in it.
@@ -154,8 +159,11 @@ class Footage:
         except OSError as error:
             discard(beside)
             reason = error.strerror or error  # NumPy's own errors have only their text
+            remedy = (
+                "see to its rights" if isinstance(error, PermissionError) else "make room there"
+            )
             raise MnadError(
-                f"{self.folder} cannot take more footage ({reason}): make room there."
+                f"{self.folder} cannot take more footage ({reason}): {remedy}."
             ) from error
 
     def _skips(self, told: bool) -> bool:
@@ -172,7 +180,10 @@ class Footage:
         kept, oldest = sum(segment.seconds for segment in self.segments), self.segments[0]
         # Half as much again: one with anomalies is kept besides.
         room = self._most * (1 if self._one_in == 1 else 1.5 / self._one_in)
-        return self._covered - oldest.covers >= self._most or kept - oldest.seconds >= room
+        return (
+            self._covered - oldest.covers(self._one_in) >= self._most
+            or kept - oldest.seconds >= room
+        )
 
     def _write_index(self) -> None:
         beside = self.folder / f".{INDEX}.part"
@@ -184,13 +195,15 @@ def read_index(folder: Path) -> Iterator[Segment]:
     """The segments of a folder, in order.
 
     Raises:
-        MnadError: the index is damaged.
+        MnadError: the index is damaged, or cannot be read.
     """
     file = folder / INDEX
-    if not file.exists():
-        return
     try:
         for values in json.loads(file.read_text()):
             yield Segment(**{**values, "events": tuple(values["events"])})
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise MnadError(f"{file} cannot be read ({error.strerror}): see to its rights.") from None
     except (ValueError, TypeError, KeyError) as error:
         raise MnadError(f"{file} is damaged ({error}): remove {folder} and learn anew.") from None

@@ -23,7 +23,7 @@ from mnad.scoring.steady import Steady
 from mnad.training.budget import affordable
 from mnad.training.loop import Footage, main
 from mnad.training.precision import computes_bf16
-from mnad.watch.normal import load_footage
+from mnad.watch.normal import load_footage, told_of
 from mnad.watch.site import Settings, Site
 
 
@@ -54,9 +54,15 @@ def learn(site: Site, settings: Settings, out: Path) -> None:
     trained, held = hold_out(clips, scale.hold_out, network.window)
     if sum(map(len, held)) / rate < SHORTEST_SECONDS:
         seconds = SHORTEST_SECONDS / scale.hold_out
+        told = told_of(site.footage, site.normal_events())
+        remedy = (
+            f"{told:.0f} s of footage have unmarked events: mark those that are normal (mnad mark)"
+            if told >= seconds
+            else f"let it record {seconds:.0f} s or more (--learn)"
+        )
         raise MnadError(
             f"{site.footage} holds {sum(map(len, clips)) / rate:.0f} s of normal footage, too "
-            f"little to learn from: let it record {seconds:.0f} s or more (--learn)."
+            f"little to learn from: {remedy}."
         )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     footage = Footage(

@@ -80,7 +80,9 @@ def load_footage(
         else:
             parts.append([frames])
     if not parts:
-        raise MnadError(f"{folder} holds no normal footage to learn from.")
+        told = told_of(folder, normal_events)
+        what = f"; {told:.0f} s have events: mark those that are normal (mnad mark)" * (told > 0)
+        raise MnadError(f"{folder} holds no normal footage to learn from{what}.")
     used = [segment for segment, ok in zip(segments, good, strict=True) if ok]
     mean = sum(len(frames) for part in parts for frames in part) / sum(one.seconds for one in used)
     rate = min(mean, SLOWER_ONCE * base)
@@ -94,6 +96,17 @@ def load_footage(
         limit_bytes -= size
         clips.append(np.fromiter(frames, np.dtype((np.uint8, shape[1:])), shape[0]))
     return clips, rate
+
+
+def told_of(folder: Path, normal_events: Collection[str]) -> float:
+    """Seconds of footage that are left out, as something was told in it that nobody called normal.
+
+    Args:
+        folder: of a `Footage`.
+        normal_events: ids of events that a person called normal.
+    """
+    known = set(normal_events)
+    return sum(one.seconds for one in read_index(folder) if not set(one.events) <= known)
 
 
 def usual_rate(segments: Sequence[Segment]) -> float:

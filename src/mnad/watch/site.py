@@ -21,7 +21,7 @@ from mnad.video.regions import Regions
 from mnad.writing import write
 
 _LOG = logging.getLogger("mnad")
-SETTINGS, CURRENT, MARKS = "site.json", "current", "marks.jsonl"
+SETTINGS, CURRENT, MARKS, WISH = "site.json", "current", "marks.jsonl", "relearn"
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,12 @@ class Site:
         return datetime.fromtimestamp(file.stat().st_mtime, UTC)
 
     def settings(self, given: Settings) -> Settings:
-        """The settings that the site was begun with; those given, where it is new.
+        """The settings that the site was begun with; those given, where it is new (`begin`).
 
         What somebody gave and does not hold is said.
 
         Raises:
-            MnadError: the folder cannot be written, or its settings are damaged.
+            MnadError: its settings are damaged.
         """
         file = self.path / SETTINGS
         if file.exists():
@@ -113,14 +113,40 @@ class Site:
                     ", or see mnad review" if "false_alarms_per_hour" in other else "",
                 )
             return known
+        return given
+
+    def begin(self, settings: Settings) -> None:
+        """Keep the settings of a site that is new.
+
+        Raises:
+            MnadError: the folder cannot be written.
+        """
+        file = self.path / SETTINGS
+        if file.exists():
+            return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            write(file, json.dumps(asdict(given), indent=2) + "\n")
+            write(file, json.dumps(asdict(settings), indent=2) + "\n")
         except OSError as error:
             raise MnadError(
                 f"{self.path} cannot be written ({error.strerror}): give another --out."
             ) from error
-        return given
+
+    @property
+    def wants_another_model(self) -> bool:
+        """Whether somebody has asked for learning anew, and it has not come to it yet."""
+        return (self.path / WISH).exists()
+
+    def want_another_model(self, wanted: bool) -> None:
+        """Remember that learning anew was asked for, over restarts; or that it has been done.
+
+        Raises:
+            MnadError: the folder cannot be written.
+        """
+        if wanted:
+            write(self.path / WISH, "")
+        else:
+            (self.path / WISH).unlink(missing_ok=True)
 
     def known_settings(self) -> Settings:
         """The settings that the site was begun with.

@@ -1,0 +1,74 @@
+"""A camera that is not there when watching begins: sought for ever, and told of as lost.
+
+After a power cut the machine may be up before the camera, or the camera may never come again: who
+relies on a site that was learnt must hear of it, and what waited to be sent is sent meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mnad.alarms.alarms import AlarmConfig, Alarms
+from mnad.errors import MnadError, UsageError
+from mnad.events.event import Event
+from mnad.events.log import EventLog
+from mnad.events.message import camera_event
+from mnad.video.live import LiveSource
+from mnad.watch.folder import EVENTS
+from mnad.watch.judge import LOST
+from mnad.watch.watcher import LOST_SECONDS
+
+_LOG = logging.getLogger("mnad")
+PAUSE = 5.0
+"""Seconds between two attempts, each of which waits for a picture itself."""
+
+
+def awaited(
+    connect: Callable[[], LiveSource], folder: Path, name: str, alarms: AlarmConfig
+) -> LiveSource:
+    """The stream, whenever it comes.
+
+    Args:
+        connect: raises where it is not there.
+        folder: of the site.
+        name: of the camera, without credentials.
+        alarms: where alarms go.
+
+    Raises:
+        UsageError: it never can be, or an option cannot work.
+        MnadError: the folder cannot be written.
+    """
+    began, started = time.monotonic(), datetime.now(UTC).astimezone()
+    with ExitStack() as stack:
+        sender: Alarms | None = None
+        lost: Event | None = None
+
+        def tell(event: Event) -> None:
+            assert sender is not None
+            sender.send(event)
+            with EventLog(folder / EVENTS) as log:
+                log.append(event)
+
+        while True:
+            try:
+                stream = connect()
+            except UsageError:
+                raise
+            except MnadError as error:
+                if sender is None:
+                    _LOG.error("%s It is sought on.", error)
+                    sender = stack.enter_context(Alarms(alarms, folder, name))
+                if lost is None and time.monotonic() - began >= LOST_SECONDS:
+                    lost = camera_event(LOST, name, started, 0.0, 0)
+                    tell(lost)
+                time.sleep(PAUSE)
+                continue
+            if lost is not None:
+                tell(replace(lost, phase="end", end=time.monotonic() - began))
+            return stream
