@@ -70,7 +70,7 @@ def watch_clip(
             messages += machine.push(seen)
     messages += machine.close(count / rate)
     return Watched(
-        np.array([one.index for one in scored]),
+        np.array([one.index for one in scored], np.int64),
         np.array([one.score for one in scored]),
         np.array([one.peak for one in scored]),
         np.array([one.psnr for one in scored]),
