@@ -78,8 +78,9 @@ def test_spans_of_labels() -> None:
     assert spans_of([0, 0], 1.0) == spans_of([], 1.0) == []
     with pytest.raises(MnadError):
         spans_of([0, 2], 1.0)
-    with pytest.raises(UsageError):
-        spans_of([0], 0.0)
+    for rate in (0.0, np.nan, np.inf):
+        with pytest.raises(UsageError, match="rate is"):
+            spans_of([0, 1, 1], rate)
 
 
 @pytest.mark.parametrize("span", [(5, 4), (-1, 3), (8, 11)])
@@ -93,7 +94,26 @@ def test_spans_that_are_refused(span: tuple[float, float]) -> None:
 def test_other_refusals() -> None:
     with pytest.raises(MnadError, match="no length"):
         event_metrics({}, {"b": [(0, 1)]}, {"a": 10})
-    with pytest.raises(UsageError, match="slack"):
-        event_metrics({}, {}, {"a": 10}, slack=-1)
+    for slack in (-1, np.nan):
+        with pytest.raises(UsageError, match="slack"):
+            event_metrics({"a": [(1, 2)]}, {"a": [(1, 2)]}, {"a": 10}, slack=slack)
     with pytest.raises(UsageError, match="confidence"):
         event_metrics({}, {}, {"a": 10}, confidence=1)
+
+
+@pytest.mark.parametrize("length", [np.nan, -3600, np.inf])
+def test_a_clip_of_no_length_is_refused_even_where_others_make_up_for_it(length: float) -> None:
+    with pytest.raises(MnadError, match=f"Clip 'a' has a length of {length} s"):
+        event_metrics({}, {}, {"a": length, "b": 7200})
+
+
+@pytest.mark.parametrize(("count", "of"), [(0, 0), (5, 3), (-1, 3), (np.nan, 3), (1, np.nan)])
+def test_what_is_no_share_has_no_interval(count: int, of: int) -> None:
+    with pytest.raises(UsageError, match=f"{count} of {of}"):
+        wilson_interval(count, of)
+
+
+@pytest.mark.parametrize("count", [-1, np.nan])
+def test_what_is_no_count_has_no_interval(count: int) -> None:
+    with pytest.raises(UsageError, match="count is"):
+        poisson_interval(count)

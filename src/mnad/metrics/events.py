@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mnad.errors import MnadError, UsageError
+from mnad.metrics.confidence import check_confidence
 
 Span = tuple[float, float]
 Spans = Mapping[str, Sequence[Span]]
@@ -88,12 +89,15 @@ def event_metrics(
         confidence: of the intervals.
 
     Raises:
-        MnadError: a clip without a length, or a stretch of time that ends before it starts or does
-            not lie in its clip.
-        UsageError: a negative slack, or a confidence outside 0..1.
+        MnadError: a clip without a length, or with one that is negative, NaN or infinite; a
+            stretch of time that ends before it starts or does not lie in its clip.
+        UsageError: a slack that is negative or NaN, or a confidence outside 0..1.
     """
-    if slack < 0:
+    if not slack >= 0:
         raise UsageError(f"slack is {slack}; it is in seconds, 0 or more.")
+    for clip, length in seconds.items():
+        if not 0 <= length < math.inf:
+            raise MnadError(f"Clip {clip!r} has a length of {length} s; give its seconds.")
     for spans, what in ((events, "event"), (alarms, "alarm")):
         for clip, own in spans.items():
             _check(clip, own, what, seconds)
@@ -138,8 +142,12 @@ def spans_of(labels: ArrayLike, rate: float) -> list[Span]:
     Args:
         labels: (T,) of 0 and 1.
         rate: frames per second, above 0.
+
+    Raises:
+        MnadError: labels of another form.
+        UsageError: a rate that is not above 0, or infinite.
     """
-    if rate <= 0:
+    if not 0 < rate < math.inf:
         raise UsageError(f"rate is {rate}; it is in frames per second, above 0.")
     found = np.asarray(labels)
     if found.ndim != 1 or not np.isin(found, (0, 1)).all():
@@ -154,9 +162,14 @@ def poisson_interval(count: int, confidence: float = 0.95) -> Span:
     Args:
         count: 0 or more.
         confidence: 0..1.
+
+    Raises:
+        UsageError: one of them out of range.
     """
     from scipy.stats import chi2
 
+    if not count >= 0:
+        raise UsageError(f"count is {count}; it must be 0 or more.")
     tail = _tail(confidence)
     low = float(chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
     return low, float(chi2.ppf(1 - tail, 2 * count + 2)) / 2
@@ -169,9 +182,16 @@ def wilson_interval(count: int, of: int, confidence: float = 0.95) -> Span:
         count: 0 to `of`.
         of: 1 or more.
         confidence: 0..1.
+
+    Raises:
+        UsageError: one of them out of range.
     """
     from scipy.stats import norm
 
+    if not (of >= 1 and 0 <= count <= of):
+        raise UsageError(
+            f"The share is {count} of {of}; it must be of 1 or more, and 0 to that many."
+        )
     z = float(norm.ppf(1 - _tail(confidence)))
     half = z * math.sqrt(count * (of - count) / of + z**2 / 4)
     low, high = ((count + z**2 / 2 + sign * half) / (of + z**2) for sign in (-1, 1))
@@ -179,8 +199,7 @@ def wilson_interval(count: int, of: int, confidence: float = 0.95) -> Span:
 
 
 def _tail(confidence: float) -> float:
-    if not 0 < confidence < 1:
-        raise UsageError(f"confidence is {confidence}; it must lie between 0 and 1.")
+    check_confidence(confidence)
     return (1 - confidence) / 2
 
 
