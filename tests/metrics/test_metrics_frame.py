@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import roc_auc_score
 
 from mnad.errors import MnadError, UsageError
+from mnad.metrics.curves import pooled_curves
 from mnad.metrics.frame import (
     bootstrap_auc,
     causal_micro,
@@ -134,6 +136,21 @@ def test_the_padded_rule_counts_ties_with_the_added_frames_half(seed: int) -> No
 def test_of_scores_beyond_0_to_1_there_is_no_padded_number() -> None:
     assert macro({"a": [0, 1]}, {"a": [0.5, 1.5]}).padded_auc is None
     assert macro({"a": [0, 1]}, {"a": [-0.5, 0.5]}).padded_auc is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "message"),
+    [
+        ([0, 1], [5, -3], "2 scores outside 0..1, the first at position 0"),
+        ([0, 1], [0.5, np.nan], "1 scores outside 0..1, the first at position 1"),
+        ([0, 2], [0.5, 0.5], "labels other than 0 and 1"),
+        ([0, 1], [0.5], r"shape \(2,\) and scores of \(1,\)"),
+        ([[0, 1]], [[0.5, 0.5]], "one of each"),
+    ],
+)
+def test_what_the_padded_rule_refuses(labels: ArrayLike, scores: ArrayLike, message: str) -> None:
+    with pytest.raises(MnadError, match=message):
+        padded_auc(labels, scores)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -274,6 +291,15 @@ def test_bootstrap_of_equal_clips_is_a_point_and_of_one_clip_none() -> None:
     assert interval.low == pytest.approx(0.75)
     assert interval.high == pytest.approx(0.75)
     assert bootstrap_auc({"a": SINGLE[1]}, {"a": SINGLE[0]}) is None
+
+
+@pytest.mark.parametrize(
+    "bad", [{"confidence": 95}, {"confidence": np.nan}, {"replicates": -1}, {"replicates": 0}]
+)
+def test_a_bootstrap_out_of_range_is_refused(bad: dict[str, Any]) -> None:
+    for bootstrap in (bootstrap_auc, pooled_curves):
+        with pytest.raises(UsageError, match=f"{next(iter(bad))} is"):
+            bootstrap(LABELS, SCORES, **bad)
 
 
 def test_ped2_labels(data: Path) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mnad.metrics.pairs import checked_pairs, draws
+from mnad.metrics.confidence import check_confidence
+from mnad.metrics.pairs import check_replicates, checked_pairs, draws
 from mnad.metrics.scores import Array, ClipValues
 
 MOST_STEPS = 1000
@@ -70,7 +71,7 @@ def pooled_curves(
         labels: clip to (T,) of 0 and 1.
         scores: clip to (T,) scores, already normalised if the protocol wants it.
         confidence: share of the replicates inside the band at each point, 0..1.
-        replicates: number of draws.
+        replicates: number of draws, 1 or more.
         seed: of the draws.
 
     Returns:
@@ -78,7 +79,10 @@ def pooled_curves(
 
     Raises:
         MnadError: as for `mnad.metrics.frame.causal_micro`.
+        UsageError: `confidence` or `replicates` out of range.
     """
+    check_confidence(confidence)
+    check_replicates(replicates)
     pairs = list(checked_pairs(labels, scores).values())
     y = np.concatenate([y for y, _ in pairs])
     if y.all() or not y.any():

@@ -21,7 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mnad.metrics.pairs import checked_pairs, draws, pairs_won
+from mnad.errors import MnadError
+from mnad.metrics.confidence import check_confidence
+from mnad.metrics.pairs import check_replicates, checked_pairs, draws, pairs_won
 from mnad.metrics.scores import Array, ClipValues, per_clip_minmax, whole_set_minmax
 
 
@@ -154,10 +156,27 @@ def padded_auc(labels: ArrayLike, scores: ArrayLike) -> float:
     Args:
         labels: (T,) of 0 and 1.
         scores: (T,) in 0..1.
+
+    Raises:
+        MnadError: labels other than 0 and 1, not one score for each, or one outside 0..1.
     """
     from sklearn.metrics import roc_auc_score
 
-    return float(roc_auc_score(np.r_[0, labels, 1], np.r_[0.0, scores, 1.0]))
+    y, s = np.asarray(labels), np.asarray(scores, dtype=np.float64)
+    if y.ndim != 1 or y.shape != s.shape:
+        raise MnadError(
+            f"There are labels of the shape {y.shape} and scores of {s.shape}; give one of each "
+            "per frame, (T,)."
+        )
+    if not np.isin(y, (0, 1)).all():
+        raise MnadError("There are labels other than 0 and 1; use 1 for abnormal, 0 for normal.")
+    bad = np.flatnonzero(~((s >= 0) & (s <= 1)))
+    if bad.size:
+        raise MnadError(
+            f"There are {bad.size} scores outside 0..1, the first at position {bad[0]}; scale them "
+            "first, as by mnad.metrics.scores.minmax."
+        )
+    return float(roc_auc_score(np.r_[0, y, 1], np.r_[0.0, s, 1.0]))
 
 
 def bootstrap_auc(
@@ -176,7 +195,7 @@ def bootstrap_auc(
         labels: clip to (T,) of 0 and 1.
         scores: clip to (T,) scores, already normalised if the protocol wants it.
         confidence: share of the replicates inside, 0..1.
-        replicates: number of draws.
+        replicates: number of draws, 1 or more.
         seed: of the draws.
 
     Returns:
@@ -184,7 +203,10 @@ def bootstrap_auc(
 
     Raises:
         MnadError: as for `causal_micro`.
+        UsageError: `confidence` or `replicates` out of range.
     """
+    check_confidence(confidence)
+    check_replicates(replicates)
     pairs = list(checked_pairs(labels, scores).values())
     abnormal = np.array([y.sum() for y, _ in pairs])
     normal = np.array([(~y).sum() for y, _ in pairs])

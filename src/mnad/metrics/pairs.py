@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mnad.errors import MnadError
+from mnad.errors import MnadError, UsageError
 from mnad.metrics.scores import Array, ClipValues, check_same_frames, checked_scores
 
 Pair = tuple[NDArray[np.bool_], Array]
@@ -43,6 +43,16 @@ def pairs_won(pairs: Sequence[Pair]) -> Array:
         clip j in which the abnormal one has the higher score.
     """
     return np.array([[_won(s[y], t[~z]) for z, t in pairs] for y, s in pairs])
+
+
+def check_replicates(replicates: int) -> None:
+    """Refuse a bootstrap of nothing.
+
+    Raises:
+        UsageError: fewer than one.
+    """
+    if not replicates >= 1:
+        raise UsageError(f"replicates is {replicates}; it is a number of draws, 1 or more.")
 
 
 def draws(clips: int, replicates: int, seed: int) -> NDArray[np.int64]:
