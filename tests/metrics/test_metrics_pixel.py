@@ -187,7 +187,7 @@ def test_masks_of_bytes_are_the_same_as_of_bool() -> None:
     assert fed(PixelRoc(), maps, masks.astype(np.uint8) * 255) == expected
 
 
-@pytest.mark.parametrize("value", [0, -0.1, 1.5])
+@pytest.mark.parametrize("value", [0, -0.1, 1.5, np.nan, np.inf])
 def test_shares_out_of_range(value: float) -> None:
     with pytest.raises(UsageError, match="share is"):
         UcsdCriterion(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf, nan
 from typing import Any
 
 import numpy as np
@@ -211,7 +212,13 @@ def test_what_is_refused() -> None:
         Spro().add(np.zeros((6, 6)), [Defect(mask, 1, False)])
     with pytest.raises(MnadError, match="empty mask"):
         Spro().add(np.zeros((3, 3)), [Defect(mask & False, 1, False)])
-    for threshold, relative in ((0, False), (-1, True), (1.5, True)):
+    outside = [
+        (0, False),
+        (-1, True),
+        (1.5, True),
+        *((x, r) for x in (nan, inf) for r in (False, True)),
+    ]
+    for threshold, relative in outside:
         with pytest.raises(UsageError, match="saturation threshold"):
             Spro().add(np.zeros((3, 3)), [Defect(mask, threshold, relative)])
     with pytest.raises(MnadError, match="good"):

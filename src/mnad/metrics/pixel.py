@@ -219,7 +219,6 @@ def _nth_highest(values: Map, n: int) -> float:
 
 def _fraction(value: float, name: str) -> Fraction:
     """The decimal that a float is written as: 0.4 of 10 pixels are 4, whatever its last bits."""
-    found = Fraction(str(float(value)))
-    if not 0 < found <= 1:
+    if not 0 < value <= 1:
         raise UsageError(f"{name} is {value}; it must be above 0 and at most 1.")
-    return found
+    return Fraction(str(float(value)))

@@ -12,6 +12,7 @@ are sums over pixels in the order of their values. Memory is bounded as in `mnad
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -50,11 +51,10 @@ class Defect(NamedTuple):
         where that gives none.
 
         Raises:
-            UsageError: a threshold that is not above 0, or a share above 1.
+            UsageError: a threshold that is not above 0, NaN or infinite, or a share above 1.
         """
-        if self.saturation_threshold <= 0 or (
-            self.relative_saturation and self.saturation_threshold > 1
-        ):
+        most = 1 if self.relative_saturation else sys.float_info.max
+        if not 0 < self.saturation_threshold <= most:
             raise UsageError(
                 f"A saturation threshold is {self.saturation_threshold}; give pixels above 0, or a "
                 "share above 0 and at most 1."
