@@ -131,7 +131,12 @@ def test_rows_that_are_refused(tracks: Any, detections: Any, says: str) -> None:
 
 
 def test_rates_out_of_range() -> None:
-    for bad in ({"frames": 0}, {"frames": 4, "alpha": 0}, {"frames": 4, "beta": 1.1}):
+    for bad in (
+        {"frames": 0},
+        {"frames": np.nan},
+        {"frames": 4, "alpha": 0},
+        {"frames": 4, "beta": 1.1},
+    ):
         with pytest.raises(UsageError):
             region_metrics(TRACKS, DETECTIONS, **bad)  # type: ignore[arg-type]
 
@@ -313,6 +318,8 @@ def test_frame_thresholds_are_values_of_frames() -> None:
     assert frame_thresholds(highest).tolist() == [1, 2, 3, 4, 5]
     with pytest.raises(UsageError):
         frame_thresholds([])
+    with pytest.raises(MnadError, match="1 highest values that are NaN"):
+        frame_thresholds([np.nan, 1])
 
 
 def test_what_a_sweep_refuses() -> None:
@@ -329,6 +336,47 @@ def test_what_a_sweep_refuses() -> None:
             RegionSweep(bad)
     sweep.add("a", np.zeros((4, 5)), truth)
     assert sweep.value().rbdc is None and sweep.value().frames == 1
+
+
+@pytest.mark.parametrize(
+    ("boxes", "says"),
+    [
+        ([[1, 9, 9, 5, 5]], "ends before it starts"),
+        ([[1, 0, 0, 5, 5], [2, 0, 0, 5, 5], [1, 1, 1, 4, 4]], "two boxes of track 1 in a frame"),
+    ],
+)
+def test_boxes_that_a_sweep_refuses(boxes: Any, says: str) -> None:
+    sweep = RegionSweep([0.5])
+    with pytest.raises(MnadError, match=f"Clip 'a' has .*{says}"):
+        sweep.add_boxes("a", np.zeros((10, 10)), boxes)
+    assert sweep.value().frames == sweep.value().regions == 0
+
+
+@pytest.mark.parametrize("overlap", ["box", "mask"])
+def test_a_bool_mask_is_one_track(overlap: Any) -> None:
+    one, mask = np.zeros((6, 8)), np.zeros((6, 8), bool)
+    one[1:3, 1:4], mask[1:3, 1:5] = 1, True
+    found = []
+    for truth in (mask, mask.astype(np.uint8), mask.astype(np.int32)):
+        sweep = RegionSweep([0.5], overlap=overlap)
+        sweep.add("a", one, truth)
+        found.append(sweep.value())
+    assert found[0] == found[1] == found[2]
+    assert (found[0].rbdc, found[0].regions, found[0].tracks) == (1, 1, 1)
+    assert track_boxes([mask]).tolist() == [[0, 0, 1, 1, 4, 2]]
+
+
+@pytest.mark.parametrize("tracks", [np.full((4, 5), 0.5), np.full((4, 5), -1), np.zeros(20, int)])
+def test_what_are_no_tracks_is_refused(tracks: Array) -> None:
+    with pytest.raises(MnadError, match="give whole numbers"):
+        RegionSweep([0.5]).add("a", np.zeros((4, 5)), tracks)
+
+
+def test_nan_is_no_threshold_and_no_gaussian() -> None:
+    with pytest.raises(UsageError, match="threshold is NaN"):
+        detections_of(np.zeros((4, 5)), 0, np.nan)
+    with pytest.raises(UsageError, match="sigma is nan"):
+        smoothed(np.zeros((4, 5)), np.nan)
 
 
 def test_tracks_of_ped2(data: Path) -> None:

@@ -6,6 +6,7 @@ al. (PAMI 2021), confirmed by Ramachandra. `mnad.metrics.region_maps` gets boxes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -82,7 +83,7 @@ def region_metrics(
         UsageError: `frames`, `alpha` or `beta` out of range.
     """
     check_rates(alpha, beta)
-    if frames < 1:
+    if not 1 <= frames < math.inf:
         raise UsageError(f"There are {frames} test frames; count all, normal and abnormal.")
     truth = _Truth(tracks, alpha)
     rows = [(clip, row) for clip, own in detections.items() for row in _rows(own, clip, False)]

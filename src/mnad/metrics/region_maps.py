@@ -11,13 +11,14 @@ Gaussian of `sigma` pixels (0 = none), without those below `min_area` pixels. Tw
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mnad.errors import UsageError
+from mnad.errors import MnadError, UsageError
 from mnad.metrics.maps import Map, checked_map, checked_mask
 
 Floats = NDArray[np.float64]
@@ -27,7 +28,7 @@ Labels = NDArray[np.int32]
 def smoothed(values: ArrayLike, sigma: float = 0.0) -> Map:
     """A map after a Gaussian of `sigma` pixels, mirrored at the border."""
     found = checked_map(values)
-    if sigma < 0:
+    if not 0 <= sigma < math.inf:
         raise UsageError(f"sigma is {sigma}; it is in pixels, 0 or more.")
     if sigma == 0:
         return found
@@ -77,9 +78,15 @@ def detections_of(
 
     Returns:
         (n, 6) rows ``frame, xmin, ymin, xmax, ymax, score``.
+
+    Raises:
+        MnadError: a bad map.
+        UsageError: a threshold that is NaN, or another argument out of range.
     """
     from scipy.ndimage import maximum
 
+    if math.isnan(threshold):
+        raise UsageError("The threshold is NaN; give a number.")
     found = smoothed(values, sigma)
     labels, boxes = components(found >= np.float32(threshold), min_area)
     scores = maximum(found, labels, np.arange(1, len(boxes) + 1)) if len(boxes) else np.zeros(0)
@@ -126,7 +133,25 @@ def track_maps(masks: Iterable[ArrayLike]) -> Iterator[Labels]:
         yield before
 
 
-def track_boxes(maps: Iterable[Labels]) -> Floats:
+def checked_tracks(tracks: ArrayLike) -> Labels:
+    """Track numbers of a frame as int32; of a bool mask what is True is track 0.
+
+    Args:
+        tracks: (H, W): 0, or the number of the track plus 1.
+
+    Raises:
+        MnadError: not two-dimensional, or values that are no whole numbers from 0 on.
+    """
+    found = np.asarray(tracks)
+    if found.ndim != 2 or found.dtype.kind not in "bui" or (found.size and found.min() < 0):
+        raise MnadError(
+            f"Tracks are {found.dtype} of the shape {found.shape}; give whole numbers, (H, W): 0, "
+            "or the number of the track plus 1."
+        )
+    return found.astype(np.int32, copy=False)
+
+
+def track_boxes(maps: Iterable[ArrayLike]) -> Floats:
     """Rows ``track, frame, xmin, ymin, xmax, ymax`` of the tracks of a clip, frames from 0.
 
     Args:
@@ -141,10 +166,11 @@ def track_boxes(maps: Iterable[Labels]) -> Floats:
     return np.array(rows, np.float64).reshape(-1, 6)
 
 
-def tracks_in(labels: Labels) -> tuple[list[float], list[tuple[float, ...]]]:
+def tracks_in(labels: ArrayLike) -> tuple[list[float], list[tuple[float, ...]]]:
     """Numbers and boxes of the tracks of a frame, 0 or the number plus 1 at each pixel."""
     from scipy.ndimage import find_objects
 
-    found = [(n, place) for n, place in enumerate(find_objects(labels)) if place is not None]
+    places = find_objects(checked_tracks(labels))
+    found = [(n, place) for n, place in enumerate(places) if place is not None]
     boxes = [(x.start, y.start, x.stop - 1, y.stop - 1) for _, (y, x) in found]
     return [float(n) for n, _ in found], [tuple(map(float, box)) for box in boxes]

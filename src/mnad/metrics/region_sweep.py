@@ -11,7 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from mnad.errors import MnadError, UsageError
 from mnad.metrics.maps import Map
 from mnad.metrics.region import ALPHA, BETA, RegionMetrics, area_to_one, box_iou, check_rates
-from mnad.metrics.region_maps import Floats, Labels, components, smoothed, tracks_in
+from mnad.metrics.region_maps import (
+    Floats,
+    Labels,
+    checked_tracks,
+    components,
+    smoothed,
+    tracks_in,
+)
 
 Overlap = Literal["box", "mask"]
 
@@ -66,28 +73,30 @@ class RegionSweep:
         self._frames, self._most = 0, most_frames
         self._open = len(self._thresholds)
 
-    def add(self, clip: str, values: ArrayLike, tracks: Labels | None) -> None:
+    def add(self, clip: str, values: ArrayLike, tracks: ArrayLike | None) -> None:
         """Take in a frame whose ground truth is pixels.
 
         Args:
             clip: its clip; tracks of different clips are different.
             values: its map, (H, W), high = abnormal.
-            tracks: (H, W), 0 or the number of the track plus 1 (`track_maps`); None: none.
+            tracks: (H, W), 0 or the number of the track plus 1 (`track_maps`), or a bool mask,
+                which is one track; None: none.
 
         Raises:
-            MnadError: a bad map, or tracks of another size.
+            MnadError: a bad map, or tracks of another size or that are no whole numbers.
         """
         found = smoothed(values, self._sigma)
         if tracks is None:
             self._sweep(clip, found, [], np.zeros((0, 4)), None)
             return
-        if tracks.shape != found.shape:
+        truth = checked_tracks(tracks)
+        if truth.shape != found.shape:
             raise MnadError(
-                f"A map of the shape {found.shape} meets tracks of {tracks.shape}; resize the map "
+                f"A map of the shape {found.shape} meets tracks of {truth.shape}; resize the map "
                 "first, and say how."
             )
-        names, boxes = tracks_in(tracks)
-        self._sweep(clip, found, names, np.array(boxes).reshape(-1, 4), tracks)
+        names, boxes = tracks_in(truth)
+        self._sweep(clip, found, names, np.array(boxes).reshape(-1, 4), truth)
 
     def add_boxes(self, clip: str, values: ArrayLike, boxes: ArrayLike) -> None:
         """Take in a frame whose ground truth is boxes.
@@ -98,7 +107,8 @@ class RegionSweep:
             boxes: (n, 5) rows ``track, xmin, ymin, xmax, ymax``, the last pixel included.
 
         Raises:
-            MnadError: a bad map, or rows of another form.
+            MnadError: a bad map, rows of another form, a box that ends before it starts, a track
+                with two boxes.
             UsageError: overlap by mask, which boxes cannot have.
         """
         if self._overlap == "mask":
@@ -108,6 +118,17 @@ class RegionSweep:
         if rows.ndim != 2 or rows.shape[1] != 5 or not np.isfinite(rows).all():
             raise MnadError(
                 f"Boxes have the shape {rows.shape}; give finite rows track, xmin, …, ymax."
+            )
+        if (rows[:, 3:] < rows[:, 1:3]).any():
+            raise MnadError(
+                f"Clip {clip!r} has a box that ends before it starts; rows are track, xmin, ymin, "
+                "xmax, ymax."
+            )
+        names, times = np.unique(rows[:, 0], return_counts=True)
+        if (times > 1).any():
+            raise MnadError(
+                f"Clip {clip!r} has two boxes of track {names[times > 1][0]:g} in a frame; give "
+                "each its own track."
             )
         self._sweep(clip, smoothed(values, self._sigma), rows[:, 0].tolist(), rows[:, 1:], None)
 
@@ -171,10 +192,20 @@ def frame_thresholds(highest: ArrayLike, count: int = 200) -> Floats:
     Args:
         highest: (n,) highest value of each map, after smoothing; no label is needed.
         count: how many at most.
+
+    Raises:
+        MnadError: a value that is NaN or infinite.
+        UsageError: no value, or a count below 1.
     """
     values = np.asarray(highest, np.float64).ravel()
     if values.size == 0 or count < 1:
         raise UsageError("Give the highest value of one map or more, and a count of 1 or more.")
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        raise MnadError(
+            f"There are {bad.size} highest values that are NaN or infinite, the first at position "
+            f"{bad[0]}; correct the maps first."
+        )
     return np.unique(np.quantile(values, np.linspace(0, 1, count), method="nearest"))
 
 
