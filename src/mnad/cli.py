@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import io
 import json
@@ -12,12 +13,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from shlex import quote
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from docstring_parser import parse
-from jsonargparse import ActionYesNo, ArgumentParser
+from jsonargparse import ActionYesNo, ArgumentParser, DefaultHelpFormatter
 
 from mnad import __version__, api
 from mnad.ablation.table import text as ablation_text
@@ -31,8 +33,6 @@ from mnad.recipe import refuse_repeated_keys
 from mnad.reproduce.summary import reproduction_text
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mnad.calibration.result import Calibration
     from mnad.datasets.prepared import Copy
     from mnad.events.event import Event
@@ -64,6 +64,9 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "reproduce": api.reproduce,
 }
 """By name; of two words, the first is a group."""
+
+NAMED = {"model", "data", "labels"}
+"""What may be a name as well as a path: it stays text, in which ./ped2 is not ped2."""
 
 GROUPS = {"data": "Look at a data set, or decode it once and for all."}
 
@@ -139,6 +142,7 @@ def _parser(words: Sequence[str]) -> ArgumentParser:
         description="Memory-guided video anomaly detection: train on normal footage, score every "
         "frame, see where and when.",
         version=__version__,
+        formatter_class=_Help,  # which the commands take over
     )
     commands = parser.add_subcommands(dest="command")
     groups = {}
@@ -158,8 +162,16 @@ def _summary(function: Callable[..., Any]) -> str:
     return parse(function.__doc__ or "").short_description or ""
 
 
+class _Help(DefaultHelpFormatter):  # type: ignore[misc]
+    """Help in which a path is a Path, and not a <class 'Path'>."""
+
+    def _get_type_str(self, action: argparse.Action) -> str | None:
+        said: str | None = super()._get_type_str(action)
+        return "Path" if said == "<class 'Path'>" else said
+
+
 def _command_parser(function: Callable[..., Any]) -> ArgumentParser:
-    """A parser that is the signature; lists and switches get the form a shell user expects."""
+    """A parser that is the signature; lists, switches and paths get a form for a shell."""
     parser = ArgumentParser(description=_summary(function))
     if function is api.train:
         parser.add_argument(
@@ -174,6 +186,14 @@ def _command_parser(function: Callable[..., Any]) -> ArgumentParser:
             parser.add_argument(name, nargs="?", type=str, help=help_of[name])
         elif parameter.annotation == (list[str] | None):
             parser.add_argument(f"--{name}", nargs="+", type=str, help=help_of[name])
+        elif parameter.annotation == str | Path:
+            form = str if name in NAMED else Path
+            if parameter.kind == parameter.KEYWORD_ONLY:
+                parser.add_argument(f"--{name}", type=form, required=True, help=help_of[name])
+            else:
+                parser.add_argument(name, type=form, help=help_of[name])
+        elif parameter.annotation == (str | Path | None):
+            parser.add_argument(f"--{name}", type=Path | None, help=help_of[name])
         elif parameter.annotation is bool:
             parser.add_argument(
                 f"--{name}",

@@ -17,6 +17,7 @@ import pytest
 from footage import moving_square
 
 import mnad
+from mnad import cli
 from mnad.cli import COMMANDS, main
 
 
@@ -113,6 +114,25 @@ def test_every_option_of_every_command_is_explained(
         choices = "{" + ",".join(map(str, get_args(parameter.annotation))) + "}"
         assert name in said or choices in said, name
         assert f"{name} ({parameter.name}" not in said
+    assert "<class" not in said
+
+
+def test_paths_are_parsed_as_such_and_what_may_be_a_name_stays_text(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("data: ped2:./x\nout: m/\nregions: r.json\ncache_dir: c\nwidth: 0.5\n")
+
+    def parsed(*words: str) -> list[object]:
+        parser = cli._parser(list(words))
+        chosen = parser.instantiate(parser.parse_args(words))[words[0]]
+        names = ("model", "data", "out", "regions", "cache_dir")
+        return [chosen[name] for name in names if name in chosen]
+
+    recipe_alone = parsed("train", "--config", str(recipe))
+    assert recipe_alone == ["ped2:./x", Path("m"), Path("r.json"), Path("c")]
+    overridden = parsed("train", "--config", str(recipe), "./y", "--cache_dir", "null")
+    assert overridden == ["./y", Path("m"), Path("r.json"), None]
+    assert parsed("calibrate", "./ped2", "a.mp4") == ["./ped2", None]
+    assert parsed("copy", "./ped2", "--out", "./m") == ["./ped2", Path("m")]
 
 
 def test_detect_writes_a_table_a_video_and_a_plot(model: Path, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ class Ablation:
     rows: Sequence[Row]
     seeds: Sequence[int]
     device: torch.device
-    cache_dir: Path | None = None
+    cache_dir: str | Path | None = None
     progress: bool = True
     jobs: int = 1
     _read: dict[tuple[str, int], tuple[Numbers, Any]] = field(default_factory=dict, repr=False)

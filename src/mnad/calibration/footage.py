@@ -33,7 +33,7 @@ class NormalFootage(NamedTuple):
 
 
 def normal_footage(
-    model: Model, sources: Sequence[str], rate: float | None, cache_dir: Path | None
+    model: Model, sources: Sequence[str], rate: float | None, cache_dir: str | Path | None
 ) -> NormalFootage:
     """Decode sources at the size and rate of a model, without the camera's shake.
 

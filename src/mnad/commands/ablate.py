@@ -11,9 +11,9 @@ from mnad.errors import UsageError
 
 
 def ablate(
-    data: str,
+    data: str | Path,
     *,
-    out: Path,
+    out: str | Path,
     rows: str = "table1,table2",
     seeds: int = 3,
     task: Task = "prediction",
@@ -27,7 +27,7 @@ def ablate(
     most_windows: int | None = None,
     precision: Precision = "auto",
     device: Device = "auto",
-    cache_dir: Path | None = None,
+    cache_dir: str | Path | None = None,
     jobs: int = 1,
 ) -> dict[str, Any]:
     """Train and test named changes of the method over seeds: which part is worth what.

@@ -14,7 +14,7 @@ from mnad.errors import UsageError
 def bench(
     model: str | Path | None = None,
     *,
-    video: Path | None = None,
+    video: str | Path | None = None,
     runtimes: str = "auto",
     widths: str | None = None,
     sizes: str | None = None,
@@ -22,8 +22,8 @@ def bench(
     repeats: int = 3,
     threads: int | None = None,
     training: bool = False,
-    json: Path | None = None,
-    markdown: Path | None = None,
+    json: str | Path | None = None,
+    markdown: str | Path | None = None,
     device: Device = "auto",
 ) -> dict[str, Any]:
     """Measure how fast this machine scores video, in one table.

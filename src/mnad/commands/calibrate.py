@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def calibrate(
-    model: Path,
+    model: str | Path,
     sources: list[str],
     *,
     false_alarms_per_hour: float = 1.0,
@@ -20,7 +20,7 @@ def calibrate(
     by_place: bool | None = None,
     trained_on: bool = False,
     device: Device = "auto",
-    cache_dir: Path | None = None,
+    cache_dir: str | Path | None = None,
 ) -> "Calibration":
     """Set the threshold of a model from normal footage that it was not trained on.
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from mnad.datasets.prepared import Copy
 
 
-def check_data(data: str, *, masks: bool = True, frames: bool = False) -> dict[str, Any]:
+def check_data(data: str | Path, *, masks: bool = True, frames: bool = False) -> dict[str, Any]:
     """Say what a data set is: layout, clips, labels, masks, and all that differs from the official.
 
     Args:
@@ -25,9 +25,9 @@ def check_data(data: str, *, masks: bool = True, frames: bool = False) -> dict[s
 
 
 def prepare_data(
-    data: str,
+    data: str | Path,
     *,
-    out: Path,
+    out: str | Path,
     height: int = 256,
     image_width: int = 256,
     channels: Literal[1, 3] = 3,
@@ -50,4 +50,4 @@ def prepare_data(
 
     network = NetworkConfig(height=height, image_width=image_width, channels=channels)
     made_for = Prepared(network.height, network.image_width, network.channels)
-    return prepare_copy(data, open_dataset(data, labels=False), Path(out), made_for)
+    return prepare_copy(str(data), open_dataset(data, labels=False), Path(out), made_for)

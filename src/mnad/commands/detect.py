@@ -23,7 +23,7 @@ def detect(
     model: str | Path,
     sources: list[str],
     *,
-    out: Path,
+    out: str | Path,
     overlay: bool = True,
     clips: bool = True,
     threshold: float | None = None,
@@ -69,6 +69,16 @@ def detect(
         device: auto, cpu or cuda.
         runtime: torch, torch-bf16, openvino, openvino-int8, ncnn, onnx or onnx-int8; auto: torch on
             CUDA; on the CPU what the model was exported for, int8 first, else torch.
+
+    Returns:
+        What came of each source, in the order given; of a folder of videos, of each of these. A
+        source that cannot be found or read, or that breaks off, raises nothing, so that the others
+        get their results: its `error` is the sentence that says why, and is None of the others.
+        What `fail_on_event` asks for is the exit code of the command; here it changes nothing.
+
+    Raises:
+        UsageError: a wrong option, or a live source beside others.
+        MnadError: the model cannot be loaded, or a live source cannot be watched.
     """
     from mnad.detector import Detector
     from mnad.video.address import is_live, live_name, or_path, redacted

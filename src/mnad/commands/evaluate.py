@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: str | Path,
-    data: str,
+    data: str | Path,
     *,
-    json: Path | None = None,
-    plot: Path | None = None,
-    report: Path | None = None,
+    json: str | Path | None = None,
+    plot: str | Path | None = None,
+    report: str | Path | None = None,
     pixels: bool = False,
     policy: Policy | None = None,
     streams: int = 1,

@@ -11,7 +11,7 @@ from mnad.errors import UsageError
 
 
 def export(
-    model: Path,
+    model: str | Path,
     *,
     format: ExportFormat = "openvino",
     int8: bool = False,
@@ -19,7 +19,7 @@ def export(
     distances: bool = False,
     folder_rate: float | None = None,
     trained_on: bool = False,
-    cache_dir: Path | None = None,
+    cache_dir: str | Path | None = None,
 ) -> Path:
     """Write a model for another engine than torch into its folder; detect and watch then use it.
 

@@ -39,10 +39,10 @@ class _Inspected(NamedTuple):
 
 def figures(
     model: str | Path,
-    data: str,
+    data: str | Path,
     *,
-    out: Path,
-    against: Path | None = None,
+    out: str | Path,
+    against: str | Path | None = None,
     footage: Literal["training", "test"] = "training",
     queries: int = 10000,
     scenes: int = 4,

@@ -57,7 +57,7 @@ def list_models() -> "list[BuiltIn]":
     return built_in()
 
 
-def copy_model(model: str | Path, *, out: Path) -> Path:
+def copy_model(model: str | Path, *, out: str | Path) -> Path:
     """Copy a model, such as a built-in one that is to be calibrated or exported.
 
     Args:
@@ -69,7 +69,7 @@ def copy_model(model: str | Path, *, out: Path) -> Path:
     return copy_folder(model, Path(out))
 
 
-def import_checkpoint(checkpoint: Path, items: Path, *, out: Path) -> "Model":
+def import_checkpoint(checkpoint: str | Path, items: str | Path, *, out: str | Path) -> "Model":
     """Turn a checkpoint of the authors' public code into a model folder; no code in it is run.
 
     Args:

@@ -13,9 +13,9 @@ from mnad.errors import UsageError
 
 def reproduce(
     name: Literal["ped2", "avenue", "shanghaitech", "mvtec", "loco", "phantom", "ssv2"],
-    path: Path,
+    path: str | Path,
     *,
-    out: Path | None = None,
+    out: str | Path | None = None,
     classes: str | None = None,
     task: Task | None = None,
     preset: Preset = "official",
@@ -32,7 +32,7 @@ def reproduce(
     precision: Precision | None = None,
     pixels: bool = False,
     device: Device = "auto",
-    cache_dir: Path | None = None,
+    cache_dir: str | Path | None = None,
 ) -> dict[str, Any]:
     """Train and test as published, and put ours beside the published number.
 

@@ -10,10 +10,10 @@ from mnad.errors import UsageError
 
 
 def score_file(
-    scores: Path,
-    labels: str,
+    scores: str | Path,
+    labels: str | Path,
     *,
-    json: Path | None = None,
+    json: str | Path | None = None,
     first_frame: int = 0,
     low_is_abnormal: bool = False,
 ) -> dict[str, Any]:

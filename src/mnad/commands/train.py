@@ -77,9 +77,9 @@ class MethodOptions:
 
 
 def train(
-    data: str,
+    data: str | Path,
     *,
-    out: Path,
+    out: str | Path,
     preset: Preset | None = None,
     task: Task = "prediction",
     frames_in: int | None = None,
@@ -95,7 +95,7 @@ def train(
     height: int | None = None,
     image_width: int | None = None,
     rate: float | None = None,
-    regions: Path | None = None,
+    regions: str | Path | None = None,
     hold_out: float | None = None,
     false_alarms_per_hour: float = 1.0,
     by_place: bool | None = None,
@@ -108,7 +108,7 @@ def train(
     precision: Precision = "auto",
     device: Device = "auto",
     method: MethodOptions = MethodOptions(),
-    cache_dir: Path | None = None,
+    cache_dir: str | Path | None = None,
     resume: bool = False,
     tensorboard: bool = False,
 ) -> "Model":

@@ -47,13 +47,13 @@ def seconds_of(text: str) -> float:
 def watch(
     source: str,
     *,
-    out: Path,
+    out: str | Path,
     learn: str | None = None,
     relearn: bool = False,
     false_alarms_per_hour: float = 1.0,
     by_place: bool = True,
     training_minutes: float = 8.0,
-    regions: Path | None = None,
+    regions: str | Path | None = None,
     rate: float = 10.0,
     height: int = 160,
     image_width: int = 256,
@@ -140,7 +140,7 @@ def watch(
     return Watched(Path(out), seen.frames, seen.told)
 
 
-def mark(site: Path, events: list[str], label: Literal["normal", "anomaly"]) -> "list[Event]":
+def mark(site: str | Path, events: list[str], label: Literal["normal", "anomaly"]) -> "list[Event]":
     """Say what events really were; what is normal is learnt by the next mnad watch --relearn.
 
     Args:
@@ -154,7 +154,7 @@ def mark(site: Path, events: list[str], label: Literal["normal", "anomaly"]) -> 
 
 
 def review(
-    site: Path,
+    site: str | Path,
     *,
     last: str = "24h",
     false_alarms_per_hour: float | None = None,
