@@ -10,19 +10,23 @@ Example:
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mnad.errors import MnadError, UsageError
 
 if TYPE_CHECKING:
     from mnad.api import (
+        ablate,
         calibrate,
         check_data,
+        copy_model,
         detect,
         evaluate,
         export,
+        figures,
         import_checkpoint,
         info,
+        list_models,
         mark,
         prepare_data,
         review,
@@ -42,13 +46,17 @@ __all__ = [
     "MnadError",
     "UsageError",
     "__version__",
+    "ablate",
     "calibrate",
     "check_data",
+    "copy_model",
     "detect",
     "evaluate",
     "export",
+    "figures",
     "import_checkpoint",
     "info",
+    "list_models",
     "mark",
     "prepare_data",
     "review",
@@ -56,15 +64,17 @@ __all__ = [
     "train",
 ]
 
+if not TYPE_CHECKING:  # to which any name would be one of ours
 
-def __getattr__(name: str) -> Any:
-    # torch takes seconds to import; whoever only asks for the version or the help shall not wait.
-    if name == "Detector":
-        from mnad.detector import Detector
+    def __getattr__(name: str) -> object:
+        # torch takes seconds to import; whoever only asks for the version or the help shall not
+        # wait.
+        if name == "Detector":
+            from mnad.detector import Detector
 
-        return Detector
-    if name in __all__:
-        from mnad import api
+            return Detector
+        if name in __all__:
+            from mnad import api
 
-        return getattr(api, name)
-    raise AttributeError(f"module 'mnad' has no attribute {name!r}")
+            return getattr(api, name)
+        raise AttributeError(f"module 'mnad' has no attribute {name!r}")

@@ -1,4 +1,8 @@
-"""What a program imports: the functions of all commands."""
+"""What a program imports: the functions of all commands.
+
+Most are attributes of `mnad` too. `watch`, `bench` and `reproduce` are not, as packages within it
+bear these names: ``from mnad import api``, then ``api.watch(…)``.
+"""
 
 from mnad.commands.ablate import ablate
 from mnad.commands.bench import bench
