@@ -406,3 +406,21 @@ def test_import_runs_nothing_of_a_malicious_pickle(
     assert not (tmp_path / "harm").exists() and not (tmp_path / "m").exists()
     torch.load(tmp_path / "model.pth", weights_only=False)  # the file does do harm elsewhere
     assert (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "needed"),
+    [
+        (["watch", "S"], "watch needs --out"),
+        (["watch"], "watch needs SOURCE, --out"),
+        (["mark", "SITE", "2026*"], "mark needs LABEL"),
+        (["data", "prepare", "x"], "data prepare needs --out"),
+    ],
+)
+def test_what_is_missing_is_named_as_it_is_written(
+    words: list[str], needed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    command = " ".join(needed.split(" needs ")[0].split())
+    assert capsys.readouterr().err == f"mnad: {needed}; see mnad {command} --help\n"
