@@ -131,6 +131,27 @@ def test_what_never_ends_is_told_ever_more_rarely():
     assert len({m.id for m in messages}) == 6
 
 
+def test_in_the_rest_after_a_long_event_it_knows_which_one_goes_on():
+    config = EventConfig(threshold=0.8, longest_seconds=10)
+    machine = EventMachine(config, "yard", None)
+    rested, ended = [], []
+    # As above, events to 10 s and from 20 to 30 s; a dip to 0.75 and a pause of 1 s end nothing.
+    times, scores = at(5, (12, 0.9), (3, 0.75), (1, 0.1), (19, 0.9), (10, 0.1))
+    for frame, pair in enumerate(zip(times, scores, strict=True)):
+        ended += [m.id for m in machine.push(Observed(frame, *pair)) if m.phase == "end"]
+        rested.append(machine.resting and machine.resting.id)
+    first, second = ended
+    # The last abnormal frame is at 34.8 s; it is over once a pause of five seconds is.
+    parts = ((None, 10), (first, 10), (None, 10), (second, 9.8), (None, 5.2))
+    assert rested == [id_ for id_, seconds in parts for _ in range(round(5 * seconds))]
+    # Nobody sees what goes on while the stream is lost.
+    for k in range(60):
+        machine.push(Observed(k, 50 + k / 5, 0.9))
+    assert machine.resting
+    machine.gap()
+    assert machine.resting is None
+
+
 def test_a_lost_stream_ends_the_event_at_its_last_frame():
     machine = EventMachine(CONFIG, "yard", None)
     told = [m for k in range(10) for m in machine.push(Observed(k, k / 10, 0.9))]

@@ -316,6 +316,30 @@ def test_a_covered_lens_goes_on_until_it_is_free_and_is_not_what_is_learnt(
     assert 60 < told[0] < 120 and 160 < told[-1] < 260
 
 
+def test_what_is_told_ever_more_rarely_is_not_what_is_learnt_meanwhile(
+    detector: Detector, tmp_path: Path
+) -> None:
+    options, seen = replace(QUIET, times=EventTimes(longest_seconds=3.0)), []
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), options, NOON) as watcher:
+        for frame in as_frames(street(260, 2, thing=range(20, 160))):
+            watcher.push(frame)
+            seen.append(tuple(watcher.going_on))
+    told = read_events(tmp_path / "events.jsonl")
+    first, second = of(told, "start")
+    ends = [event.end for event in of(told, "end")]
+    assert ends == pytest.approx([5.1, 11.2], abs=0.4)
+    # Two rests of three and of six seconds; it is over a cool-down after its last frame.
+    began, changed = seen.index((first.id,)), seen.index((second.id,))
+    over = seen.index((), changed)
+    assert (changed / RATE, over / RATE) == pytest.approx((8.2, 21.1), abs=0.5)
+    assert seen == (
+        [()] * began
+        + [(first.id,)] * (changed - began)
+        + [(second.id,)] * (over - changed)
+        + [()] * (len(seen) - over)
+    )
+
+
 def rarely(count: int, first: int, seconds: float, **seen: range) -> list[Frame]:
     """One frame a second."""
     frames = as_frames(street(count, 3, **seen), first)

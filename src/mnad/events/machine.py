@@ -97,12 +97,13 @@ class _Episode:
     """Runs with short pauses between them; it is told as one event, or as several if long.
 
     Attributes:
-        event: what was told last; None in the rest after an event that was too long.
+        event: what is told of; None in the rest after an event that was too long.
         peak: highest so far of that event.
         last: time of the last frame.
         told: time of the last message.
         rest: length of the next rest.
         resume: when the rest is over.
+        rested: the event after which it is.
     """
 
     event: Event | None
@@ -111,6 +112,7 @@ class _Episode:
     told: float
     rest: float
     resume: float = 0.0
+    rested: Event | None = None
 
 
 class EventMachine:
@@ -131,6 +133,12 @@ class EventMachine:
         self._step = math.inf
         self._run: _Run | None = None
         self._episode: _Episode | None = None
+
+    @property
+    def resting(self) -> Event | None:
+        """The event that was ended for its length, while what it told of goes on untold."""
+        episode = self._episode
+        return episode.rested if episode and episode.event is None else None
 
     def push(self, observed: Observed) -> tuple[Event, ...]:
         """Take in the next frame and return what is to be told, in order.
@@ -217,7 +225,7 @@ class EventMachine:
         if now - episode.event.start < self.config.longest_seconds:
             return ()
         ended = at_peak(episode.event, "end", episode.peak, now)
-        episode.event, episode.resume = None, now + episode.rest
+        episode.event, episode.rested, episode.resume = None, ended, now + episode.rest
         episode.rest *= 2
         return (ended,)
 

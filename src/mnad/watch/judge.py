@@ -65,6 +65,11 @@ class Judge:
         """Score from which on a frame is abnormal; None if there is none."""
         return None if self._machine is None else self._machine.config.threshold
 
+    @property
+    def resting(self) -> Event | None:
+        """The anomaly that was ended for its length, while it goes on untold."""
+        return None if self._machine is None else self._machine.resting
+
     def swap(self, detector: Detector) -> tuple[Event, ...]:
         """Go on with another model; what is open ends, but for what the stream suffers.
 

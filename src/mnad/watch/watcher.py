@@ -70,8 +70,6 @@ class Watcher(Closing):
         highest_at: its time in seconds.
         newest: the newest score.
         events: the last message of each event, of both kinds, by id.
-        going_on: ids of what has not ended and is not normal until a person says so: anomalies, and
-            a camera that is covered or frozen.
         cut_off: why the source was not scored to its end, or None; for the report.
     """
 
@@ -101,7 +99,7 @@ class Watcher(Closing):
         self.curve = Curve()
         self.gaps: deque[Missing] = deque(maxlen=MOST_EVENTS)
         self.events: dict[str, Event] = {}
-        self.going_on: set[str] = set()
+        self._open: set[str] = set()
         self.cut_off: str | None = None
         left_open = self._earlier()
         # Their seconds count from another start, so that this run's report has no place for them.
@@ -208,6 +206,16 @@ class Watcher(Closing):
         return self._judge.threshold
 
     @property
+    def going_on(self) -> set[str]:
+        """Ids of what is seen and is not normal until a person says so.
+
+        That is anomalies, also one that was ended for its length while it goes on, and a camera
+        that is covered or frozen.
+        """
+        resting = self._judge.resting
+        return self._open if resting is None else self._open | {resting.id}
+
+    @property
     def told(self) -> int:
         """Anomalies that this run has told of."""
         return sum(
@@ -310,7 +318,7 @@ class Watcher(Closing):
         for event in events:
             self.events[event.id] = event
             if event.kind == "anomaly" or event.what in UNSEEN:
-                (self.going_on.discard if event.phase == "end" else self.going_on.add)(event.id)
+                (self._open.discard if event.phase == "end" else self._open.add)(event.id)
             if len(self.events) > MOST_EVENTS:
                 del self.events[next(iter(self.events))]
             # The alarm first: killed between the two, it is on disk and will be delivered.
