@@ -196,6 +196,61 @@ def test_applied_it_is_in_the_model_and_in_what_is_learnt_from_then_on(
     assert review(site, DAY, None, apply=True).hours < taken.hours
 
 
+def test_what_is_told_ever_more_rarely_is_of_the_event_before(site: Site) -> None:
+    began = NOW - timedelta(hours=2)
+    scores = quiet(2)
+    # By --events.longest_seconds 20; it is over in a rest, and pauses of a second end nothing.
+    scores[10_000:11_400] = 0.95
+    scores[10_250:10_260] = scores[11_300:11_310] = 0.1
+    spans = [("a", 1000, 20.0), ("b", 1040, 20.0), ("c", 1100, 20.0)]
+    # And one that is still told of.
+    scores[70_000:71_000] = 0.95
+    written(site.path, began, scores)
+    events = [
+        replace(event(id_, began + timedelta(seconds=at), lasted, 0.95), threshold=0.8)
+        for id_, at, lasted in [*spans, ("open", 7000, 0.0)]
+    ]
+    tell(site.path, [*events[:3], replace(events[3], phase="start", end=None)])
+    # As it was told, or less often.
+    assert review(site, DAY, None, apply=False).alarms == 2
+    site.mark(["a", "c", "open"], "anomaly")
+    seen = review(site, DAY, None, apply=False)
+    assert seen.alarms == 1 and [e.id for e in seen.unmarked] == ["b"]
+    assert seen.left_out == pytest.approx((50 + 50 + 110) / 3600, abs=1 / 3600)
+    site.mark(["b"], "anomaly")
+    seen = review(site, DAY, None, apply=False)
+    assert seen.alarms == 0 and all(offer.score < 0.8 for offer in seen.offers if offer.counted)
+    assert seen.left_out == pytest.approx((150 + 110) / 3600, abs=1 / 3600)
+    assert max(offer.score for offer in seen.offers if not offer.extrapolated) < 0.5
+
+
+def test_a_rest_in_which_what_is_looked_at_begins_is_of_its_event(site: Site) -> None:
+    began = NOW - timedelta(hours=2)
+    scores = quiet(2)
+    scores[30_000:42_000] = 0.95
+    written(site.path, began, scores)
+    told = replace(event("long", began + timedelta(seconds=3000), 300.0, 0.95), threshold=0.8)
+    tell(site.path, [told])
+    site.mark(["long"], "anomaly")
+    seen = review(site, 3600.0, None, apply=False)
+    assert seen.alarms == 0 and seen.hours == pytest.approx(2995 / 3600, abs=1 / 3600)
+
+
+def test_the_rate_that_a_model_knows_is_not_that_of_a_stream_with_holes(site: Site) -> None:
+    folder, began = site.path / "models" / "a", NOW - timedelta(hours=2)
+    before = load_model(folder).calibration
+    table = DailyTable(site.path, began)
+    for index, score in enumerate(quiet(1.9)):
+        if index % 25:
+            numbers = (str(index), f"{index / RATE:.6f}", "30.0", "0.1", "1.0", f"{score:.6f}")
+            table.write(dict(zip(COLUMNS, numbers, strict=True)))
+    table.close()
+    review(site, DAY, 4.0, apply=True)
+    after = load_model(folder).calibration
+    assert before is not None and after is not None
+    assert after.threshold.score != before.threshold.score and after.rate == before.rate
+
+
 def test_less_than_the_threshold_rests_on_does_not_move_it(site: Site) -> None:
     folder = site.path / "models" / "a"
     with pytest.raises(MnadError, match=r"0 s were watched since"):

@@ -2,9 +2,9 @@
 
 A threshold from a quarter of an hour of footage is extrapolated, and errs on the safe side. After a
 day of watching there is no need to: the scores of that day say how many alarms an hour any
-threshold gives. What a person marked as an anomaly is left out of them, and so is the time in which
-the camera itself was ill. Whatever else was told counts as a false alarm, so that anomalies which
-nobody marked can only make the threshold higher than it need be.
+threshold gives. What a person marked as an anomaly is left out of them, all of it, told or not, and
+so is the time in which the camera itself was ill. Whatever else was told counts as a false alarm,
+so that anomalies which nobody marked can only make the threshold higher than it need be.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from mnad.calibration.calibrate import SHORTEST_SECONDS, thinned
 from mnad.calibration.rate import BLOCK_SECONDS, Scored, Threshold, alarms_at, threshold_for
 from mnad.calibration.result import Calibration, rounded, spoken_hours
 from mnad.errors import MnadError
-from mnad.events.event import Event
+from mnad.events.event import Event, Observed
 from mnad.events.log import latest, read_events
-from mnad.events.machine import LOST_SECONDS
+from mnad.events.machine import LOST_SECONDS, EventConfig, EventMachine
 from mnad.models.normal import load_normal, save_normal_file
 from mnad.runtime.pick import in_use
 from mnad.watch.site import Site
@@ -38,6 +38,8 @@ MOST_LISTED = 20
 """Events that nobody marked, those with the highest peaks."""
 MARGIN = 5.0
 """Seconds before and after an anomaly that belong to it."""
+NEVER = 1e12
+"""Seconds that no event lasts."""
 
 Span = tuple[float, float]
 
@@ -148,8 +150,11 @@ def review(site: Site, last_seconds: float, per_hour: float | None, *, apply: bo
     log = site.path / "events.jsonl"
     events = latest(read_events(log)) if log.exists() else []
     marks = site.marks()
+    starts = [_span(event)[0] for event in events if event.kind == "anomaly"]
     anomalies = [event for event in events if marks.get(event.id) == "anomaly"]
-    stretches, left_out = stretches_of(table, [_span(e, MARGIN) for e in anomalies])
+    spans = [_seen(event, table, starts) for event in anomalies]
+    without = [(first - MARGIN, last + MARGIN) for first, last in spans]
+    stretches, left_out = stretches_of(table, without)
     hours = sum(one.duration for one in stretches) / 3600
     if hours * 3600 < SHORTEST_SECONDS:
         raise MnadError(
@@ -197,10 +202,7 @@ def stretches_of(table: Table, without: Sequence[Span]) -> tuple[list[Scored], f
     counts = np.isfinite(table.score)
     for first, last in without:
         counts &= (table.time < first) | (table.time > last)
-    step = np.diff(table.seconds)
-    # Seconds count from the start of a run; what separates two runs is in the time of day.
-    apart = (step <= 0) | (step > LOST_SECONDS) | (np.abs(np.diff(table.time) - step) > 1)
-    bounds = np.flatnonzero(apart | (counts[1:] != counts[:-1])) + 1
+    bounds = np.flatnonzero(_apart(table) | (counts[1:] != counts[:-1])) + 1
     pieces = np.split(np.arange(len(counts)), bounds)
     kept, left_out = [], 0.0
     for piece in pieces:
@@ -214,15 +216,26 @@ def stretches_of(table: Table, without: Sequence[Span]) -> tuple[list[Scored], f
     return kept, left_out
 
 
+def _apart(table: Table) -> NDArray[np.bool_]:
+    """Where there is a gap between a row and the one after it."""
+    step = np.diff(table.seconds)
+    # Seconds count from the start of a run; what separates two runs is in the time of day.
+    apart: NDArray[np.bool_] = (step <= 0) | (step > LOST_SECONDS)
+    return apart | (np.abs(np.diff(table.time) - step) > 1)
+
+
 def watched_calibration(
     before: Calibration, threshold: Threshold, stretches: Sequence[Scored], since: datetime
 ) -> Calibration:
-    """The calibration before, with a threshold from what was watched, and the scores of that."""
+    """The calibration before, with a threshold from what was watched, and the scores of that.
+
+    The model knows the rate that it was trained at, whatever came of the stream since: frames that
+    were missing are no lower rate.
+    """
     scores: NDArray[np.float64] = np.concatenate([one.score for one in stretches])
     return replace(
         before,
         threshold=threshold,
-        rate=len(scores) / (3600 * threshold.hours),
         frames=len(scores),
         sources=(f"watched since {since:%Y-%m-%d %H:%M} UTC",),
         trained_on=0.0,
@@ -231,7 +244,7 @@ def watched_calibration(
 
 
 def _anomalies(events: Sequence[Event], since: datetime) -> list[Event]:
-    return [e for e in events if e.kind == "anomaly" and _span(e, 0)[0] >= since.timestamp()]
+    return [e for e in events if e.kind == "anomaly" and _span(e)[0] >= since.timestamp()]
 
 
 def _picture(site: Path, event: Event) -> str:
@@ -245,10 +258,45 @@ def _reaching(events: Sequence[Event], threshold: float) -> str:
     return f"{sum(event.peak_score >= threshold for event in events)} of {len(events)}"
 
 
-def _span(event: Event, margin: float) -> Span:
-    """When an event was, POSIX seconds."""
+def _span(event: Event) -> Span:
+    """When an event was told of, POSIX seconds."""
     if event.at is None:
         return np.inf, -np.inf
     start = datetime.fromisoformat(event.at).timestamp()
     end = max(event.start, event.peak_seconds) if event.end is None else event.end
-    return start - margin, start + (end - event.start) + margin
+    return start, start + (end - event.start)
+
+
+def _seen(event: Event, table: Table, starts: Sequence[float]) -> Span:
+    """When what an event tells of was seen, POSIX seconds.
+
+    What is ended for its length goes on untold, and is of that event until the next one is told.
+    The log does not say how long it did; that is what the event machine makes of the scores if no
+    event is too long for it.
+
+    Args:
+        event: of the scene or of the camera.
+        table: what was scored.
+        starts: when each event of the scene began.
+    """
+    start, end = _span(event)
+    following = min((one for one in starts if one > start), default=np.inf)
+    rows = np.flatnonzero((table.time >= start) & (table.time < following))
+    if event.kind != "anomaly" or not len(rows):
+        return start, end
+    apart = (np.diff(rows) > 1) | _apart(table)[rows[:-1]]
+    rows = rows[: np.argmax([*apart, True]) + 1]
+    config = EventConfig(event.threshold, longest_seconds=NEVER)
+    machine = EventMachine(config, "", None)
+    told: tuple[Event, ...] = ()
+    now = begin = float(table.time[rows[0]])
+    for row in rows:
+        # Unlike the time of day, seconds never go back.
+        now = begin + float(table.seconds[row] - table.seconds[rows[0]])
+        told = machine.push(Observed(int(row), now, float(table.score[row]))) or told
+        # Where the table begins after the event has ended, it may do so in its rest.
+        if now > max(end, begin + config.pause) and (not told or told[-1].phase == "end"):
+            break
+    told = machine.close(now) or told
+    over = told[-1].end if told else None
+    return start, end if over is None else max(end, over)
