@@ -181,7 +181,7 @@ def test_a_second_of_black_is_too_short(scene: Place) -> None:
 def test_a_frozen_stream(scene: Place, reencoded: bool, after: float) -> None:
     health = Health(scene.view, RATE)
     found = []
-    for k in range(115):
+    for k in range(125):
         pixels = scene.rest[min(k, 20) if k < 110 else k - 70]
         if reencoded and 20 < k < 110:
             added = RNG.integers(-1, 2, pixels.shape)
@@ -191,7 +191,40 @@ def test_a_frozen_stream(scene: Place, reencoded: bool, after: float) -> None:
     assert (start.what, start.phase) == ("frozen", "start")
     assert (end.what, end.phase) == ("frozen", "end")
     assert start.seconds == pytest.approx(20 / RATE + after, abs=0.5)
-    assert end.seconds == 110 / RATE
+    # Sure after two seconds and a half.
+    assert end.seconds == pytest.approx(110 / RATE + 2.5, abs=0.2)
+
+
+@pytest.mark.parametrize(("free", "times"), [(2, 1), (5, 1), (11, 1), (15, 2)])
+def test_what_freezes_again_within_two_seconds_has_been_frozen_all_the_time(
+    scene: Place, free: int, times: int
+) -> None:
+    again = 60 + free
+    shown = [min(k, 20) for k in range(60)] + [30 + min(k, free - 1) for k in range(free + 50)]
+    shown += range(60, 80)
+    health = Health(scene.view, RATE)
+    found = [c for k, n in enumerate(shown) for c in health.push(scene.rest[n], k / RATE)]
+    assert [change.phase for change in found] == ["start", "end"] * times
+    assert found[-1].seconds == pytest.approx((again + 50) / RATE + 2.5, abs=0.2)
+
+
+def test_a_camera_that_repeats_pictures_as_ever_is_free_again(scene: Place) -> None:
+    """Two seconds of each picture, as of one that sends no other while nothing moves."""
+    held = [scene.rest[k // 10] for k in range(100)]
+    health = Health(View.learn(held, RATE), RATE)
+    frames = [*held[:20], *[held[19]] * 60, *held[20:60]]
+    found = [change for k, frame in enumerate(frames) for change in health.push(frame, k / RATE)]
+    assert [change.phase for change in found] == ["start", "end"]
+    assert found[-1].seconds == pytest.approx(80 / RATE + 2.5, abs=0.2)
+
+
+def test_so_long_as_a_score_rests_on_what_was_frozen_it_is(scene: Place) -> None:
+    health = Health(scene.view, RATE, reach=6.0)
+    frames = [*scene.rest[:20], *[scene.rest[19]] * 40, *scene.rest[20:60]]
+    found = [change for k, frame in enumerate(frames) for change in health.push(frame, k / RATE)]
+    assert [change.phase for change in found] == ["start", "end"]
+    assert found[-1].seconds == pytest.approx(60 / RATE + 6, abs=0.01)
+    assert health.watches(scene.view, RATE, 6.01) and not health.watches(scene.view, RATE, 5.0)
 
 
 def test_what_normally_stands_still_is_not_frozen(scene: Place) -> None:

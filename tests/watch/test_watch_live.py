@@ -316,6 +316,39 @@ def test_a_covered_lens_goes_on_until_it_is_free_and_is_not_what_is_learnt(
     assert 60 < told[0] < 120 and 160 < told[-1] < 260
 
 
+def test_what_moved_while_the_picture_was_frozen_has_not_leapt(
+    detector: Detector, tmp_path: Path
+) -> None:
+    frames = street(250, 1)
+    frames[40:140] = frames[39]
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
+        for frame in as_frames(frames):
+            watcher.push(frame)
+    assert [(e.what, e.phase) for e in read_events(tmp_path / "events.jsonl")] == [
+        ("frozen", "start"),
+        ("frozen", "end"),
+    ]
+    # Until it is over, its scores are of a frozen camera: `mnad review` leaves them out.
+    blind = [float(row["seconds"]) for row in table(tmp_path) if row["camera"]]
+    assert (blind[0], blind[-1]) == pytest.approx((9.0, 16.5), abs=0.3)
+
+
+def test_of_two_frames_a_second_a_window_takes_longer_to_be_of_new_ones(
+    model: Path, tmp_path: Path
+) -> None:
+    known = load_model(model)
+    assert known.calibration is not None
+    slow = Detector(replace(known, calibration=replace(known.calibration, rate=2.0)))
+    frames = street(140, 1)
+    frames[40:80] = frames[39]
+    with Watcher(slow, tmp_path, "cam", Fraction(2), QUIET, NOON) as watcher:
+        for frame in as_frames(frames):
+            watcher.push(replace(frame, seconds=Fraction(frame.index, 2)))
+    (frozen,) = of(read_events(tmp_path / "events.jsonl"), "end", "camera")
+    # The window is full of new frames at 42 s.
+    assert (frozen.what, frozen.end) == ("frozen", 43.5)
+
+
 def test_what_is_told_ever_more_rarely_is_not_what_is_learnt_meanwhile(
     detector: Detector, tmp_path: Path
 ) -> None:

@@ -8,6 +8,8 @@ covered, moved, out of focus and lighting is reported, because the later ones ca
 
 from __future__ import annotations
 
+from math import isclose
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,12 +18,17 @@ from mnad.camera.likeness import Aligner, Background, Likeness, Shift
 from mnad.camera.sight import Glance, Running, Stillness, glance, stride
 from mnad.camera.view import View
 
-HOLD = {"covered": 2.0, "moved": 2.0, "out of focus": 2.0, "lighting": 10.0, "frozen": 0.0}
-"""Seconds that a state must last before it is reported, and be gone before its end is."""
+HOLD = {"covered": 2.0, "moved": 2.0, "out of focus": 2.0, "lighting": 10.0, "frozen": 2.5}
+"""Seconds that a state must last before it is reported, and be gone before its end is; frozen is
+reported at once, for it has lasted by then."""
 
 SAME, STOOD = 5.0, 15.0
 """Seconds after which a picture that repeats exactly, or but for noise, is frozen; or three times
 what the normal footage has shown of it, if that is more."""
+
+AGAIN = 0.5
+"""Likewise, after which a picture that was frozen and has changed is not free yet: what freezes
+again within two seconds has never been free."""
 
 _Verdict = str | bool | None
 """What is wrong, as a sentence; False if nothing is; None if it cannot be judged."""
@@ -34,23 +41,26 @@ class Health:
         view: what it normally shows. If its footage was so restless or so empty that no edges
             stand still in it, only freezing and lighting are judged.
         rate: frames per second; about 5 in a second are looked at.
+        reach: seconds of frames that a score rests on. So long after a picture was frozen whatever
+            moved meanwhile has leapt.
     """
 
-    def __init__(self, view: View, rate: float) -> None:
-        self._view = view
+    def __init__(self, view: View, rate: float, reach: float = 0.0) -> None:
+        self._view, self._reach = view, reach
         self._stride = stride(rate)
         self._count = 0
         self._running, self._stillness = Running(), Stillness()
         self._background = Background(view.picture)
         self._aligner = Aligner(view.picture.edges)
-        self._states = {what: _State(what, hold) for what, hold in HOLD.items()}
+        self._states = {what: _State(what, hold, hold) for what, hold in HOLD.items()}
+        self._states["frozen"] = _State("frozen", 0.0, max(HOLD["frozen"], reach))
 
-    def watches(self, view: View, rate: float) -> bool:
+    def watches(self, view: View, rate: float, reach: float = 0.0) -> bool:
         """Whether it is this view that it watches, and at this rate, as far as that matters."""
         own, other = self._view.as_arrays(), view.as_arrays()
         # A grey camera has no colour: NaN.
         same = all(np.array_equal(own[name], other[name], equal_nan=True) for name in own)
-        return same and self._stride == stride(rate)
+        return same and self._stride == stride(rate) and isclose(self._reach, reach, rel_tol=0.1)
 
     @property
     def ill(self) -> tuple[str, ...]:
@@ -87,7 +97,8 @@ class Health:
         same, still = self._stillness.add(now.grey, seconds)
         if same >= max(SAME, 3 * self._view.same) or still >= max(STOOD, 3 * self._view.still):
             return f"the same picture has been repeated for {max(same, still):.0f} seconds"
-        return False
+        stands = same >= max(AGAIN, 3 * self._view.same)
+        return None if stands and self._states["frozen"].on else False
 
     def _judge(self, mean: Glance) -> dict[str, _Verdict]:
         view, like = self._view, self._background.likeness(mean)
@@ -113,9 +124,9 @@ class Health:
 class _State:
     """Turns verdicts into changes."""
 
-    def __init__(self, what: str, hold: float) -> None:
+    def __init__(self, what: str, lasts: float, gone: float) -> None:
         self.what, self.on = what, False
-        self._hold = hold
+        self._hold = {False: lasts, True: gone}
         self._since: float | None = None
 
     def update(self, verdict: _Verdict, seconds: float) -> Change | None:
@@ -124,7 +135,7 @@ class _State:
             return None
         if self._since is None:
             self._since = seconds
-        if seconds - self._since < self._hold:
+        if seconds - self._since < self._hold[self.on]:
             return None
         self.on, self._since = bool(verdict), None
         if self.on:

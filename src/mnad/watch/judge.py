@@ -8,7 +8,6 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from mnad.calibration.result import Calibration
 from mnad.camera.change import Change
 from mnad.camera.drift import Drift
 from mnad.camera.health import Health
@@ -17,6 +16,7 @@ from mnad.detector import Detector
 from mnad.events.event import Event, Observed
 from mnad.events.machine import EventMachine
 from mnad.events.message import camera_event
+from mnad.scoring.smooth import SECONDS
 from mnad.scoring.steady import moved_back
 from mnad.stream import FrameScore
 from mnad.video.source import Frame
@@ -77,7 +77,7 @@ class Judge:
         was set anew: nobody is told twice that a lens is covered, nor of the scene meanwhile.
         """
         calibration = detector.model.calibration
-        health = self._health_by(calibration)
+        health = self._health_for(detector)
         same = health is not None and health is self._health
         lasting = {*self._ill} if same else {LOST, SLOW}
         going_on = {what: one for what, one in self._ill.items() if what in lasting}
@@ -104,11 +104,14 @@ class Judge:
             self._drift = Drift(calibration.score, kept * calibration.rate, threshold)
         return ended
 
-    def _health_by(self, calibration: Calibration | None) -> Health | None:
+    def _health_for(self, detector: Detector) -> Health | None:
         """What watches the camera from now on: what does so already, where it is the same."""
+        calibration = detector.model.calibration
         if calibration is None or calibration.view is None:
             return None
-        by = calibration.view, calibration.rate
+        # A window, and the mean of the scores before, of which next to nothing is left by then.
+        reach = detector.model.config.network.window / calibration.rate + 4 * SECONDS
+        by = calibration.view, calibration.rate, reach
         watching = self._health is not None and self._health.watches(*by)
         return self._health if watching else Health(*by)
 
