@@ -19,8 +19,8 @@ _LOG = logging.getLogger("mnad")
 SLOWEST = 1.4
 """Times the usual step: a model of all that is faster still knows it (`mnad.video.thin.SLOWER`)."""
 HALF = 2.3
-"""A rate that is lower by no more than so much may be the one that a model is of: at half of ten
-frames a second one is as good (`benchmarks/speed.md`), of still fewer nobody has seen it."""
+"""A rate that is lower by no more than so much may be the one that a model is of: what half of ten
+frames a second gives was measured (`benchmarks/cameras.md`), of still fewer nobody has seen it."""
 LOWEST_SHARE = 0.2
 """Of the time, from which on a lower rate is the one that a model is of."""
 
