@@ -17,6 +17,7 @@ import pytest
 
 from mnad import api
 from mnad.cli import main
+from mnad.commands.watch import seconds_of
 from mnad.errors import MnadError, UsageError
 from mnad.events.event import Event
 from mnad.lock import locked
@@ -162,3 +163,11 @@ def test_a_forked_process_does_not_keep_the_lock(tmp_path: Path) -> None:
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("1.5h", 5400), ("7d", 604_800)])
+def test_a_length_of_time(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+    for wrong in ("0s", "7", "h", "-1h", "1w", 24):
+        with pytest.raises(UsageError, match="is no length of time; write it as 90s"):
+            seconds_of(wrong)  # type: ignore[arg-type]

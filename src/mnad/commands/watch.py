@@ -33,15 +33,15 @@ class Watched:
 
 
 def seconds_of(text: str) -> float:
-    """Seconds of a length of time such as 90s, 15m or 2h.
+    """Seconds of a length of time such as 90s, 15m, 2h or 7d.
 
     Raises:
         UsageError: it is none.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", str(text).strip())
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", str(text).strip())
     if not found or not float(found[1]) > 0:
-        raise UsageError(f"{text!r} is no length of time; write it as 90s, 15m or 2h.")
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+        raise UsageError(f"{text!r} is no length of time; write it as 90s, 15m, 2h or 7d.")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[found[2]]
 
 
 def watch(
@@ -74,7 +74,7 @@ def watch(
     Args:
         source: stream (rtsp://, http://), camera (0, /dev/video0), or a file, played at its speed.
         out: folder of this camera: footage, models, events, clips, scores, report.
-        learn: normal footage to learn from, such as 15m or 2h, two minutes or more; a fifth of
+        learn: normal footage to learn from, such as 15m or 24h, two minutes or more; a fifth of
             it is kept back to set the threshold on. null: as much as the folder learnt from last,
             15m for a new one.
         relearn: learn anew from the newest footage, without the anomalies in it but with those
@@ -166,7 +166,7 @@ def review(
 
     Args:
         site: the folder of a mnad watch, which may go on meanwhile.
-        last: how far back to look, such as 24h or 168h, at most to where the model in use begins.
+        last: how far back to look, such as 24h or 7d, at most to where the model in use begins.
         false_alarms_per_hour: how many to allow; null: as many as its models are set to.
         apply: take the threshold for that into use. A mnad watch that runs goes on with it, and
             the next models that it learns are set to that rate too.
