@@ -174,7 +174,7 @@ class LiveStream:
     ) -> list[FrameScore | None]:
         """Score the next frames, which `fitted` has been at, in one batch where possible.
 
-        None is passed over, and none taken to be missing: who pushes runs has seen to that
+        All of them are looked at, as following on each other: who pushes runs has seen to that
         (`pace_of`, `restart`). `index` counts the frames that were given so.
 
         Args:

@@ -175,10 +175,17 @@ def test_what_a_sparse_ring_skipped_does_not_count_in_a_dense_one(tmp_path: Path
     record(dense, 2000, 500)
     dense.flush()
     assert 600 <= dense.seconds < 600 + 61
-    again = Footage(tmp_path, 3600, one_in=3)
-    record(again, 3000, 366)
-    # Of what was recorded densely each second stands for itself.
-    assert again.seconds == pytest.approx(dense.seconds + 366, abs=5 * 61)
+
+
+def test_what_was_recorded_densely_stands_for_itself_in_a_sparse_ring(tmp_path: Path) -> None:
+    dense = Footage(tmp_path, 600)
+    record(dense, 0, 500)
+    dense.flush()
+    sparse = Footage(tmp_path, 3600, one_in=3)
+    assert sparse.seconds == sparse.kept == pytest.approx(dense.seconds)
+    record(sparse, 1000, 366)  # six segments, of which the first and the fourth are kept
+    assert sparse.kept == pytest.approx(dense.seconds + 2 * 61)
+    assert sparse.seconds == pytest.approx(dense.seconds + 6 * 61)
 
 
 def test_where_nearly_all_has_events_it_is_said_that_they_may_be_marked(tmp_path: Path) -> None:
