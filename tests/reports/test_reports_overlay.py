@@ -40,15 +40,14 @@ def test_heat_map_leaves_pixels_without_error_as_they_are() -> None:
     assert touched[int(21 * 3.75) : int(29 * 3.75), int(31 * 5.625) : int(39 * 5.625)].all()
 
 
-def test_higher_error_is_more_opaque_and_never_hides_the_frame() -> None:
+def test_higher_error_is_more_opaque_and_leaves_half_of_the_frame_to_be_seen() -> None:
     black, white = np.zeros((8, 64, 3), np.uint8), np.full((8, 64, 3), 255, np.uint8)
     error = np.tile(np.linspace(0, 0.04, 64, dtype=np.float32), (8, 1))
     # What still tells white from black is what the heat lets through.
     through = heat_map(white, error, 0.04)[0].astype(int) - heat_map(black, error, 0.04)[0]
     assert (np.diff(through, axis=0) <= 0).all()
     assert (through[:5] == 255).all()
-    assert (through[-1] < 60).all()
-    assert (through[-1] > 20).all()
+    assert (abs(through[-1] - 128) <= 2).all()
     above = heat_map(white, error * 10, 0.04)[0, -1]
     assert np.array_equal(above, heat_map(white, error, 0.04)[0, -1])
 
@@ -58,7 +57,7 @@ def test_heat_rises_in_lightness() -> None:
     error = np.tile(np.linspace(0, 1, 256, dtype=np.float32), (4, 1))
     lightness = cv2.cvtColor(heat_map(frame, error, 1.0), cv2.COLOR_RGB2LAB)[0, :, 0].astype(int)
     assert (np.diff(lightness) >= -2).all()
-    assert lightness[-1] > 180
+    assert lightness[-1] > 120
 
 
 def test_heat_is_red_or_yellow_so_rgb_not_bgr() -> None:

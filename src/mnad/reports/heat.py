@@ -12,10 +12,14 @@ Picture = NDArray[np.uint8]
 
 HOTTEST = 3.0
 """Heat that gets the hottest colour, in multiples of what normal footage hardly ever reaches."""
+OPACITY = 0.5
+"""Of the hottest colour: who looks at an alarm must see what is there, not only that it is hot."""
 
 
 def heat_map(frame: Picture, error: NDArray[np.float32], scale: float) -> Picture:
     """Lay the prediction error over a frame; the larger the error, the hotter and more opaque.
+
+    Half of the frame shows through the hottest, so that what is there can still be told.
 
     Args:
         frame: (H, W, 3) uint8 RGB.
@@ -61,7 +65,7 @@ def _tables() -> tuple[Picture, Picture]:
     ramp = np.linspace(80, 255, 256).round().astype(np.uint8)[:, None]
     heat = cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO)[..., ::-1]
     level = np.clip((np.arange(256) / 255 - 0.08) / 0.92, 0, 1)
-    opacity = np.round(255 * 0.85 * level**0.6)[:, None, None]
+    opacity = np.round(255 * OPACITY * level**0.6)[:, None, None]
     added = np.floor(heat * (opacity / 255)).astype(np.uint8)
     return added, np.repeat((255 - opacity).astype(np.uint8), 3, axis=2)
 
