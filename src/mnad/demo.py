@@ -23,7 +23,7 @@ def demo(out: Path = Path("demo"), *, seed: int = 0, epochs: int = 2) -> str:
     if model.exists():
         raise UsageError(f"{model} exists already; remove {out} or give another --out.")
     scene = out / "scene"
-    config = SceneConfig()
+    config = SceneConfig(height=256, width=384)
     print(f"rendering a scene with exact ground truth into {scene}", flush=True)
     write_dataset(scene, config, seed=seed)
     print("training a compact model on its normal clips", flush=True)
@@ -32,8 +32,8 @@ def demo(out: Path = Path("demo"), *, seed: int = 0, epochs: int = 2) -> str:
         out=model,
         channels=1,
         width=0.25,
-        height=config.height // 2,
-        image_width=config.width // 2,
+        height=config.height // 4,
+        image_width=config.width // 4,
         epochs=epochs,
         learning_rate=1e-3,  # high, to get far in two minutes
         false_alarms_per_hour=6,  # one an hour is much to extrapolate from a minute kept back
