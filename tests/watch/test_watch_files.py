@@ -114,7 +114,7 @@ def test_the_clip_has_pre_roll_and_post_roll_and_the_thumbnail_shows_the_peak(
     assert changed[-1] == pytest.approx(ENDED, abs=0.5)
     thumbnail = cv2.imread(str(found.out / str(event["thumbnail"])))
     assert thumbnail.shape == (HEIGHT, WIDTH, 3)
-    assert abs(thumbnail[y - 3 : y + 3, x - 3 : x + 3].mean() - plain) > 40
+    assert abs(thumbnail[y - 3 : y + 3, x - 3 : x + 3].mean() - plain) > 25  # under its heat
 
 
 def test_the_report_and_the_overlay_tell_of_the_event(found: Detection) -> None:

@@ -61,8 +61,9 @@ def marked_map(frame: Picture, score: NDArray[np.float32], mark: NDArray[np.bool
 
 def _tables() -> tuple[Picture, Picture]:
     """What to add to a pixel, and its share to keep in 255ths, by level: two (256, 1, 3)."""
-    # The darkest third of the map is left out: at a low opacity it would read as a shadow.
-    ramp = np.linspace(80, 255, 256).round().astype(np.uint8)[:, None]
+    # The darkest third of the map is left out, as at a low opacity it would read as a shadow, and
+    # its palest end, which over something grey would be no colour.
+    ramp = np.linspace(80, 220, 256).round().astype(np.uint8)[:, None]
     heat = cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO)[..., ::-1]
     level = np.clip((np.arange(256) / 255 - 0.08) / 0.92, 0, 1)
     opacity = np.round(255 * OPACITY * level**0.6)[:, None, None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import cv2
@@ -92,14 +93,21 @@ class Overlay:
         width: columns of the original frames.
         history: seconds that the curve spans.
         threshold: score from which on a frame is an alarm, 0..1; None draws no line.
+        unscored: what stands in place of a score while there is none.
     """
 
     def __init__(
-        self, height: int, width: int, history: float = 10.0, threshold: float | None = None
+        self,
+        height: int,
+        width: int,
+        history: float = 10.0,
+        threshold: float | None = None,
+        unscored: str = "warming up",
     ) -> None:
         self.frame_size = height, width
         self._history = history
         self._threshold = threshold
+        self._unscored = unscored
         self._points: deque[_Point] = deque(maxlen=_MOST_POINTS)
         em = max(9, round(0.04 * min(height, width)))
         self._pad = round(0.7 * em)
@@ -127,6 +135,7 @@ class Overlay:
         scale: float = 0.02,
         boxes: Sequence[Box] = (),
         alarm: bool = False,
+        at: datetime | None = None,
     ) -> Picture:
         """Draw the next frame.
 
@@ -139,6 +148,7 @@ class Overlay:
             scale: the error that gets the hottest colour.
             boxes: where something is abnormal.
             alarm: an event is on; the frame gets a border.
+            at: the time of day, to be shown in place of the seconds from the start.
 
         Returns:
             (*`size`, 3) uint8 RGB, a new array.
@@ -156,7 +166,7 @@ class Overlay:
             frame = cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB)
         if error is not None:
             frame = heat_map(frame, error, scale)
-        self._remember(seconds, math.nan if score is None else score)
+        self.follow(seconds, math.nan if score is None else score)
         canvas = np.empty((*self.size, 3), np.uint8)
         canvas[:height, :width] = frame
         draw_boxes(canvas[:height, :width], boxes, self._line)
@@ -165,11 +175,13 @@ class Overlay:
         canvas[:height, width:] = canvas[:height, width - 1 : width]
         strip = canvas[height:]
         strip[:] = self._strip
-        self._draw_header(strip, index, seconds)
+        time = timestamp(seconds) if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
+        self._draw_header(strip, index, time)
         self._draw_curve(self._plot(strip))
         return canvas
 
-    def _remember(self, seconds: float, score: float) -> None:
+    def follow(self, seconds: float, score: float) -> None:
+        """Take in the score of a frame that is not drawn, for the curve; NaN if it has none."""
         points = self._points
         if points and seconds < points[-1].seconds:
             points.clear()
@@ -204,7 +216,7 @@ class Overlay:
         self._small.put(plot, span, self._pad, len(plot) - round(0.4 * em), FAINT)
         return strip
 
-    def _draw_header(self, strip: Picture, index: int, seconds: float) -> None:
+    def _draw_header(self, strip: Picture, index: int, time: str) -> None:
         """Write from the most to the least important; what finds no room is left out."""
         y, gap = self._baseline, self._pad
         left, right = gap, strip.shape[1] - gap
@@ -212,11 +224,10 @@ class Overlay:
         warming_up = math.isnan(score)
         alarm = self._threshold is not None and score >= self._threshold
         font = self._font if warming_up else self._bold
-        value = "warming up" if warming_up else f"{score:.3f}"
+        value = self._unscored if warming_up else f"{score:.3f}"
         colour = DIM if warming_up else ALARM if alarm else NORMAL
         right -= font.width(value)
         font.put(strip, value, right, y, colour)
-        time = timestamp(seconds)
         if left + self._font.width(time) + gap <= right:
             left = gap + self._font.put(strip, time, left, y, TEXT)
         for text in (f"frame {index}", f"#{index}"):

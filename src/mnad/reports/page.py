@@ -17,6 +17,8 @@ from mnad.events.event import Event
 from mnad.reports.html import write_html
 from mnad.reports.pictures import clock, embedded, round_times, spoken, svg_path
 
+NOW_PAGE = "now.html"
+"""What the camera shows now, where something writes that beside the report."""
 MOST_PICTURES = 100
 """Events whose picture is embedded; of more events, those with the highest peaks."""
 
@@ -192,6 +194,7 @@ def _content(report: Report, folder: Path) -> dict[str, Any]:
         "report": report,
         "verdict": verdict(report),
         "facts": list(_facts(report, wall)),
+        "now": NOW_PAGE if (folder / NOW_PAGE).is_file() else "",
         "total": round(report.total, 2),
         "line": svg_path(report.curve, lost, closed=False),
         "area": svg_path(report.curve, lost, closed=True),

@@ -22,6 +22,7 @@ from mnad.events.message import camera_event
 from mnad.video.live import LiveSource
 from mnad.watch.folder import EVENTS
 from mnad.watch.judge import LOST
+from mnad.watch.status import write_status
 from mnad.watch.watcher import LOST_SECONDS
 
 _LOG = logging.getLogger("mnad")
@@ -64,6 +65,7 @@ def awaited(
                 if sender is None:
                     _LOG.error("%s It is sought on.", error)
                     sender = stack.enter_context(Alarms(alarms, folder, name))
+                write_status(folder, name, "lost")
                 if lost is None and time.monotonic() - began >= LOST_SECONDS:
                     lost = camera_event(LOST, name, started, 0.0, 0)
                     tell(lost)

@@ -27,9 +27,11 @@ from mnad.video.source import Frame
 from mnad.video.thin import Breaks, Thin
 from mnad.watch.absent import awaited
 from mnad.watch.footage import Footage
-from mnad.watch.live import Status, Wall, stoppable
+from mnad.watch.live import Wall, stoppable
+from mnad.watch.now import Now
 from mnad.watch.options import WatchOptions
 from mnad.watch.site import Settings, Site
+from mnad.watch.status import Learning, Status
 from mnad.watch.watcher import Watcher
 
 _LOG = logging.getLogger("mnad")
@@ -179,10 +181,13 @@ class _Run:
         self._training: tuple[subprocess.Popen[bytes], Path] | None = None
         """The process, and the folder of its model."""
         self._stopped = stopped
-        self._status: Status | None = None
+        pictures = options.clips or options.overlay
+        self._now = Now(site.path, stream.name, "learning") if pictures else None
+        """What the camera shows until something is learnt."""
+        self._status = Status(site.path, stream)
         self._wall: Wall | None = None
         self._away: tuple[Gap, float] | None = None
-        self._told = self._looked = 0.0
+        self._looked = 0.0
         self._reminded = time.monotonic()
         self._stamp = site.stamp()
 
@@ -213,7 +218,6 @@ class _Run:
             self._options,
             self._started,
         )
-        self._status = Status(self._stream, self.watcher)
         self._wall = Wall(self._stream, self.watcher)
         if self._away is not None:
             self.watcher.gap(*self._away)
@@ -235,6 +239,8 @@ class _Run:
             if self.watcher is not None and self._wall is not None:
                 self._wall.look(item)
                 self.watcher.push(item)
+            elif self._now is not None and self._now.due:
+                self._show(self._now, item)
             self._record(item)
         elif isinstance(item, Gap):
             self._keep(self._footage.interrupt)
@@ -244,21 +250,16 @@ class _Run:
                 self._away = item, time.monotonic()
             if self.watcher is not None:
                 self.watcher.gap(item)
+            elif self._now is not None:
+                self._now.none()
         elif self.watcher is not None:
             self.watcher.idle()
         self._look_after_training()
         self._look_for_change()
         self._remind()
-        if self._status is not None:
-            self._status.show(item)
-        elif self._training is None and time.monotonic() - self._told > 10:
-            self._told = time.monotonic()
-            _LOG.info(
-                "%s: recorded %.0f of %.0f s of normal footage to learn from",
-                self._stream.name,
-                self._footage.seconds,
-                self._settings.learn_seconds,
-            )
+        recorded, needed = self._footage.seconds, self._settings.learn_seconds
+        learning = Learning(recorded, needed, self._training is not None)
+        self._status.show(item, self.watcher, learning)
 
     def ended(self) -> None:
         """A file has come to its end: what is being learnt from it is learnt.
@@ -284,14 +285,20 @@ class _Run:
         with ExitStack() as stack:
             if self.watcher is not None:
                 stack.callback(self.watcher.close)
-            if self._status is not None:
-                stack.callback(self._status.end)
+            elif self._now is not None:
+                stack.callback(self._now.none)
+            stack.callback(self._status.end, self.watcher)
             self._keep(self._footage.flush)
 
     @property
     def _missing(self) -> bool:
         """Whether there is too little footage to learn from yet."""
         return self._footage.seconds < self._settings.learn_seconds - 1
+
+    def _show(self, now: Now, frame: Frame) -> None:
+        looked, picture = self._settings.looked, frame.picture
+        hidden = picture if looked is None else looked.hide(picture)
+        now.show(hidden, frame.index, float(frame.seconds), datetime.now(UTC).astimezone())
 
     def _record(self, frame: Frame) -> None:
         if not self._thin.takes(frame.seconds):

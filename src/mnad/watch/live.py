@@ -1,10 +1,9 @@
-"""Watching a live source for days: frames in, status line out, nothing that grows."""
+"""Watching a live source for days: frames in, results out, nothing that grows."""
 
 from __future__ import annotations
 
 import logging
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,11 +18,10 @@ from mnad.video.live import Gap, LiveSource, open_live
 from mnad.video.played import PlayedSource
 from mnad.video.source import Frame
 from mnad.watch.options import WatchOptions
+from mnad.watch.status import Status
 from mnad.watch.watcher import Watcher
 
 _LOG = logging.getLogger("mnad")
-STATUS_SECONDS = 1.0
-QUIET_STATUS_SECONDS = 600.0
 WALL_SECONDS = 60.0
 """Between two looks at the time of day."""
 TOLERATED = timedelta(seconds=2)
@@ -64,7 +62,7 @@ def watch_live(
                     "the model has no threshold, so that no anomalies will be told: set one by "
                     "mnad calibrate, or give --threshold."
                 )
-            status, wall = Status(source, watcher), Wall(source, watcher)
+            status, wall = Status(out, source), Wall(source, watcher)
             for item in source:
                 if stopped():
                     break
@@ -76,8 +74,8 @@ def watch_live(
                     watcher.gap(item)
                 else:
                     watcher.idle()
-                status.show(item)
-            status.end()
+                status.show(item, watcher)
+            status.end(watcher)
     return watcher
 
 
@@ -137,40 +135,3 @@ class Wall:
                 "later" if off > timedelta(0) else "earlier",
             )
         self._watcher.set_clock(started + off)
-
-
-class Status:
-    """One line that is written over on a terminal, or logged every ten minutes elsewhere."""
-
-    def __init__(self, source: LiveSource | PlayedSource, watcher: Watcher) -> None:
-        self._source, self._watcher = source, watcher
-        self._terminal = sys.stderr.isatty()
-        self._last, self._frames = time.monotonic(), watcher.frames
-        self._lost = False
-
-    def show(self, item: Frame | Gap | None) -> None:
-        """Say how it stands, if it is time to."""
-        if isinstance(item, Gap):
-            self._lost = item.ended is None
-        now = time.monotonic()
-        passed = now - self._last
-        if passed < (STATUS_SECONDS if self._terminal else QUIET_STATUS_SECONDS):
-            return
-        watcher = self._watcher
-        rate = (watcher.frames - self._frames) / passed
-        line = (
-            f"{watcher.name}: {'LOST' if self._lost else f'{rate:.1f} frames/s'}, "
-            f"lag {self._source.lag:.2f} s, {self._source.dropped} left out, "
-            f"score {watcher.newest:.3f}, {watcher.told} events"
-            + (f", {watcher.waiting} alarms waiting" if watcher.waiting else "")
-        )
-        if self._terminal:
-            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
-        else:
-            _LOG.info("%s", line)
-        self._last, self._frames = now, watcher.frames
-
-    def end(self) -> None:
-        """Leave the line."""
-        if self._terminal:
-            print(file=sys.stderr)

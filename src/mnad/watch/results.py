@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from mnad.stream import FrameScore
 from mnad.video.segments import SegmentedVideo
 from mnad.video.sink import VideoSink
 from mnad.video.source import FOLDER_RATE, Frame
+from mnad.watch.now import Now
 from mnad.watch.options import WatchOptions
 from mnad.watch.picture import Picture
 from mnad.watch.table import DailyTable, open_table, row_of
@@ -25,6 +26,7 @@ class Results:
 
     Args:
         out: folder for it; it is there.
+        name: of the source, without credentials.
         rate: frames per second of the source; None is taken as 25.
         options: what to write.
         started_at: wall-clock time of second 0 of a live source; None for a file.
@@ -37,6 +39,7 @@ class Results:
     def __init__(
         self,
         out: Path,
+        name: str,
         rate: Fraction | None,
         options: WatchOptions,
         started_at: datetime | None,
@@ -51,6 +54,7 @@ class Results:
             if recorded and options.clips
             else None
         )
+        self._now = Now(out, name) if live and (options.clips or options.overlay) else None
         self._overlay: Overlay | None = None
         self._video: VideoSink | SegmentedVideo | None = None
 
@@ -62,6 +66,8 @@ class Results:
     def score(self, frame: Frame, scored: FrameScore, blinded: tuple[str, ...]) -> None:
         """Write down the score of a frame, and what blinds the camera meanwhile."""
         row = row_of(frame.index, float(frame.seconds), scored)
+        if self._now is not None:
+            self._now.follow(float(frame.seconds), scored.score)
         if isinstance(self._table, DailyTable):
             self._table.write(row, blinded)
         else:
@@ -94,11 +100,34 @@ class Results:
                 if self._started_at is None
                 else SegmentedVideo(self._out / "overlay", self._shown, started_at=self._started_at)
             )
-        drawn = self._overlay.draw(picture, frame.index, float(frame.seconds), score)
-        self._video.write(drawn, float(frame.seconds))
+        seconds = float(frame.seconds)
+        drawn = self._overlay.draw(picture, frame.index, seconds, score, at=self._at(seconds))
+        self._video.write(drawn, seconds)
+
+    @property
+    def now_is_due(self) -> bool:
+        """Whether it is time to show what a camera sees, to whoever looks."""
+        return self._now is not None and self._now.due
+
+    def show_now(
+        self, picture: Picture, frame: Frame, score: float | None, threshold: float | None
+    ) -> None:
+        """Show a frame, painted as for the overlay, as what the camera sees now."""
+        seconds = float(frame.seconds)
+        at = self._at(seconds)
+        if self._now is not None and at is not None:
+            self._now.show(picture, frame.index, seconds, at, score, threshold)
+
+    def _at(self, seconds: float) -> datetime | None:
+        """The time of day of a live source, where the machine is."""
+        if self._started_at is None:
+            return None
+        return (self._started_at + timedelta(seconds=seconds)).astimezone()
 
     def end_clips(self) -> None:
-        """The stream is lost: clips end with what there is."""
+        """The stream is lost: clips end with what there is, and nothing is shown as now."""
+        if self._now is not None:
+            self._now.none()
         if self._recorder is not None:
             self._recorder.lost()
 
@@ -123,6 +152,8 @@ class Results:
         with ExitStack() as stack:
             # Each by itself: an overlay for which there is no room must not take the scores along.
             stack.callback(self._table.close)
+            if self._now is not None:
+                stack.callback(self._now.none)
             if self._video is not None:
                 stack.callback(self._video.close)
             if self._recorder is not None:

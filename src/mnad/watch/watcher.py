@@ -106,7 +106,7 @@ class Watcher(Closing):
         self._told_before = frozenset(self.events)
         self._log = EventLog(out / EVENTS)
         recorded = self._judge.threshold is not None
-        self._results = Results(out, rate, options, started_at, recorded)
+        self._results = Results(out, name, rate, options, started_at, recorded)
         self._alarms = Alarms(options.alarms, out, name)
         self._last = 0.0
         self._announce(left_open)
@@ -155,9 +155,13 @@ class Watcher(Closing):
         if self._results.want_pictures and (fitted is not None or not self.live):
             picture = self._painter.paint(frame, latest_score, self._options.overlay)
         self._tell(events, picture, seconds)
+        score = None if latest_score is None else latest_score.score
         if picture is not None:
-            score = None if latest_score is None else latest_score.score
             self._results.draw(picture, frame, score, self._judge.threshold)
+        if fitted is not None and self._results.now_is_due:
+            if picture is None or not self._options.overlay:  # without the heat of normal frames
+                picture = self._painter.paint(frame, latest_score, True)
+            self._results.show_now(picture, frame, score, self._judge.threshold)
 
     def gap(self, gap: Gap, noticed: float | None = None) -> None:
         """The stream was lost, or is back.
@@ -222,6 +226,12 @@ class Watcher(Closing):
             one.kind == "anomaly" and id_ not in self._told_before
             for id_, one in self.events.items()
         )
+
+    @property
+    def ill(self) -> list[str]:
+        """What the camera suffers now, such as ``covered``."""
+        camera = (one for one in self.events.values() if one.kind == "camera")
+        return sorted({one.what for one in camera if one.phase != "end"})
 
     @property
     def looked_at(self) -> int:
