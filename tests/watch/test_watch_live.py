@@ -682,6 +682,26 @@ def test_what_an_earlier_run_told_takes_bounded_memory(detector: Detector, tmp_p
         assert len(read_events(tmp_path / "events.jsonl")) == count
 
 
+def test_of_more_events_than_are_listed_all_are_counted(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three alarms an hour are more than the report lists after a month."""
+    monkeypatch.setattr("mnad.watch.watcher.MOST_EVENTS", 3)
+    options = replace(QUIET, threshold=0.0, times=EventTimes(longest_seconds=0.5))
+    frames = as_frames(street(300, 1))
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), options, NOON) as watcher:
+        for frame in frames:
+            watcher.push(frame)
+    told = len(of(read_events(tmp_path / "events.jsonl"), "start"))
+    assert told == watcher.told == 6 and len(watcher.events) == 3
+    page = (tmp_path / "report.html").read_text()
+    assert "<h1>6 events in 30 s</h1>" in page and "The newest 3 of 6 are listed." in page
+    # What the run before told is none of the next one's.
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as again:
+        pass
+    assert again.told == 0
+
+
 def test_housekeeping_before_the_first_score_does_no_harm(
     detector: Detector, tmp_path: Path
 ) -> None:

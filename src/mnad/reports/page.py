@@ -80,6 +80,7 @@ class Report:
         rate: frames per second; None where it is unknown.
         events: the last message of each event, of both kinds, in the order of time. Thumbnails
             and clips are looked for beside the page.
+        told: anomalies in all, where `events` are only the newest of them; None: `events` has all.
         gaps: times without pictures.
         calibration: None for a model that was not calibrated.
         by_hand: whether the threshold was given by a person, so that it is not the calibrated one.
@@ -97,6 +98,7 @@ class Report:
     started_at: datetime | None = None
     rate: float | None = None
     events: Sequence[Event] = ()
+    told: int | None = None
     gaps: Sequence[Gap] = ()
     calibration: Calibration | None = None
     by_hand: bool = False
@@ -108,6 +110,11 @@ class Report:
     def anomalies(self) -> list[Event]:
         """Events of the scene."""
         return [event for event in self.events if event.kind == "anomaly"]
+
+    @property
+    def count(self) -> int:
+        """Events of the scene in all, those included that are too old to be listed."""
+        return max(self.told or 0, len(self.anomalies))
 
     @property
     def watched_from(self) -> float:
@@ -172,7 +179,7 @@ def write_page(path: str | Path, report: Report) -> None:
 def verdict(report: Report) -> str:
     """The run in one line."""
     length = spoken(report.watched_seconds)
-    count = len(report.anomalies)
+    count = report.count
     if count:
         return f"{count:,} event{'s' if count > 1 else ''} in {length}"
     if not np.isfinite(report.curve[:, 1]).any():
@@ -189,7 +196,11 @@ def _content(report: Report, folder: Path) -> dict[str, Any]:
     lost = [began for began, _ in report.unseen]
     by_peak = sorted(anomalies, key=lambda event: -event.peak_score)
     pictured = {event.id for event in by_peak[:MOST_PICTURES]}
-    highest = f"The {MOST_PICTURES} with the highest peaks are shown with their picture."
+    notes = []
+    if report.count > len(anomalies):
+        notes.append(f"The newest {len(anomalies):,} of {report.count:,} are listed.")
+    if len(anomalies) > MOST_PICTURES:
+        notes.append(f"The {MOST_PICTURES} with the highest peaks are shown with their picture.")
     return {
         "report": report,
         "verdict": verdict(report),
@@ -200,7 +211,7 @@ def _content(report: Report, folder: Path) -> dict[str, Any]:
         "area": svg_path(report.curve, lost, closed=True),
         "ticks": round_times(report.total),
         "events": [_event(e, report, wall, folder, e.id in pictured) for e in anomalies],
-        "note": highest if len(anomalies) > MOST_PICTURES else "",
+        "note": " ".join(notes),
         "camera": _camera(report, wall),
         "trust": _trust(report),
         "clock": clock,
@@ -320,7 +331,7 @@ def _trust(report: Report) -> list[str]:
     sentences = [by_hand] if report.by_hand else _expected(report.threshold, facts)
     watched = report.watched_seconds
     if report.started_at is not None and watched >= LONG_ENOUGH:
-        count = len(report.anomalies)
+        count = report.count
         rate = rounded(3600 * count / watched)
         sentences.append(
             f"In the {spoken(watched)} that were watched it told {count:,} event"

@@ -32,13 +32,15 @@ def write_report(
     rate: Fraction | None,
     started_at: datetime | None,
     events: Sequence[Event],
+    told: int,
     gaps: Sequence[Gap],
     cut_off: str | None = None,
 ) -> None:
     """Write the page.
 
-    `curve` is (n, 2) seconds and score, thinned, `seconds` the last frame's, and `cut_off` why it
-    is not the source's last one.
+    `curve` is (n, 2) seconds and score, thinned, `seconds` the last frame's, `told` the number of
+    anomalies, of which `events` may hold the newest only, and `cut_off` why the last frame is not
+    the source's last one.
     """
     model = detector.model
     calibrated = model.calibration
@@ -89,6 +91,7 @@ def write_report(
             started_at=started_at,
             rate=None if rate is None else float(rate),
             events=events,
+            told=told,
             gaps=gaps,
             calibration=facts,
             by_hand=options.threshold is not None,

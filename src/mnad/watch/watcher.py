@@ -69,7 +69,8 @@ class Watcher(Closing):
         highest: the highest score so far, NaN before.
         highest_at: its time in seconds.
         newest: the newest score.
-        events: the last message of each event, of both kinds, by id.
+        told: anomalies that this run has told of.
+        events: the last message of each event, of both kinds, by id; the newest ones.
         cut_off: why the source was not scored to its end, or None; for the report.
     """
 
@@ -84,7 +85,7 @@ class Watcher(Closing):
     ) -> None:
         self.out, self.name, self.started_at = out, name, started_at
         self.frames, self.highest, self.highest_at = 0, np.nan, 0.0
-        self.newest = np.nan
+        self.newest, self.told = np.nan, 0
         self.detector, self._options, self._rate = detector, options, rate
         self.live = started_at is not None
         try:
@@ -220,14 +221,6 @@ class Watcher(Closing):
         return self._open if resting is None else self._open | {resting.id}
 
     @property
-    def told(self) -> int:
-        """Anomalies that this run has told of."""
-        return sum(
-            one.kind == "anomaly" and id_ not in self._told_before
-            for id_, one in self.events.items()
-        )
-
-    @property
     def ill(self) -> list[str]:
         """What the camera suffers now, such as ``covered``."""
         camera = (one for one in self.events.values() if one.kind == "camera")
@@ -327,6 +320,7 @@ class Watcher(Closing):
     def _announce(self, events: Iterable[Event]) -> None:
         for event in events:
             self.events[event.id] = event
+            self.told += event.kind == "anomaly" and event.phase == "start"
             if event.kind == "anomaly" or event.what in UNSEEN:
                 (self._open.discard if event.phase == "end" else self._open.add)(event.id)
             if len(self.events) > MOST_EVENTS:
@@ -353,6 +347,7 @@ class Watcher(Closing):
                 rate=self._rate,
                 started_at=self.started_at,
                 events=told,
+                told=self.told,
                 gaps=self.gaps,
                 cut_off=self.cut_off,
             )
