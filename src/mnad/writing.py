@@ -48,13 +48,33 @@ def write(path: Path, content: str | bytes) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(part, path)
+        into_place(part, path)
     except OSError as error:
         discard(part)
         raise MnadError(
             f"{path} cannot be written ({error.strerror}); make room, or give a "
             "folder that may be written to."
         ) from None
+
+
+def into_place(part: Path, path: Path) -> None:
+    """Rename a file that was written beside its place, such that a power cut leaves it whole, too.
+
+    Many file systems write down the new name before the content: without waiting for that an empty
+    file may be found in the place of the one before.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(part, path)
+    with suppress(OSError):  # where a folder cannot be opened, as on Windows
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def discard(file: Path) -> None:

@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 
 from mnad.alarms.channel import Channel, Message, Never, NotNow
-from mnad.writing import discard
+from mnad.writing import discard, into_place
 
 log = logging.getLogger("mnad")
 
@@ -195,7 +195,7 @@ def _write(file: Path, message: Message) -> None:
     part = file.with_name(f".{file.name}.part")
     try:
         part.write_text(json.dumps(asdict(message)), "utf-8")
-        os.replace(part, file)
+        into_place(part, file)
     except OSError:
         discard(part)
         raise
