@@ -334,12 +334,46 @@ def test_a_segment_that_the_ring_drops_meanwhile_is_a_gap(tmp_path: Path) -> Non
     assert [numbers(clip) for clip in clips] == [list(range(20)), list(range(40, 60))]
 
 
+@pytest.mark.parametrize("content", ["", "null", '[{"name": 1}]', "\0" * 100])
+def test_an_index_that_a_power_cut_left_damaged_begins_the_ring_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: str
+) -> None:
+    """A camera with a model goes on being watched."""
+    footage = Footage(tmp_path, 1000)
+    record(footage, 0, 20)
+    footage.flush()
+    (tmp_path / INDEX).write_text(content)
+    again = Footage(tmp_path, 1000)
+    assert again.segments == [] and not list(tmp_path.glob("*.npy"))
+    assert caplog.text.count("is damaged") == caplog.text.count("recorded anew") == 1
+    record(again, 40, 20)
+    again.flush()
+    clips, _ = load_footage(tmp_path, ())
+    assert [numbers(clip) for clip in clips] == [list(range(40, 60))]
+
+
+@pytest.mark.parametrize("left", [slice(0), slice(500), slice(None)])
+def test_a_segment_that_a_power_cut_left_torn_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, left: slice
+) -> None:
+    footage = Footage(tmp_path, 1000)
+    for start in (0, 20, 40):
+        record(footage, start, 20)
+        footage.flush()
+    torn = tmp_path / footage.segments[1].name
+    content = torn.read_bytes()
+    torn.write_bytes(content[left] if left.stop is not None else bytes(len(content)))
+    clips, _ = load_footage(tmp_path, ())
+    assert [numbers(clip) for clip in clips] == [list(range(20)), list(range(40, 60))]
+    assert f"{torn} is damaged" in caplog.text
+
+
 def test_what_cannot_be_learnt_from_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(MnadError, match="no normal footage"):
         load_footage(tmp_path, ())
     (tmp_path / INDEX).write_text("[{]")
     with pytest.raises(MnadError, match="is damaged"):
-        Footage(tmp_path, 100)
+        load_footage(tmp_path, ())
     (tmp_path / "file").touch()
     with pytest.raises(MnadError, match="cannot be made"):
         Footage(tmp_path / "file" / "footage", 100)

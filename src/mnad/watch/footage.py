@@ -7,6 +7,7 @@ what is learnt from it has seen the night as well.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from mnad.errors import MnadError
 from mnad.writing import discard
 
+_LOG = logging.getLogger("mnad")
 SEGMENT_SECONDS = 60.0
 INDEX = "index.json"
 
@@ -63,8 +65,12 @@ class _Open:
     last: float = 0.0
 
 
+class Damaged(MnadError):
+    """The index is no list of segments, as after a power cut."""
+
+
 class Footage:
-    """A ring of footage; the oldest segments go.
+    """A ring of footage; the oldest segments go. Where its index is damaged it begins anew.
 
     Args:
         folder: where; made if missing.
@@ -73,7 +79,7 @@ class Footage:
             some day, is kept besides, while no more than a quarter of the segments have any.
 
     Raises:
-        MnadError: the folder cannot be made, or its index is damaged.
+        MnadError: the folder cannot be made, or its index cannot be read.
     """
 
     def __init__(self, folder: Path, most_seconds: float, one_in: int = 1) -> None:
@@ -86,7 +92,12 @@ class Footage:
             raise MnadError(
                 f"{folder} cannot be made ({error.strerror}): name a folder that may be."
             ) from error
-        self.segments = list(read_index(folder))
+        self.segments: list[Segment] = []
+        try:
+            self.segments += read_index(folder)
+        except Damaged as error:
+            # Footage comes again by itself; that a camera is watched must not hang on it.
+            _LOG.error("%s It is recorded anew.", error)
         kept = {segment.name for segment in self.segments}
         for file in folder.glob("*.npy"):
             if file.name not in kept:  # a crash came between the file and the index
@@ -195,7 +206,8 @@ def read_index(folder: Path) -> Iterator[Segment]:
     """The segments of a folder, in order.
 
     Raises:
-        MnadError: the index is damaged, or cannot be read.
+        Damaged: the index is.
+        MnadError: it cannot be read.
     """
     file = folder / INDEX
     try:
@@ -206,4 +218,4 @@ def read_index(folder: Path) -> Iterator[Segment]:
     except OSError as error:
         raise MnadError(f"{file} cannot be read ({error.strerror}): see to its rights.") from None
     except (ValueError, TypeError, KeyError) as error:
-        raise MnadError(f"{file} is damaged ({error}): remove {folder} and learn anew.") from None
+        raise Damaged(f"{file} is damaged ({error}): nothing can be learnt from it.") from None

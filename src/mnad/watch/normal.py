@@ -75,6 +75,10 @@ def load_footage(
         except FileNotFoundError:  # the camera goes on: the ring dropped it just now
             good[number] = False
             continue
+        except (OSError, EOFError, ValueError) as error:  # as after a power cut
+            _LOG.warning("%s is damaged (%s): it is left out.", folder / segment.name, error)
+            good[number] = False
+            continue
         if parts and number and good[number - 1] and segment.follows:
             parts[-1].append(frames)
         else:
