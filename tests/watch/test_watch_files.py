@@ -387,6 +387,22 @@ def test_a_file_never_takes_the_place_of_a_camera(model: Path, tmp_path: Path) -
     assert not (tmp_path / "gate" / "source.txt").exists()
 
 
+def test_what_is_told_of_files_of_one_name_has_different_ids(
+    model: Path, clip: Path, tmp_path: Path
+) -> None:
+    """A receiver drops what comes twice under one key: the other file's alarm would be lost."""
+    other = tmp_path / clip.name
+    other.write_bytes(clip.read_bytes())
+
+    def ids(out: Path) -> list[list[object]]:
+        found = mnad.detect(model, [str(clip), str(other)], out=out, overlay=False, clips=False)
+        return [[one["id"] for one in messages(f.out) if one["phase"] == "start"] for f in found]
+
+    (first,), (second,) = told = ids(tmp_path / "out")
+    assert first != second
+    assert ids(tmp_path / "out") == ids(tmp_path / "elsewhere") == told  # scored anew
+
+
 def test_another_file_of_the_same_name_takes_another_folder(
     model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -123,11 +123,14 @@ class EventMachine:
         source: name of the source, without credentials; it goes into messages and ids.
         started_at: wall-clock time of second 0 of a live source, with its time zone; None for a
             file. It may be set anew: events that begin from then on are dated by it.
+        origin: what tells the source from others of its name, such as its path; it goes into ids.
     """
 
-    def __init__(self, config: EventConfig, source: str, started_at: datetime | None) -> None:
+    def __init__(
+        self, config: EventConfig, source: str, started_at: datetime | None, origin: str = ""
+    ) -> None:
         self.config = config
-        self._source = source
+        self._source, self._origin = source, origin
         self.started_at = started_at
         self._now: float | None = None
         self._step = math.inf
@@ -246,4 +249,5 @@ class EventMachine:
         return (at_peak(episode.event, "end", episode.peak, seconds),)
 
     def _start(self, start: float, peak: Observed) -> Event:
-        return anomaly_event(self._source, self.started_at, start, peak, self.config.threshold)
+        threshold = self.config.threshold
+        return anomaly_event(self._source, self.started_at, start, peak, threshold, self._origin)

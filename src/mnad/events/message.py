@@ -11,7 +11,12 @@ from mnad.events.event import Box, Event, Kind, Observed, Phase
 
 
 def anomaly_event(
-    source: str, started_at: datetime | None, start: float, peak: Observed, threshold: float
+    source: str,
+    started_at: datetime | None,
+    start: float,
+    peak: Observed,
+    threshold: float,
+    origin: str = "",
 ) -> Event:
     """The ``start`` message of an anomaly.
 
@@ -26,12 +31,18 @@ def anomaly_event(
         start: seconds since the start of the source.
         peak: the highest frame so far.
         threshold: score from which on a frame counts as abnormal.
+        origin: what tells the source from others of its name, such as its path.
     """
-    return _started("anomaly", "anomaly", source, started_at, start, peak, threshold)
+    return _started("anomaly", "anomaly", source, started_at, start, peak, threshold, origin)
 
 
 def camera_event(
-    what: str, source: str, started_at: datetime | None, start: float, frame: int
+    what: str,
+    source: str,
+    started_at: datetime | None,
+    start: float,
+    frame: int,
+    origin: str = "",
 ) -> Event:
     """The ``start`` message of what happened to the camera.
 
@@ -43,9 +54,10 @@ def camera_event(
         started_at: as for `anomaly_event`.
         start: seconds since the start of the source.
         frame: the frame of that time.
+        origin: as for `anomaly_event`.
     """
     peak = Observed(frame, start, 1.0)
-    return _started("camera", what, source, started_at, start, peak, threshold=1.0)
+    return _started("camera", what, source, started_at, start, peak, 1.0, origin)
 
 
 def _started(
@@ -56,12 +68,13 @@ def _started(
     start: float,
     peak: Observed,
     threshold: float,
+    origin: str,
 ) -> Event:
     moment = None
     if started_at is not None:
         moment = (started_at + timedelta(seconds=float(start))).astimezone(UTC)
     event = Event(
-        id=_event_id(moment, kind, what, source, float(start)),
+        id=_event_id(moment, kind, what, origin or source, float(start)),
         phase="start",
         kind=kind,
         what=what,
@@ -77,13 +90,14 @@ def _started(
     return at_peak(event, "start", peak)
 
 
-def _event_id(moment: datetime | None, kind: Kind, what: str, source: str, start: float) -> str:
+def _event_id(moment: datetime | None, kind: Kind, what: str, origin: str, start: float) -> str:
     """Time first, so that ids sort by it; then a digest of all that tells events apart."""
     time = f"{math.floor(start * 1000):012d}"
     if moment is not None:
         time = f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}Z"
-    about = "\n".join((source, str(moment), repr(start), kind, what))
-    return f"{time}-{hashlib.sha256(about.encode()).hexdigest()[:8]}"
+    about = "\n".join((origin, str(moment), repr(start), kind, what))
+    # A path may be no text.
+    return f"{time}-{hashlib.sha256(about.encode(errors='backslashreplace')).hexdigest()[:8]}"
 
 
 def at_peak(event: Event, phase: Phase, peak: Observed, end: float | None = None) -> Event:

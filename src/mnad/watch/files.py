@@ -95,7 +95,8 @@ def detect_source(
                 desc=source.name,
                 disable=None if progress else True,
             )
-            with bar, Watcher(detector, out, source.name, source.rate, options) as watcher:
+            seen_as = detector, out, source.name, source.rate, options
+            with bar, Watcher(*seen_as, origin=str(path.resolve())) as watcher:
                 write_source(out, path)
                 try:
                     # Decoding, scoring and writing overlap, each in a thread.

@@ -38,6 +38,7 @@ class Judge:
         options: what makes an event.
         source: the source's name, without credentials.
         started_at: wall-clock time of second 0 of a live source; None for a file.
+        origin: what tells the source from others of its name, such as its path.
 
     Attributes:
         blinded: what the camera suffers at the newest frame, so that nothing of the scene is told.
@@ -49,8 +50,10 @@ class Judge:
         options: WatchOptions,
         source: str,
         started_at: datetime | None,
+        origin: str = "",
     ) -> None:
         self._options, self._source, self._started_at = options, source, started_at
+        self._origin = origin
         self._ill: dict[str, Event] = {}
         self.blinded: tuple[str, ...] = ()
         self._machine: EventMachine | None = None
@@ -93,7 +96,7 @@ class Judge:
         self._harmless = {"lighting"} if light_undone else set()
         if threshold is not None:
             config = self._options.times.at(threshold)
-            self._machine = EventMachine(config, self._source, self._started_at)
+            self._machine = EventMachine(config, self._source, self._started_at, self._origin)
         # Every score may lie above a threshold that a person gave; then drift means nothing.
         if (
             calibration is not None
@@ -188,7 +191,12 @@ class Judge:
         started = self._ill.pop(change.what, None)
         if started is None:
             started = camera_event(
-                change.what, self._source, self._started_at, change.seconds, index
+                change.what,
+                self._source,
+                self._started_at,
+                change.seconds,
+                index,
+                self._origin,
             )
         if change.phase == "start":
             self._ill[change.what] = started

@@ -60,6 +60,8 @@ class Watcher(Closing):
         options: what to write and whom to tell.
         started_at: wall-clock time of second 0 of a live source, with its time zone; None for a
             file.
+        origin: what tells the source from others of its name, such as its path: two files of one
+            name are two sources, whose events have different ids.
 
     Raises:
         MnadError: the folder cannot be written.
@@ -82,6 +84,7 @@ class Watcher(Closing):
         rate: Fraction | None,
         options: WatchOptions,
         started_at: datetime | None = None,
+        origin: str = "",
     ) -> None:
         self.out, self.name, self.started_at = out, name, started_at
         self.frames, self.highest, self.highest_at = 0, np.nan, 0.0
@@ -95,7 +98,7 @@ class Watcher(Closing):
                 f"{out} cannot be made ({error.strerror}): give another --out."
             ) from error
         self._pairing = Pairing(detector, rate, options.threshold, name)
-        self._judge = Judge(detector, options, name, started_at)
+        self._judge = Judge(detector, options, name, started_at, origin)
         self._painter = Painter(detector.model.regions, _error_scale(detector), options.picture)
         self.curve = Curve()
         self.gaps: deque[Missing] = deque(maxlen=MOST_EVENTS)
