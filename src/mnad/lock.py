@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ def locked(
     folder: Path, does: str = "watches into", file: str = ".lock", needed: bool = True
 ) -> Iterator[None]:
     """Keep other processes out of `folder`, which is made if missing.
+
+    Where nothing came to lie in it, as the work failed at once, it is left as it was found.
 
     Args:
         folder: what is locked.
@@ -34,9 +37,10 @@ def locked(
         raise UsageError(
             f"{folder} cannot be locked here, as Windows lacks it: use Linux, also by WSL."
         ) from None
+    path, found = folder / file, folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        opened = (folder / file).open("a")
+        opened = path.open("a")
     except OSError as error:
         raise MnadError(
             f"{folder} cannot be written ({error.strerror}): give another --out."
@@ -44,6 +48,8 @@ def locked(
     with opened:
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.fstat(opened.fileno()).st_nlink:  # removed just now by who had it
+                raise BlockingIOError
         except BlockingIOError:
             raise UsageError(
                 f"another mnad {does} {folder}: stop it, or give another --out."
@@ -56,6 +62,11 @@ def locked(
         try:
             yield
         finally:
+            with suppress(OSError):
+                if set(folder.iterdir()) <= {path} and not path.stat().st_size:
+                    path.unlink()
+                    if not found:
+                        folder.rmdir()
             # Closing would do, but for a process that was forked meanwhile and still has the file.
             with suppress(OSError):
                 fcntl.flock(opened, fcntl.LOCK_UN)

@@ -184,6 +184,20 @@ def test_learning_anew_goes_on_watching_and_swaps_the_model(
     assert site.in_use_since > trained.runs[0].ended
 
 
+def test_a_first_start_that_fails_leaves_the_folder_as_it_was(tmp_path: Path, capsys: Any) -> None:
+    """With a lock in it, it would be taken for a camera's, into which no file is detected."""
+    (there := tmp_path / "there").mkdir()
+    for out in (there, tmp_path / "made"):
+        assert main(["watch", "http://127.0.0.1:1/typo", "--out", str(out)]) == 1
+        assert "the connection is refused" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [there] and not list(there.iterdir())
+    with locked(there):  # who has it keeps others out, and what lies in it stays
+        with pytest.raises(UsageError, match="another mnad watches into"), locked(there):
+            pass
+        (there / "site.json").touch()
+    assert {file.name for file in there.iterdir()} == {".lock", "site.json"}
+
+
 def test_a_folder_learns_anew_from_as_much_as_it_was_begun_with(
     tmp_path: Path, model: Path, trained: type[Training], watch: Any, caplog: Any
 ) -> None:
