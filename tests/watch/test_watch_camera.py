@@ -31,7 +31,7 @@ from mnad.watch import learn as learning
 from mnad.watch.camera import SHORTEST_LEARNING, watch_camera
 from mnad.watch.footage import Footage, read_index
 from mnad.watch.normal import load_footage
-from mnad.watch.options import WatchOptions
+from mnad.watch.options import EventTimes, WatchOptions
 from mnad.watch.site import Settings, Site
 from mnad.watch.watcher import Watcher
 
@@ -216,6 +216,20 @@ def test_a_folder_learns_anew_from_as_much_as_it_was_begun_with(
     with pytest.raises(UsageError, match=r"learn is 60 s; give 120 s or more"):
         watch(site.path, STOP, learning=60.0)
     assert site.known_settings().learn_seconds == 300.0
+
+
+def test_what_makes_an_event_is_kept_for_the_review(
+    tmp_path: Path, model: Path, watch: Any, monkeypatch: Any
+) -> None:
+    site = Site(tmp_path / "site")
+    in_use(site, model)
+    times = EventTimes(min_seconds=1.0)
+    with monkeypatch.context() as given:
+        given.setattr("test_watch_camera.QUIET", replace(QUIET, times=times))
+        assert watch(site.path, STOP) is not None
+    assert site.known_settings().times == times
+    assert watch(site.path, STOP) is not None
+    assert site.known_settings().times == EventTimes()
 
 
 def test_a_threshold_that_is_set_meanwhile_holds_from_then_on(

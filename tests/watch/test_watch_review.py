@@ -159,6 +159,26 @@ def test_it_is_the_threshold_of_what_was_watched(
     assert main(["review", str(site.path), "--false_alarms_per_hour", "0"]) == 2
 
 
+def test_it_counts_what_the_watch_would_tell(site: Site) -> None:
+    """Of six half seconds and two of two seconds, `--events.min_seconds 1` tells two."""
+    scores = quiet(2)
+    for at in range(600, 7200, 1200):
+        scores[at * RATE : at * RATE + 5] = 0.95 + at / 1e6
+    for at in (1000, 5000):
+        scores[at * RATE : at * RATE + 20] = 0.9 + at / 1e6
+    written(site.path, NOW - timedelta(hours=2), scores)
+    usual = review(site, DAY, 1.0, apply=False)
+    site.change(events={"min_seconds": 1.0})
+    seldom = review(site, DAY, 1.0, apply=False)
+    assert (usual.alarms, seldom.alarms) == (8, 2)
+    # One an hour: just above the second highest of all, or of what lasts so long.
+    at_one = [next(o for o in seen.offers if o.per_hour == 1.0) for seen in (usual, seldom)]
+    assert [offer.score for offer in at_one] == pytest.approx([0.9554, 0.901])
+    assert [offer.counted for offer in at_one] == [1, 1]
+    site.change(events={"cooldown_seconds": 600.0})
+    assert review(site, DAY, 1.0, apply=False).alarms == 6  # 400 s apart is one, twice
+
+
 def test_applied_it_is_in_the_model_and_in_what_is_learnt_from_then_on(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,7 +10,7 @@ block maxima (peaks over threshold) says how high it has to be, the higher the f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,10 @@ from mnad.scoring.smooth import Sustained
 from mnad.scoring.tail import Tail, fit_tail
 
 BLOCK_SECONDS = 5.0
-MIN_SECONDS = 0.2
+USUAL = EventConfig(0.5)
+"""What makes an event where nobody has said otherwise."""
+BRIEFEST = 0.001
+"""Seconds that are less than any frame."""
 DRAWS = 500
 FEWEST = 20
 """Block maxima that a tail is fitted to, where there are as many."""
@@ -76,15 +79,18 @@ class Threshold:
     ahead: tuple[int, int] | None
 
 
-def threshold_for(stretches: Sequence[Scored], per_hour: float, seed: int = 0) -> Threshold:
+def threshold_for(
+    stretches: Sequence[Scored], per_hour: float, seed: int = 0, events: EventConfig = USUAL
+) -> Threshold:
     """The threshold that normal footage exceeds `per_hour` times an hour.
 
     Args:
         stretches: smoothed scores of normal footage, at least two blocks in all.
         per_hour: false alarms per hour, above 0.
         seed: of the bootstrap.
+        events: what makes an event, at any threshold.
     """
-    maxima = np.concatenate([block_maxima(one) for one in stretches])
+    maxima = np.concatenate([block_maxima(one, events.min_seconds) for one in stretches])
     count, blocks_per_hour = len(maxima), 3600 / BLOCK_SECONDS
     share = min(per_hour / blocks_per_hour, 0.5)
     # Conformal: that a further block exceeds the k-th highest of n has a chance of k / (n + 1).
@@ -113,7 +119,7 @@ def threshold_for(stretches: Sequence[Scored], per_hour: float, seed: int = 0) -
         per_hour=per_hour,
         expected=expected * blocks_per_hour,
         interval=(float(low), float(high)),
-        counted=sum(alarms_at(one, score) for one in stretches),
+        counted=sum(alarms_at(one, score, events) for one in stretches),
         hours=sum(one.duration for one in stretches) / 3600,
         extrapolated=above < 1,
         ahead=_ahead(above, count),
@@ -134,9 +140,9 @@ def _ahead(above: int, count: int) -> tuple[int, int] | None:
     return int(low), int(high)
 
 
-def block_maxima(stretch: Scored) -> NDArray[np.float64]:
+def block_maxima(stretch: Scored, min_seconds: float = USUAL.min_seconds) -> NDArray[np.float64]:
     """Of each block of `BLOCK_SECONDS` the highest sustained surprise (x of the score x/(1+x))."""
-    held = Sustained(MIN_SECONDS)
+    held = Sustained(max(min_seconds, BRIEFEST))
     lasting = np.array([held.push(t, s) for t, s in zip(stretch.seconds, stretch.score)])  # noqa: B905
     lasting = np.maximum(lasting, 0)
     number = ((stretch.seconds - stretch.seconds[0]) // BLOCK_SECONDS).astype(int)
@@ -151,9 +157,9 @@ def _surprise(score: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(score / np.maximum(1 - score, 1e-12))
 
 
-def alarms_at(stretch: Scored, threshold: float) -> int:
+def alarms_at(stretch: Scored, threshold: float, events: EventConfig = USUAL) -> int:
     """Events that the event machine starts in a stretch."""
-    machine = EventMachine(EventConfig(threshold, min_seconds=MIN_SECONDS), "", None)
+    machine = EventMachine(replace(events, threshold=threshold), "", None)
     return sum(
         message.phase == "start"
         for index, (t, s) in enumerate(zip(stretch.seconds, stretch.score, strict=True))

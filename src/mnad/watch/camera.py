@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from mnad.watch.absent import awaited
 from mnad.watch.footage import Footage
 from mnad.watch.live import Wall, stoppable
 from mnad.watch.now import Now
-from mnad.watch.options import WatchOptions
+from mnad.watch.options import EventTimes, WatchOptions
 from mnad.watch.site import Settings, Site
 from mnad.watch.status import Learning, Status
 from mnad.watch.watcher import Watcher
@@ -89,8 +89,10 @@ def watch_camera(
         # While there is no first frame there is nothing to end in order, and nothing begun.
         stream = stack.enter_context(_opened(source, settings.channels, site, options))
         site.begin(settings)
-        if settings.learn_seconds != site.known_settings().learn_seconds:
-            site.change(learn_seconds=settings.learn_seconds)
+        times = None if options.times == EventTimes() else asdict(options.times)
+        settings = replace(settings, events=times)
+        if settings != site.known_settings():
+            site.change(learn_seconds=settings.learn_seconds, events=times)
         if relearn:
             site.want_another_model(True)
         footage = Footage(site.footage, settings.learn_seconds, one_in)

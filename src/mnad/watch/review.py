@@ -152,7 +152,8 @@ def review(site: Site, last_seconds: float, per_hour: float | None, *, apply: bo
     marks = site.marks()
     starts = [_span(event)[0] for event in events if event.kind == "anomaly"]
     anomalies = [event for event in events if marks.get(event.id) == "anomaly"]
-    spans = [_seen(event, table, starts) for event in anomalies]
+    times = settings.times
+    spans = [_seen(event, table, starts, times.at(event.threshold)) for event in anomalies]
     without = [(first - MARGIN, last + MARGIN) for first, last in spans]
     stretches, left_out = stretches_of(table, without)
     hours = sum(one.duration for one in stretches) / 3600
@@ -162,7 +163,10 @@ def review(site: Site, last_seconds: float, per_hour: float | None, *, apply: bo
             "the model in use: let it watch for an hour, and better a day."
         )
     now, told = calibration.threshold, _anomalies(events, since)
-    offers = tuple(threshold_for(stretches, rate) for rate in sorted({*RATES, asked}))
+    counts = times.at(now.score)
+    offers = tuple(
+        threshold_for(stretches, rate, events=counts) for rate in sorted({*RATES, asked})
+    )
     seen = Review(
         site=site.path,
         since=since,
@@ -171,7 +175,7 @@ def review(site: Site, last_seconds: float, per_hour: float | None, *, apply: bo
         threshold=now.score,
         asked=now.per_hour,
         expected=now.interval,
-        alarms=sum(alarms_at(one, now.score) for one in stretches),
+        alarms=sum(alarms_at(one, now.score, counts) for one in stretches),
         anomalies=tuple(e for e in told if marks.get(e.id) == "anomaly"),
         unmarked=tuple(e for e in told if e.id not in marks),
         offers=offers,
@@ -267,7 +271,7 @@ def _span(event: Event) -> Span:
     return start, start + (end - event.start)
 
 
-def _seen(event: Event, table: Table, starts: Sequence[float]) -> Span:
+def _seen(event: Event, table: Table, starts: Sequence[float], config: EventConfig) -> Span:
     """When what an event tells of was seen, POSIX seconds.
 
     What is ended for its length goes on untold, and is of that event until the next one is told.
@@ -278,6 +282,7 @@ def _seen(event: Event, table: Table, starts: Sequence[float]) -> Span:
         event: of the scene or of the camera.
         table: what was scored.
         starts: when each event of the scene began.
+        config: what made it an event.
     """
     start, end = _span(event)
     following = min((one for one in starts if one > start), default=np.inf)
@@ -286,8 +291,7 @@ def _seen(event: Event, table: Table, starts: Sequence[float]) -> Span:
         return start, end
     apart = (np.diff(rows) > 1) | _apart(table)[rows[:-1]]
     rows = rows[: np.argmax([*apart, True]) + 1]
-    config = EventConfig(event.threshold, longest_seconds=NEVER)
-    machine = EventMachine(config, "", None)
+    machine = EventMachine(replace(config, longest_seconds=NEVER), "", None)
     told: tuple[Event, ...] = ()
     now = begin = float(table.time[rows[0]])
     for row in rows:

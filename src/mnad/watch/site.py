@@ -18,6 +18,7 @@ from mnad.events.event import Event
 from mnad.events.log import latest, read_events
 from mnad.events.store import files_below
 from mnad.video.regions import Regions
+from mnad.watch.options import EventTimes
 from mnad.writing import write
 
 _LOG = logging.getLogger("mnad")
@@ -39,6 +40,7 @@ class Settings:
         regions: what is looked at, as in a file of regions; None for all.
         by_place: whether errors are measured against what is usual at their place.
         learn_seconds: normal footage to learn from.
+        events: what made an event when it was watched last (`EventTimes`); None for the usual.
     """
 
     height: int = 160
@@ -51,11 +53,17 @@ class Settings:
     regions: dict[str, Any] | None = None
     by_place: bool = True
     learn_seconds: float = 900.0
+    events: dict[str, float] | None = None
 
     @property
     def looked(self) -> Regions | None:
         """The regions themselves."""
         return None if self.regions is None else Regions.from_dict(self.regions)
+
+    @property
+    def times(self) -> EventTimes:
+        """What makes an event, by which `mnad review` counts."""
+        return EventTimes(**(self.events or {}))
 
     def instead_of(self, given: Settings) -> list[str]:
         """Which of the options that somebody gave, those off their defaults, do not hold here."""
@@ -190,13 +198,13 @@ class Site:
             if other != model and other != before:
                 shutil.rmtree(other, ignore_errors=True)
 
-    def change(self, **settings: float) -> Settings:
+    def change(self, **settings: Any) -> Settings:
         """Keep other settings for the models that are learnt from now on.
 
         Raises:
             MnadError: they cannot be read or written.
         """
-        changed = replace(self.known_settings(), **settings)  # type: ignore[arg-type]
+        changed = replace(self.known_settings(), **settings)
         write(self.path / SETTINGS, json.dumps(asdict(changed), indent=2) + "\n")
         return changed
 
