@@ -472,6 +472,30 @@ def test_the_time_in_which_a_camera_was_learnt_from_was_not_watched(tmp_path: Pa
     assert verdict(file) == "Nothing unusual in 1 min 20 s"
 
 
+def test_each_threshold_is_drawn_while_it_held(tmp_path: Path) -> None:
+    """An event of before is seen to lie above what held then, and not below what came later."""
+    facts = Calibration(3.25, 0.4, (0.1, 1.2))
+    changed = report(
+        threshold=0.9, earlier=[(0.0, 0.5), (30.0, 0.6), (60.0, 0.7)], calibration=facts
+    )
+    found = page(tmp_path, changed)
+    (line,) = found.all("path", "threshold")
+    drawn = [[float(n) for n in re.split("[ H]", part)] for part in str(line["d"]).split("M")[1:]]
+    assert np.array(drawn) == pytest.approx(np.array([[0, 0.4, 30], [30, 0.3, 60], [60, 0.1, 100]]))
+    boxes = [
+        tuple(float(box[n] or 0) for n in ("x", "y", "width", "height"))
+        for box in found.all("rect")
+    ]
+    below, above = np.array(boxes[:3]), np.array(boxes[3:])
+    assert below == pytest.approx(np.array([(0, 0.4, 30, 2), (30, 0.3, 30, 2), (60, 0.1, 40, 2)]))
+    assert above == pytest.approx(
+        np.array([(0, -1, 30, 1.4), (30, -1, 30, 1.3), (60, -1, 40, 1.1)])
+    )
+    said = "Before, it was 0.600 until 00:00:30, 0.700 until 00:01:00."
+    assert said in [" ".join(p.split()) for p in found.text("p")]
+    assert not any("Before, it" in p for p in page(tmp_path, report(calibration=facts)).text("p"))
+
+
 def test_of_a_threshold_given_by_hand_the_calibration_says_nothing(tmp_path: Path) -> None:
     values = {
         "calibration": Calibration(1, 0.9, (0.1, 3), ("Too short.",)),

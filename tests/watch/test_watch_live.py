@@ -666,6 +666,8 @@ def test_what_the_camera_suffers_goes_on_over_another_threshold(
         assert watcher.threshold == higher.score
     told = of(read_events(tmp_path / "events.jsonl"), "start", "camera")
     assert [event.what for event in told] == ["covered"] * (1 if same else 2)
+    before = f"Before, it was {known.threshold.score:.3f} until 12:00:12."
+    assert before in (tmp_path / "report.html").read_text()
     # Nothing is let out meanwhile; the window that fills anew has no scores.
     blind = [float(row["seconds"]) for row in table(tmp_path) if row["camera"]]
     assert (len(blind) == round((blind[-1] - blind[0]) * RATE) + 1 - 4) == same

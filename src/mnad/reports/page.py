@@ -21,7 +21,8 @@ NOW_PAGE = "now.html"
 """What the camera shows now, where something writes that beside the report."""
 MOST_PICTURES = 100
 """Events whose picture is embedded; of more events, those with the highest peaks."""
-
+MOST_THRESHOLDS = 5
+"""That held before and are named, the newest ones; all of them are drawn."""
 
 UNSEEN = ("lost", "slow")
 """What befalls a camera so that nothing of it is scored."""
@@ -76,6 +77,7 @@ class Report:
             All of it is drawn: a long run is thinned before, keeping its maxima, to some
             8,000 points.
         threshold: score from which on a frame counts as abnormal; None without calibration.
+        earlier: thresholds that held before it, each with the second up to which, in order.
         started_at: wall-clock time of second 0, in the time zone to be shown; None for a file.
         rate: frames per second; None where it is unknown.
         events: the last message of each event, of both kinds, in the order of time. Thumbnails
@@ -95,6 +97,7 @@ class Report:
     frames: int
     curve: NDArray[np.float64]
     threshold: float | None = None
+    earlier: Sequence[tuple[float, float]] = ()
     started_at: datetime | None = None
     rate: float | None = None
     events: Sequence[Event] = ()
@@ -115,6 +118,16 @@ class Report:
     def count(self) -> int:
         """Events of the scene in all, those included that are too old to be listed."""
         return max(self.told or 0, len(self.anomalies))
+
+    @property
+    def held(self) -> list[tuple[float, float, float]]:
+        """From when to when each threshold held, and which; in order, none without calibration."""
+        if self.threshold is None:
+            return []
+        since = [0.0, *(until for until, _ in self.earlier)]
+        ends = [*since[1:], self.total]
+        scores = [*(score for _, score in self.earlier), self.threshold]
+        return [(f, t, score) for f, t, score in zip(since, ends, scores, strict=True) if t > f]
 
     @property
     def watched_from(self) -> float:
@@ -210,6 +223,7 @@ def _content(report: Report, folder: Path) -> dict[str, Any]:
         "line": svg_path(report.curve, lost, closed=False),
         "area": svg_path(report.curve, lost, closed=True),
         "ticks": round_times(report.total),
+        "held": [tuple(round(value, 5) for value in span) for span in report.held],
         "events": [_event(e, report, wall, folder, e.id in pictured) for e in anomalies],
         "note": " ".join(notes),
         "camera": _camera(report, wall),
@@ -329,6 +343,13 @@ def _trust(report: Report) -> list[str]:
         return ["The model has no calibration, so nothing says how high a score must be to matter."]
     by_hand = "The threshold was given by hand: the calibration does not say what to expect of it."
     sentences = [by_hand] if report.by_hand else _expected(report.threshold, facts)
+    if len(report.held) > 1:
+        wall = _Wall(report)
+        before = ", ".join(
+            f"{score:.3f} until {wall.at(until) or clock(until)}"
+            for _, until, score in report.held[:-1][-MOST_THRESHOLDS:]
+        )
+        sentences.append(f"Before, it was {before}.")
     watched = report.watched_seconds
     if report.started_at is not None and watched >= LONG_ENOUGH:
         count = report.count

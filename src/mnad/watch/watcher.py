@@ -102,6 +102,7 @@ class Watcher(Closing):
         self._painter = Painter(detector.model.regions, _error_scale(detector), options.picture)
         self.curve = Curve()
         self.gaps: deque[Missing] = deque(maxlen=MOST_EVENTS)
+        self._earlier_thresholds: list[tuple[float, float]] = []
         self.events: dict[str, Event] = {}
         self._open: set[str] = set()
         self.cut_off: str | None = None
@@ -200,7 +201,10 @@ class Watcher(Closing):
         """Go on with another model; no frame and no event is lost."""
         for pair in self._pairing.rest():
             self.show(pair)
+        before = self.threshold
         self._tell(self._judge.swap(detector), None, self._last)
+        if before is not None and before != self.threshold:
+            self._earlier_thresholds.append((self._last, before))
         self.detector = detector
         self._painter = Painter(
             detector.model.regions, _error_scale(detector), self._options.picture
@@ -347,6 +351,7 @@ class Watcher(Closing):
                 seconds=self._now,
                 frames=self.frames,
                 threshold=self._judge.threshold,
+                earlier=self._earlier_thresholds,
                 rate=self._rate,
                 started_at=self.started_at,
                 events=told,
