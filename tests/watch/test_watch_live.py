@@ -82,6 +82,11 @@ def test_while_the_lens_is_covered_nothing_of_the_scene_is_told(
     # The cover itself looks unusual until it is known as such; nothing does after that.
     assert all(event.start < covered.start for event in of(told, "start"))
     assert all(event.end <= covered.start for event in of(told, "end"))
+    # One cause, two alarms: the second one says so, and the report, too.
+    just_before = [e.id for e in of(told, "start") if e.start >= covered.start - 10]
+    assert just_before and covered.explains == again.explains == tuple(just_before)
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("what befell the camera: covered from 00:00:") == 1
     assert len(of(told, "start")) == len(of(told, "end")) <= 1
     rows = table(tmp_path)
     assert len(rows) == 256 and {row["camera"] for row in rows} == {"", "covered"}

@@ -63,6 +63,8 @@ class Event:
         boxes: where, at the peak.
         thumbnail: picture of the peak, a path relative to the folder of the results, or None.
         clip: video of the event, likewise, or None.
+        explains: of the start of what blinds the camera: ids of the anomalies that began just
+            before, which may have been the hand on the lens and nothing else.
     """
 
     id: str
@@ -80,6 +82,7 @@ class Event:
     boxes: tuple[Box, ...] = ()
     thumbnail: str | None = None
     clip: str | None = None
+    explains: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: plain numbers, strings and lists."""
@@ -90,4 +93,6 @@ class Event:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Event:
         """The inverse of `as_dict`."""
-        return cls(**{**values, "boxes": tuple(Box(**box) for box in values["boxes"])})
+        boxes = tuple(Box(**box) for box in values["boxes"])
+        # Records of before it was told lack the last.
+        return cls(**{**values, "boxes": boxes, "explains": tuple(values.get("explains", ()))})

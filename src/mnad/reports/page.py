@@ -209,6 +209,7 @@ def _content(report: Report, folder: Path) -> dict[str, Any]:
     lost = [began for began, _ in report.unseen]
     by_peak = sorted(anomalies, key=lambda event: -event.peak_score)
     pictured = {event.id for event in by_peak[:MOST_PICTURES]}
+    explained = {id_: event for event in report.events for id_ in event.explains}
     notes = []
     if report.count > len(anomalies):
         notes.append(f"The newest {len(anomalies):,} of {report.count:,} are listed.")
@@ -224,7 +225,10 @@ def _content(report: Report, folder: Path) -> dict[str, Any]:
         "area": svg_path(report.curve, lost, closed=True),
         "ticks": round_times(report.total),
         "held": [tuple(round(value, 5) for value in span) for span in report.held],
-        "events": [_event(e, report, wall, folder, e.id in pictured) for e in anomalies],
+        "events": [
+            _event(e, report, wall, folder, e.id in pictured, explained.get(e.id))
+            for e in anomalies
+        ],
         "note": " ".join(notes),
         "camera": _camera(report, wall),
         "trust": _trust(report),
@@ -281,7 +285,12 @@ def _facts(report: Report, wall: _Wall) -> Iterator[str]:
 
 
 def _event(
-    event: Event, report: Report, wall: _Wall, folder: Path, pictured: bool
+    event: Event,
+    report: Report,
+    wall: _Wall,
+    folder: Path,
+    pictured: bool,
+    camera: Event | None,
 ) -> dict[str, Any]:
     end = report.end_of(event)
     picture = clip = None
@@ -299,6 +308,7 @@ def _event(
         "peak": f"{event.peak_score:.3f}",
         "peak_at": clock(event.peak_seconds),
         "what": "" if event.what == "anomaly" else event.what,
+        "camera": "" if camera is None else f"{camera.what} from {clock(camera.start)} on",
         "picture": picture,
         "clip": clip,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from mnad.camera.change import Change
 from mnad.camera.drift import Drift
-from mnad.camera.health import Health
+from mnad.camera.health import HOLD, Health
 from mnad.camera.slow import SLOW, Slow
 from mnad.detector import Detector
 from mnad.events.event import Event, Observed
@@ -24,6 +25,9 @@ from mnad.watch.options import WatchOptions
 
 LOST = "lost"
 """What befalls a camera whose stream stays away."""
+EXPLAINED_SECONDS = 10.0
+"""Before the camera is known to be ill, in which what makes it so may be told as an anomaly: the
+mean of some seconds is judged, and must hold for two."""
 
 
 class Judge:
@@ -55,6 +59,8 @@ class Judge:
         self._options, self._source, self._started_at = options, source, started_at
         self._origin = origin
         self._ill: dict[str, Event] = {}
+        self._newest: deque[Event] = deque(maxlen=8)
+        """Anomalies, as they started."""
         self.blinded: tuple[str, ...] = ()
         self._machine: EventMachine | None = None
         self._health: Health | None = None
@@ -157,7 +163,9 @@ class Judge:
         if self._machine is not None:
             score = float("nan") if self.blinded else scored.score
             observed = Observed(frame.index, seconds, score, scored.boxes)
-            told += self._machine.push(observed)
+            seen = self._machine.push(observed)
+            self._newest += [one for one in seen if one.phase == "start"]
+            told += seen
         if live and self._drift is not None and not ill:
             drift = self._drift.push(scored.score, seconds)
             if drift is not None:
@@ -198,6 +206,10 @@ class Judge:
                 index,
                 self._origin,
             )
+            if change.what in HOLD and change.what not in self._harmless:
+                since = change.seconds - EXPLAINED_SECONDS
+                before = tuple(one.id for one in self._newest if one.start >= since)
+                started = replace(started, explains=before)
         if change.phase == "start":
             self._ill[change.what] = started
             return started
