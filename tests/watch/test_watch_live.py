@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import errno
+import io
 import json
 import logging
 import os
@@ -35,7 +37,7 @@ from mnad.models.folder import load_model
 from mnad.reports.pictures import _embedded
 from mnad.video.live import Gap, LiveSource
 from mnad.video.source import Frame, count_frames
-from mnad.watch.live import Wall, watch_live
+from mnad.watch.live import Status, Wall, watch_live
 from mnad.watch.options import EventTimes, WatchOptions
 from mnad.watch.table import read_days
 from mnad.watch.watcher import MOST_EVENTS, Watcher
@@ -509,6 +511,35 @@ def test_what_is_killed_between_the_alarm_and_the_record_loses_no_alarm(
             w.push(frame)
     (waiting,) = (tmp_path / "alarms").glob("*-webhook.json")
     assert json.loads(waiting.read_text())["payload"]["phase"] == "start"
+
+
+def test_a_terminal_that_is_closed_ends_no_watching(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begun in the background and disowned, it outlives the shell."""
+
+    class Terminal(io.StringIO):
+        there = True
+
+        def isatty(self) -> bool:
+            return True
+
+        def flush(self) -> None:
+            if not self.there:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    terminal = Terminal()
+    monkeypatch.setattr("mnad.watch.live.STATUS_SECONDS", 0.0)
+    monkeypatch.setattr("mnad.watch.live.sys", SimpleNamespace(stderr=terminal))
+    source = cast(LiveSource, SimpleNamespace(lag=0.0, dropped=0))
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
+        status = Status(source, watcher)
+        status.show(None)
+        assert "0 events" in terminal.getvalue()
+        terminal.there = False
+        for _ in range(2):
+            status.show(None)
+        status.end()
 
 
 def test_a_played_file_is_watched_to_its_end(

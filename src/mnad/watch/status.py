@@ -96,7 +96,7 @@ class Status:
         """Leave the line; the file says that it has come to an end."""
         self._write("stopped", watcher, None, 0.0)
         if self._line:
-            print(file=sys.stderr)
+            self._print("\n")
 
     def _say(self, watcher: Watcher, rate: float) -> None:
         line = (
@@ -107,9 +107,15 @@ class Status:
         )
         if self._terminal:
             self._line = True
-            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+            self._print(f"\r\033[K{line}")
         else:
             _LOG.info("%s", line)
+
+    def _print(self, text: str) -> None:
+        try:
+            print(text, end="", file=sys.stderr, flush=True)
+        except OSError:  # who started it in the background has closed the terminal
+            self._terminal = False
 
     def _write(
         self, state: State, watcher: Watcher | None, learning: Learning | None, rate: float
