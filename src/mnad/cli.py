@@ -102,7 +102,7 @@ def _ends_in_order() -> Iterator[None]:
 def _run(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     refuse_repeated_keys()
-    logging.basicConfig(format="mnad: %(message)s")
+    logging.basicConfig(format=_log_format(words), datefmt="%Y-%m-%dT%H:%M:%S%z")
     logging.getLogger("mnad").setLevel(logging.INFO)
     parser = _parser(words)
     try:
@@ -120,6 +120,13 @@ def _run(arguments: Sequence[str] | None) -> int:
         print("mnad: stopped.", file=sys.stderr)
         return 143 if isinstance(error, _Terminated) else 130
     return int(SHOW[command](result, values))
+
+
+def _log_format(words: Sequence[str]) -> str:
+    """Of what runs for months a line has its time, where neither terminal nor journal show it."""
+    shown = sys.stderr is None or sys.stderr.isatty() or "JOURNAL_STREAM" in os.environ
+    dated = "watch" in words[:1] and not shown
+    return "%(asctime)s mnad: %(message)s" if dated else "mnad: %(message)s"
 
 
 def _parser(words: Sequence[str]) -> ArgumentParser:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import get_args
 
@@ -406,6 +407,25 @@ def test_import_runs_nothing_of_a_malicious_pickle(
     assert not (tmp_path / "harm").exists() and not (tmp_path / "m").exists()
     torch.load(tmp_path / "model.pth", weights_only=False)  # the file does do harm elsewhere
     assert (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize("journal", [False, True])
+def test_a_log_of_months_has_the_time_of_its_lines(tmp_path: Path, journal: bool) -> None:
+    """In a file; the journal writes it down itself."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "site.json").write_text("{}")
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    cv2.imwrite(str(frames / "1.png"), np.zeros((16, 16), np.uint8))
+    words = ["watch", str(frames), "--out", str(tmp_path / "site"), "--seed", "7"]
+    environment = {key: value for key, value in os.environ.items() if key != "JOURNAL_STREAM"}
+    if journal:
+        environment["JOURNAL_STREAM"] = "8:1"
+    run = [sys.executable, "-m", "mnad", *words]
+    done = subprocess.run(run, env=environment, capture_output=True, text=True, timeout=120)
+    line = next(text for text in done.stderr.splitlines() if "keeps the seed" in text)
+    time, said, _ = line.partition("mnad: ")
+    assert said and (time == "" if journal else datetime.fromisoformat(time.strip()).tzinfo)
 
 
 @pytest.mark.parametrize(

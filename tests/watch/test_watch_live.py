@@ -37,8 +37,9 @@ from mnad.models.folder import load_model
 from mnad.reports.pictures import _embedded
 from mnad.video.live import Gap, LiveSource
 from mnad.video.source import Frame, count_frames
-from mnad.watch.live import Status, Wall, watch_live
+from mnad.watch.live import Wall, watch_live
 from mnad.watch.options import EventTimes, WatchOptions
+from mnad.watch.status import Status
 from mnad.watch.table import read_days
 from mnad.watch.watcher import MOST_EVENTS, Watcher
 
@@ -513,6 +514,36 @@ def test_what_is_killed_between_the_alarm_and_the_record_loses_no_alarm(
     assert json.loads(waiting.read_text())["payload"]["phase"] == "start"
 
 
+def test_the_log_says_what_is_told_and_how_the_camera_is(
+    detector: Detector,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Where nobody has set up alarms, and where one wants to know whether it is alive."""
+    caplog.set_level("INFO")
+    monkeypatch.setattr("mnad.watch.status.QUIET_SECONDS", 0.0)
+    source = cast(LiveSource, SimpleNamespace(name="cam", lag=0.0, dropped=0))
+    frames = as_frames(street(260, 1, covered=range(60, 180)))
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
+        status, said = Status(tmp_path, source), []
+        for frame in frames:
+            watcher.push(frame)
+            status.show(watcher)
+            said.append("frames/s, COVERED, lag 0.00 s" in caplog.messages[-1])
+        watcher.gap(Gap(25.9, None, "the cable", 0))
+        status.show(watcher)
+        assert caplog.messages[-1].startswith("cam: LOST, lag")
+    told = read_events(tmp_path / "events.jsonl")
+    (covered,), (again,) = of(told, "start", "camera"), of(told, "end", "camera")
+    assert [said.index(True), 260 - said[::-1].index(True)] == [
+        round(one * RATE) for one in (covered.start, again.end)
+    ]
+    events = [text for text in caplog.messages if "event " in text]
+    starts = [f"cam: {e.what}, event {e.id}" for e in told if e.phase == "start"]
+    assert events == [*starts, f"cam: end of covered, event {covered.id}"]
+
+
 def test_a_terminal_that_is_closed_ends_no_watching(
     detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -529,17 +560,17 @@ def test_a_terminal_that_is_closed_ends_no_watching(
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     terminal = Terminal()
-    monkeypatch.setattr("mnad.watch.live.STATUS_SECONDS", 0.0)
-    monkeypatch.setattr("mnad.watch.live.sys", SimpleNamespace(stderr=terminal))
-    source = cast(LiveSource, SimpleNamespace(lag=0.0, dropped=0))
+    monkeypatch.setattr("mnad.watch.status.TERMINAL_SECONDS", 0.0)
+    monkeypatch.setattr("mnad.watch.status.sys", SimpleNamespace(stderr=terminal))
+    source = cast(LiveSource, SimpleNamespace(name="cam", lag=0.0, dropped=0))
     with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
-        status = Status(source, watcher)
-        status.show(None)
+        status = Status(tmp_path, source)
+        status.show(watcher)
         assert "0 events" in terminal.getvalue()
         terminal.there = False
         for _ in range(2):
-            status.show(None)
-        status.end()
+            status.show(watcher)
+        status.end(watcher)
 
 
 def test_a_played_file_is_watched_to_its_end(

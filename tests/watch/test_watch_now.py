@@ -164,7 +164,7 @@ def test_the_status_names_what_the_camera_suffers(
     with Watcher(Detector.load(model), tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
         for frame in frames:
             watcher.push(frame)
-            ill.append(tuple(watcher.ill))
+            ill.append(tuple(watcher.suffers))
     assert set(ill) == {(), ("covered",)}
     assert ill[0] == ill[-1] == () and 40 <= ill.count(("covered",)) <= 160
 

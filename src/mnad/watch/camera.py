@@ -209,6 +209,7 @@ class _Run:
             _LOG.error("%s It is not watched with; what is learnt now takes its place.", error)
         else:
             self.begin(detector)
+            _LOG.info("watching %s with the model %s", self._stream.name, model.name)
 
     def begin(self, detector: Detector) -> None:
         """Watch with a first model."""
@@ -260,8 +261,8 @@ class _Run:
         self._look_for_change()
         self._remind()
         recorded, needed = self._footage.seconds, self._settings.learn_seconds
-        learning = Learning(recorded, needed, self._training is not None)
-        self._status.show(item, self.watcher, learning)
+        learning = Learning(recorded, needed, self._training is not None, self._away is not None)
+        self._status.show(self.watcher, learning)
 
     def ended(self) -> None:
         """A file has come to its end: what is being learnt from it is learnt.

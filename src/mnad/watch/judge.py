@@ -79,6 +79,11 @@ class Judge:
         """The anomaly that was ended for its length, while it goes on untold."""
         return None if self._machine is None else self._machine.resting
 
+    @property
+    def suffers(self) -> list[str]:
+        """What the camera suffers now, in the order in which it began."""
+        return list(self._ill)
+
     def swap(self, detector: Detector) -> tuple[Event, ...]:
         """Go on with another model; what is open ends, but for what the stream suffers.
 

@@ -74,7 +74,7 @@ def watch_live(
                     watcher.gap(item)
                 else:
                     watcher.idle()
-                status.show(item, watcher)
+                status.show(watcher)
             status.end(watcher)
     return watcher
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from mnad.errors import MnadError
-from mnad.video.live import Gap, LiveSource
+from mnad.video.live import LiveSource
 from mnad.video.played import PlayedSource
-from mnad.video.source import Frame
+from mnad.watch.judge import LOST
 from mnad.watch.watcher import Watcher
 from mnad.writing import write
 
@@ -37,11 +37,13 @@ class Learning(NamedTuple):
         recorded: seconds of normal footage that are there.
         needed: seconds that are learnt from.
         training: whether it is being learnt from now.
+        lost: whether the stream is away.
     """
 
     recorded: float
     needed: float
     training: bool
+    lost: bool
 
 
 class Status:
@@ -57,27 +59,23 @@ class Status:
         self._terminal = sys.stderr.isatty()
         self._said, self._wrote = time.monotonic(), float("-inf")
         self._frames = self._frames_of_file = 0
-        self._lost = self._line = False
+        self._state, self._line = "", False
 
-    def show(
-        self, item: Frame | Gap | None, watcher: Watcher | None, learning: Learning | None = None
-    ) -> None:
+    def show(self, watcher: Watcher | None, learning: Learning | None = None) -> None:
         """Say how it stands, wherever it is time to.
 
         Args:
-            item: what has come of the source.
             watcher: None while a first model is learnt.
             learning: None where nothing ever is.
         """
-        if isinstance(item, Gap):
-            self._lost = item.ended is None
+        lost = watcher.lost if watcher else learning is not None and learning.lost
+        state: State = "lost" if lost else "watching" if watcher else "learning"
         now = time.monotonic()
-        if now - self._wrote >= FILE_SECONDS or isinstance(item, Gap):
+        if now - self._wrote >= FILE_SECONDS or state != self._state:
             frames = 0 if watcher is None else watcher.frames
             rate = (frames - self._frames_of_file) / max(now - self._wrote, 1e-3)
-            self._wrote, self._frames_of_file = now, frames
-            state: State = "learning" if watcher is None else "watching"
-            self._write("lost" if self._lost else state, watcher, learning, round(rate, 1))
+            self._wrote, self._frames_of_file, self._state = now, frames, state
+            self._write(state, watcher, learning, round(rate, 1))
         if watcher is not None:
             passed = now - self._said
             if passed >= (TERMINAL_SECONDS if self._terminal else QUIET_SECONDS):
@@ -100,8 +98,9 @@ class Status:
 
     def _say(self, watcher: Watcher, rate: float) -> None:
         line = (
-            f"{watcher.name}: {'LOST' if self._lost else f'{rate:.1f} frames/s'}, "
-            f"lag {self._source.lag:.2f} s, {self._source.dropped} left out, "
+            f"{watcher.name}: {'LOST' if watcher.lost else f'{rate:.1f} frames/s'}, "
+            + "".join(f"{what.upper()}, " for what in watcher.suffers if what != LOST)
+            + f"lag {self._source.lag:.2f} s, {self._source.dropped} left out, "
             f"score {watcher.newest:.3f}, {watcher.told} events"
             + (f", {watcher.waiting} alarms waiting" if watcher.waiting else "")
         )
@@ -130,7 +129,7 @@ class Status:
                 "score": _number(watcher.newest),
                 "threshold": _number(watcher.threshold),
                 "events": watcher.told,
-                "camera": watcher.ill,
+                "camera": watcher.suffers,
                 "alarms_waiting": watcher.waiting,
             }
         if learning is not None:

@@ -228,10 +228,14 @@ class Watcher(Closing):
         return self._open if resting is None else self._open | {resting.id}
 
     @property
-    def ill(self) -> list[str]:
-        """What the camera suffers now, such as ``covered``."""
-        camera = (one for one in self.events.values() if one.kind == "camera")
-        return sorted({one.what for one in camera if one.phase != "end"})
+    def lost(self) -> bool:
+        """Whether the stream is away now."""
+        return self._gap is not None
+
+    @property
+    def suffers(self) -> list[str]:
+        """What the camera suffers now: ``covered``, ``lost``, …."""
+        return self._judge.suffers
 
     @property
     def looked_at(self) -> int:
@@ -328,6 +332,8 @@ class Watcher(Closing):
         for event in events:
             self.events[event.id] = event
             self.told += event.kind == "anomaly" and event.phase == "start"
+            if self.live:
+                self._say(event)
             if event.kind == "anomaly" or event.what in UNSEEN:
                 (self._open.discard if event.phase == "end" else self._open.add)(event.id)
             if len(self.events) > MOST_EVENTS:
@@ -335,6 +341,13 @@ class Watcher(Closing):
             # The alarm first: killed between the two, it is on disk and will be delivered.
             self._alarms.send(event)
             self._log.append(event)
+
+    def _say(self, event: Event) -> None:
+        """For whoever reads the log: what began, and that the camera sees again."""
+        if event.phase == "start":
+            _LOG.info("%s: %s, event %s", self.name, event.what, event.id)
+        elif event.phase == "end" and event.kind == "camera" and event.end != event.start:
+            _LOG.info("%s: end of %s, event %s", self.name, event.what, event.id)
 
     def _report(self) -> None:
         told = [one for id_, one in self.events.items() if id_ not in self._told_before]
