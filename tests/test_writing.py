@@ -60,3 +60,10 @@ def test_an_alarm_is_on_the_disk_when_the_next_thing_is_done(
     assert json.loads(file.read_text())["key"] == "key"
     assert [what for what, _ in done] == ["synced", "renamed", "synced"]
     assert done[0][1] == done[1][1] and done[2][1] == tmp_path.stat().st_ino
+
+
+def test_what_is_of_no_use_a_second_later_wears_out_no_disk(
+    tmp_path: Path, log: list[tuple[str, int]]
+) -> None:
+    write(tmp_path / "now", b"picture", lasting=False)
+    assert log == [("renamed", (tmp_path / "now").stat().st_ino)]

@@ -39,8 +39,14 @@ def make_folder(path: Path) -> None:
         ) from None
 
 
-def write(path: Path, content: str | bytes) -> None:
+def write(path: Path, content: str | bytes, *, lasting: bool = True) -> None:
     """Write beside and rename; text in UTF-8.
+
+    Args:
+        path: the file.
+        content: all of it.
+        lasting: wait until it would survive a power cut, too; not for what is written each second
+            and of no use a second later.
 
     Raises:
         MnadError: it cannot be written.
@@ -48,7 +54,7 @@ def write(path: Path, content: str | bytes) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
-        into_place(part, path)
+        (into_place if lasting else os.replace)(part, path)
     except OSError as error:
         discard(part)
         raise MnadError(

@@ -94,7 +94,7 @@ class Now:
         bgr = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
         jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
         try:
-            write(self._file, jpeg.tobytes())
+            write(self._file, jpeg.tobytes(), lasting=False)
             self._failed = False
         except MnadError as error:
             if not self._failed:  # a full disk is told once, not each second

@@ -153,7 +153,7 @@ def write_status(folder: Path, name: str, state: State, **facts: Any) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     status = {"at": now, "source": name, "state": state, **facts}
     try:
-        write(folder / STATUS, json.dumps(status, indent=1) + "\n")
+        write(folder / STATUS, json.dumps(status, indent=1) + "\n", lasting=False)
     except MnadError as error:
         _LOG.debug("%s", error)
 
