@@ -440,8 +440,8 @@ def test_two_do_not_write_into_one_folder(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with locked(out, "detects into", "source.txt"):
         found = detect_source(detector, clip, out, QUIET, progress=False)
+        assert [one.name for one in out.iterdir()] == ["source.txt"]
     assert found.error is not None and "another mnad detects into" in found.error
-    assert [one.name for one in out.iterdir()] == ["source.txt"]
 
 
 def test_detecting_again_in_a_folder_replaces_what_was_told(model: Path, tmp_path: Path) -> None:
