@@ -221,6 +221,24 @@ def test_a_folder_of_other_settings_is_refused(whole: Path, data: Path) -> None:
         api.ablate(str(data), out=whole, rows="official", learning_rate=0.0, **OPTIONS)
 
 
+def test_what_was_tested_by_other_labels_is_tested_anew(
+    whole: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, moved = (shutil.copytree(one, tmp_path / one.name) for one in (whole, data))
+    trained: list[str] = []
+    monkeypatch.setattr(room, "main", lambda *a, **k: trained.append(a[1].name))
+    (moved / "testing/c.csv").write_text("first,last\n4,9\n")
+    api.ablate(str(moved), out=out, rows="official,frozen", seeds=1, **OPTIONS)
+    protocol = json.loads((out / "ablation.json").read_text())["protocol"]
+    for name, policy in (("official", "carried"), ("frozen", "frozen")):
+        model = out / "prediction-official-1"
+        fresh = mnad.evaluate(model, str(moved), policy=policy)  # type: ignore[arg-type]
+        ours = rows_of(out)[name]["numbers"]["auc"]["mean"]
+        assert ours == fresh["auc"]["per_clip_minmax_micro"]
+        assert protocol["labels_sha256"] == fresh["protocol"]["labels_sha256"]
+    assert trained == []
+
+
 def test_a_folder_from_before_an_option_was_there_is_gone_on_with(
     whole: Path, data: Path, tmp_path: Path
 ) -> None:

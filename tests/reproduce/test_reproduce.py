@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import mnad
 from mnad import api
 from mnad.cli import main
 from mnad.config import Preset, Task
+from mnad.datasets import Dataset
 from mnad.datasets.known import classes_of
 from mnad.errors import MnadError, UsageError
 from mnad.reproduce.published import Name, publication, published_setting
@@ -138,8 +140,10 @@ def test_nothing_overridden_and_nothing_missing_is_like_with_like(tmp_path: Path
     setting = published_setting("ped2", "prediction", "official")
     told = publication("ped2", "prediction")
     work = Reproduction("ped2", tmp_path, tmp_path / "o", setting, setting, 0, False, told)
+    data = Dataset("ped2", tmp_path, (), (), "x")
     evaluation = {
         "kind": "frames",
+        "frames_detail": {},
         "auc": {"per_clip_minmax_micro": 0.96, "causal_micro": 0.9, "macro": None},
         "parts": {key: {"per_clip_minmax_micro": 0.9} for key in ("psnr", "distance")},
         "controls": {"squared_difference": {"per_clip_minmax_micro": 0.9}},
@@ -157,10 +161,9 @@ def test_nothing_overridden_and_nothing_missing_is_like_with_like(tmp_path: Path
     }
 
     def evaluated(model: Path, spec: str, into: Path) -> None:
-        into.mkdir()
         (into / "evaluation.json").write_text(json.dumps(evaluation))
 
-    result = work.run({"ped2": "ped2:x"}, lambda spec, model: None, evaluated)
+    result = work.run({"ped2": "x"}, lambda _: data, lambda *_: None, evaluated)
     assert result["like_with_like"] and result["differs"] == [] and result["overrides"] == {}
     text = reproduction_text(result)
     assert "Like with like: the published setting and protocol" in text
@@ -169,7 +172,7 @@ def test_nothing_overridden_and_nothing_missing_is_like_with_like(tmp_path: Path
     (tmp_path / "o/ped2/evaluation.json").unlink()
     evaluated_into = tmp_path / "o/ped2"
     (evaluated_into / "evaluation.json").write_text(json.dumps(evaluation))
-    result = work.run({"ped2": "ped2:x"}, lambda spec, model: None, evaluated)
+    result = work.run({"ped2": "x"}, lambda _: data, lambda *_: None, evaluated)
     assert not result["like_with_like"] and "ped2 has 11 test clips here." in result["differs"][0]
 
 
@@ -210,6 +213,27 @@ def test_another_setting_takes_another_folder(tmp_path: Path) -> None:
     api.reproduce("ped2", home, out=tmp_path / "out", **OPTIONS)
     with pytest.raises(UsageError, match=r"another setting \(seed 0, not 1; items 10, not 5\)"):
         api.reproduce("ped2", home, out=tmp_path / "out", seed=1, items=5, **OPTIONS)
+
+
+def test_other_labels_are_measured_anew_and_other_training_clips_are_refused(
+    tmp_path: Path,
+) -> None:
+    home = miniatures.write_ped2(tmp_path / "data")
+    out = tmp_path / "out"
+    before = api.reproduce("ped2", home, out=out, **OPTIONS)
+    weights = (out / "ped2/model/model.safetensors").stat().st_mtime_ns
+    ranges = next(home.rglob("UCSDped2.m"))
+    ranges.write_text(ranges.read_text().replace("[5:9]", "[6:10]"))
+    after = api.reproduce("ped2", home, out=out, **OPTIONS)
+    assert (out / "ped2/model/model.safetensors").stat().st_mtime_ns == weights
+    fresh = mnad.evaluate(out / "ped2/model", f"ped2:{home}", device="cpu")
+    assert after["ours"]["frame AUC, causal"] == fresh["auc"]["causal_micro"]
+    assert after["classes"]["ped2"]["labels_sha256"] == fresh["protocol"]["labels_sha256"]
+    assert before["classes"]["ped2"]["labels_sha256"] != fresh["protocol"]["labels_sha256"]
+    first = next(home.rglob("Train001"))
+    shutil.copytree(first, first.with_name("Train009"))
+    with pytest.raises(UsageError, match="was trained on other clips"):
+        api.reproduce("ped2", home, out=out, **OPTIONS)
 
 
 def test_pixels_stand_in_the_summary(tmp_path: Path) -> None:

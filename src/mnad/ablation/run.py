@@ -34,6 +34,7 @@ from mnad.errors import MnadError, UsageError
 from mnad.evaluation.memory_use import WINDOWS, measure_memory
 from mnad.evaluation.protocol import PUBLISHED, normalisation
 from mnad.evaluation.run import evaluate_model
+from mnad.evaluation.stored import stored
 from mnad.models.folder import CONFIG, Model, load_model
 from mnad.models.normal import NORMAL, load_normal
 from mnad.training.loop import Footage, main
@@ -148,8 +149,8 @@ class Ablation:
     def result(self, planned: Sequence[Training], failed: Sequence[str]) -> dict[str, Any]:
         """What is known so far, as JSON holds it."""
         by_name = {training.name: training for training in planned}
-        tested = [t.folder(self.out, s) / TESTS for t in planned for s in self.seeds]
-        first = next((file for folder in tested for file in folder.glob("*.json")), None)
+        each = ((one, seed, test) for one in planned for seed in self.seeds for test in one.tests)
+        tested = filter(None, (self._stored(*one) for one in each))
         found: dict[str, dict[int, Numbers]] = {row.name: {} for row in self.rows}
         usage: dict[str, dict[str, Any]] = {row.name: {} for row in self.rows}
         for row in self.rows:
@@ -164,19 +165,18 @@ class Ablation:
                 self._row(row, by_name[name_of(row, self.common)], found, usage[row.name])
                 for row in self.rows
             ],
-            "protocol": self._protocol(
-                {} if first is None else json.loads(first.read_text())["protocol"]
-            ),
+            "protocol": self._protocol(next((one["protocol"] for one in tested), {})),
             "failed": list(failed),
         }
 
     def _seed(self, row: Row, training: Training, seed: int) -> tuple[Numbers, Any] | None:
         """Numbers and item usage of a row and a seed, read once; None before they are there."""
+        if (row.name, seed) in self._read:
+            return self._read[row.name, seed]
         folder = training.folder(self.out, seed)
-        file, known = folder / TESTS / f"{row.test}.json", folder / MEMORY
-        if (row.name, seed) not in self._read and file.exists() and known.exists():
-            tested, memory = json.loads(file.read_text()), json.loads(known.read_text())
-            reference = None
+        tested, known = self._stored(training, seed, row.test), folder / MEMORY
+        if tested is not None and known.exists():
+            memory, reference = json.loads(known.read_text()), None
             if row.lambda_score not in (None, 0, 1):  # else the test has measured it already
                 reference = load_normal(folder / NORMAL).reference
             found = numbers(tested, memory, row.lambda_score, reference)
@@ -233,9 +233,14 @@ class Ablation:
 
     def _missing(self, training: Training, seed: int) -> bool:
         folder = training.folder(self.out, seed)
-        files = [folder / CONFIG, folder / MEMORY]
-        files += [folder / TESTS / f"{test}.json" for test in training.tests]
-        return not all(file.exists() for file in files)
+        if not all((folder / file).exists() for file in (CONFIG, MEMORY)):
+            return True
+        return any(self._stored(training, seed, test) is None for test in training.tests)
+
+    def _stored(self, training: Training, seed: int, test: str) -> dict[str, Any] | None:
+        """A test as it was written; None where there is none of the data set as it is now."""
+        file = training.folder(self.out, seed) / TESTS / f"{test}.json"
+        return stored(file, self.dataset)
 
     def complete(self, training: Training, seed: int) -> tuple[str, MnadError | None]:
         """Train a model if it is not there, and test it in each way that is missing."""
@@ -266,11 +271,10 @@ class Ablation:
         known = folder / MEMORY
         if not known.exists():
             write(known, json.dumps(self._memory(model)) + "\n")
+        (folder / TESTS).mkdir(exist_ok=True)
         for name, row in training.tests.items():
-            file = folder / TESTS / f"{name}.json"
-            if not file.exists():
-                file.parent.mkdir(exist_ok=True)
-                write(file, json.dumps(self._test(model, row)) + "\n")
+            if self._stored(training, seed, name) is None:
+                write(folder / TESTS / f"{name}.json", json.dumps(self._test(model, row)) + "\n")
 
     def _memory(self, model: Model) -> dict[str, Any] | None:
         if model.network.memory is None:

@@ -4,6 +4,7 @@
 
 import json as json_lib
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,7 +67,7 @@ def reproduce(
     """
     from mnad.commands.evaluate import evaluate
     from mnad.commands.train import train
-    from mnad.datasets import open_dataset, require_labels, require_training
+    from mnad.datasets import Dataset, open_dataset, require_labels, require_training
     from mnad.datasets.known import classes_of
     from mnad.evaluation.truth import Truth
     from mnad.lock import locked
@@ -77,13 +78,15 @@ def reproduce(
     if preset == "camera":
         raise UsageError("preset is camera, of which nothing was published: official or paper.")
 
-    def ready(spec: str) -> None:
-        """See that there is all that an evaluation takes, before hours are trained for it."""
+    @cache
+    def opened(spec: str) -> Dataset:
+        """The data set, with all that an evaluation takes, before hours are trained for it."""
         dataset = open_dataset(spec)
         require_training(dataset)
         require_labels(dataset)
         if pixels or dataset.kind == "images":
             Truth.of_dataset(dataset, None)
+        return dataset
 
     usual = published_setting(name, task or usual_task(name), preset)
     given: dict[str, Any] = {
@@ -109,11 +112,10 @@ def reproduce(
             )
         found = {one: found[one] for one in wanted}
     if len(found) == 1:  # before a folder is made
-        ready(next(iter(found.values())))
+        opened(next(iter(found.values())))
     folder = Path(f"reproduced/{name}-{setting.task}-{preset}-{seed}") if out is None else Path(out)
 
     def trained(spec: str, model: Path) -> None:
-        ready(spec)
         train(
             spec,
             out=model,
@@ -150,4 +152,4 @@ def reproduce(
         name, Path(path), folder, setting, usual, seed, pixels, publication(name, setting.task)
     )
     with locked(folder, "reproduces in"):
-        return work.run(found, trained, evaluated)
+        return work.run(found, opened, trained, evaluated)

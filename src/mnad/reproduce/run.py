@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from mnad.datasets.clip import Dataset
 from mnad.errors import MnadError, UsageError
+from mnad.evaluation.stored import stored
 from mnad.reproduce.published import (
     Name,
     Publication,
@@ -22,6 +24,7 @@ from mnad.writing import make_folder, write
 
 _LOG = logging.getLogger("mnad")
 SETTING = "setting.json"
+TRAINING = "training.json"
 RESULT = "reproduce.json"
 EVALUATION = "evaluation.json"
 
@@ -53,6 +56,7 @@ class Reproduction:
     def run(
         self,
         classes: Mapping[str, str],
+        opened: Callable[[str], Dataset],
         train: Callable[[str, Path], object],
         evaluate: Callable[[Path, str, Path], object],
     ) -> dict[str, Any]:
@@ -60,6 +64,7 @@ class Reproduction:
 
         Args:
             classes: name to spec of each.
+            opened: given a spec, its data set, which has all that a reproduction takes.
             train: given a spec and the folder of a model that is not finished.
             evaluate: given a model, a spec and the folder for the evaluation, in which it writes
                 `EVALUATION`.
@@ -68,7 +73,7 @@ class Reproduction:
             What ``reproduce.json`` holds; ``failed`` names the classes and clips that failed.
 
         Raises:
-            UsageError: the folder holds a reproduction in another setting.
+            UsageError: the folder holds a reproduction in another setting or of other data.
             MnadError: no class could be trained and evaluated.
         """
         self._claim()
@@ -79,14 +84,15 @@ class Reproduction:
             if len(classes) > 1:
                 _LOG.info("%s: class %d of %d", name, count, len(classes))
             try:
+                dataset = opened(spec)
+                _claim_training(folder, dataset)
                 if not (folder / "model" / "config.json").exists():
                     train(spec, folder / "model")
-                file = folder / EVALUATION
-                before = json.loads(file.read_text()) if file.exists() else None
+                before = stored(folder / EVALUATION, dataset)
                 # Clips that failed are tried again.
                 if before is None or before["failed"]:
                     evaluate(folder / "model", spec, folder)
-                    before = json.loads(file.read_text())
+                    before = json.loads((folder / EVALUATION).read_text())
                 found[name] = before
             except MnadError as error:
                 if len(classes) == 1:
@@ -196,3 +202,16 @@ class Reproduction:
             if one["failed"]:
                 told.append(f"{len(one['failed'])} clip(s) of {name} could not be scored.")
         return told
+
+
+def _claim_training(folder: Path, dataset: Dataset) -> None:
+    """Note which clips the model of a class is trained on, or see that they are still the same."""
+    now = {clip.name: clip.length for clip in dataset.train}
+    file = folder / TRAINING
+    if (folder / "model").exists() and file.exists() and json.loads(file.read_text()) != now:
+        raise UsageError(
+            f"{folder / 'model'} was trained on other clips than {dataset.root} has now: remove "
+            f"{folder} to train anew, or give another --out."
+        )
+    make_folder(folder)
+    write(file, json.dumps(now) + "\n")
