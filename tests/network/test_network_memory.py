@@ -186,3 +186,11 @@ def test_learnt_items_are_a_parameter_and_scaled_to_unit_norm() -> None:
     feature = torch.randn(1, 6, 2, 2)
     memory(feature).feature.square().sum().backward()  # the read passes it even if detached
     assert memory.items.grad is not None and memory.items.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("gives", ["both", "read", "query"])
+def test_the_gradient_through_the_layer_is_the_numerical_one(gives: str) -> None:
+    torch.manual_seed(0)
+    memory = Memory(3, 4, detach=False, gives=gives).double()  # type: ignore[arg-type]
+    feature = torch.randn(2, 4, 2, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: memory(x).feature, (feature,))

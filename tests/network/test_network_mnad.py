@@ -232,3 +232,22 @@ def test_a_decoder_of_the_read_alone_sees_a_query_through_its_weights_only() -> 
 def test_readings_out_of_range_are_refused(change: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         replace(preset_of("official", "prediction")[0], **change)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("memory", [True, False])
+@pytest.mark.parametrize(
+    ("dtype", "close"), [(torch.float64, 1e-5), (torch.bfloat16, 0.1), (torch.float16, 0.02)]
+)
+def test_a_network_of_another_precision_puts_out_the_same(
+    memory: bool, dtype: torch.dtype, close: float
+) -> None:
+    torch.manual_seed(0)
+    net = MNAD(replace(P, width=0.1, channels=1, height=32, image_width=48, memory=memory)).eval()
+    frames = torch.rand(2, 4, 32, 48) * 2 - 1
+    with torch.no_grad():
+        expected = net(frames)
+        found = net.to(dtype)(frames.to(dtype))
+    wide = torch.float64 if dtype == torch.float64 else torch.float32
+    assert all(one.dtype == wide for one in found)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one.float(), other, rtol=0, atol=close)

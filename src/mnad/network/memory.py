@@ -24,9 +24,9 @@ class MemoryRead(NamedTuple):
 
     Attributes:
         feature: (B, 2C, H, W) queries and aggregated items, queries first: the decoder's input;
-            (B, C, H, W) where it gets one of them.
-        query: (B, K, C) queries with unit L2 norm, row-major over H then W.
-        similarity: (B, K, M) cosines of queries and items, in -1..1.
+            (B, C, H, W) where it gets one of them. Of the type of the feature map.
+        query: (B, K, C) queries with unit L2 norm, row-major over H then W; in fp32 at least.
+        similarity: (B, K, M) cosines of queries and items, in -1..1; likewise.
     """
 
     feature: Tensor
@@ -34,9 +34,14 @@ class MemoryRead(NamedTuple):
     similarity: Tensor
 
 
+def widened(x: Tensor) -> Tensor:
+    """A tensor in fp32 at least: half precision cannot tell neighbouring queries apart."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def to_queries(feature: Tensor) -> Tensor:
-    """Unit-norm queries (B, K, C) of a feature map (B, C, H, W)."""
-    return F.normalize(feature, dim=1).flatten(2).transpose(1, 2)
+    """Unit-norm queries (B, K, C), in fp32 at least, of a feature map (B, C, H, W)."""
+    return F.normalize(widened(feature), dim=1).flatten(2).transpose(1, 2)
 
 
 def similarity(query: Tensor, items: Tensor) -> Tensor:
@@ -170,14 +175,13 @@ class Memory(nn.Module):
             feature: the encoder's output, not normalised.
             items: (B, M, C), one memory per stream, instead of the buffer.
         """
-        # Cosines near 1 need fp32: half precision cannot tell neighbouring queries apart.
         with torch.autocast(feature.device.type, enabled=False):
-            query = to_queries(feature.float())
-            known = self.items.unsqueeze(0) if items is None else items
+            query = to_queries(feature)
+            known = (self.items.unsqueeze(0) if items is None else items).to(query.dtype)
             aggregate, cosine = read(query, known, self.detach, self.temperature)
             chosen = {"both": [query, aggregate], "read": [aggregate], "query": [query]}
             given = torch.cat(chosen[self.gives], dim=-1)  # (B, K, 2C)
             given = given.transpose(1, 2).reshape(
                 given.shape[0], -1, *feature.shape[-2:]
             )  # (B, 2C, H, W)
-        return MemoryRead(given, query, cosine)
+        return MemoryRead(given.to(feature.dtype), query, cosine)

@@ -7,14 +7,14 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from mnad.config import MethodConfig, NetworkConfig
-from mnad.network.memory import Memory, similarity, to_queries
+from mnad.network.memory import Memory, similarity, to_queries, widened
 from mnad.network.unet import Decoder, Encoder, Layers
 
 OFFICIAL = MethodConfig()
 
 
 class Output(NamedTuple):
-    """What the network gives for a batch of windows.
+    """What the network gives for a batch of windows, in fp32 at least.
 
     Attributes:
         frame: (B, c, H, W) predicted or reconstructed frame, in -1..1.
@@ -79,12 +79,12 @@ class MNAD(nn.Module):
         feature, maps = self.encoder(frames)  # (B, C, H/8, W/8)
         if feature is None:
             # One query that says nothing: engines have no use for arrays of none.
-            query = frames.new_zeros(frames.shape[0], 1, self.config.stages[-1])
+            query = widened(frames.new_zeros(frames.shape[0], 1, self.config.stages[-1]))
             cosine = query[..., :0]
         elif self.memory is None:
-            query = to_queries(feature.float())
-            feature = query.transpose(1, 2).reshape(feature.shape)
+            query = to_queries(feature)
+            feature = query.transpose(1, 2).reshape(feature.shape).to(feature.dtype)
             cosine = similarity(query, query[:, :0])  # (B, K, 0)
         else:
             feature, query, cosine = self.memory(feature, items)
-        return Output(self.decoder(feature, maps).float(), query, cosine)
+        return Output(widened(self.decoder(feature, maps)), query, cosine)
