@@ -155,6 +155,27 @@ def test_components_and_their_boxes() -> None:
     assert components(fired, min_area=9)[0].max() == 0
 
 
+@pytest.mark.parametrize("min_area", [1, 3])
+def test_components_are_those_of_another_library(min_area: int) -> None:
+    from scipy.ndimage import label
+
+    rng = np.random.default_rng(min_area)
+    for _ in range(200):
+        fired = np.zeros(rng.integers(1, 14, 2), bool)
+        top, left = rng.integers(0, fired.shape)  # all of it in a corner, at any place
+        fired[top:, left:] = rng.random(fired[top:, left:].shape) < rng.random()
+        expected, count = label(fired, np.ones((3, 3)))
+        whole = [expected == n for n in range(1, count + 1)]
+        whole = [one for one in whole if one.sum() >= min_area]
+        labels, boxes = components(fired, min_area)
+        assert labels.shape == fired.shape and len(boxes) == len(whole) == labels.max()
+        for number, box in enumerate(boxes, 1):
+            own = labels == number
+            assert any((own == one).all() for one in whole)
+            rows, columns = np.nonzero(own)
+            assert box.tolist() == [columns.min(), rows.min(), columns.max(), rows.max()]
+
+
 def test_detections_of_a_map() -> None:
     one = np.zeros((5, 6))
     one[0, :2] = 0.4, 0.9

@@ -48,20 +48,30 @@ def components(fired: NDArray[np.bool_], min_area: int = 1) -> tuple[Labels, Flo
         (H, W), 0 or the number of the component from 1 on; and (n, 4) of their boxes
         ``xmin, ymin, xmax, ymax``, the last pixel included.
     """
+    from scipy.ndimage import find_objects
+
     if min_area < 1:
         raise UsageError(f"min_area is {min_area}; it is in pixels, 1 or more.")
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        fired.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S
-    )
-    kept = stats[:, cv2.CC_STAT_AREA] >= min_area
-    kept[0] = False
-    if not kept[1:].all():
+    image = fired.astype(np.uint8)
+    # Where next to nothing fires there is next to nothing to look through.
+    left, top, width, height = cv2.boundingRect(image)
+    left, top = left // 2 * 2, top // 2 * 2  # numbers go by blocks of 2 x 2
+    inside = (slice(top, top + height + 1), slice(left, left + width + 1))
+    count, part = cv2.connectedComponents(image[inside], connectivity=8, ltype=cv2.CV_32S)
+    if min_area > 1:
+        kept = np.bincount(part.ravel(), minlength=count) >= min_area
+        kept[0] = False
         number = np.zeros(count, np.int32)
         number[kept] = np.arange(1, kept.sum() + 1)
-        labels = number[labels]
-    left, top, width, height = stats[kept, :4].T.astype(np.float64)
-    boxes = np.stack([left, top, left + width - 1, top + height - 1], axis=1)
-    return np.asarray(labels, np.int32), boxes
+        part, count = number[part], int(kept.sum()) + 1
+    labels = np.zeros(fired.shape, np.int32)
+    labels[inside] = part
+    # Not OpenCV's statistics, which take several times as long as the labels.
+    places = find_objects(part, count - 1)
+    boxes = [
+        (left + x.start, top + y.start, left + x.stop - 1, top + y.stop - 1) for y, x in places
+    ]
+    return labels, np.array(boxes, np.float64).reshape(-1, 4)
 
 
 def detections_of(

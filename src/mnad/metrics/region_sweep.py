@@ -142,20 +142,28 @@ class RegionSweep:
         for track in own:
             self._lengths[track] = self._lengths.get(track, 0) + 1
             self._found.setdefault(track, np.zeros(len(self._thresholds), np.int64))
-        highest = found.max()
+        highest, before, regions, false = found.max(), 0, 0, 0
+        hit: list[bool] = []
         for at, threshold in enumerate(self._thresholds[: self._open]):
             if threshold > highest:
                 continue
-            labels, regions = components(found >= threshold, self._min_area)
-            self._regions[at] += len(regions)
-            if self._overlap == "mask" and tracks is not None:
-                iou = _mask_iou(labels, len(regions), tracks, names)
-            else:
-                iou = box_iou(regions, boxes)
-            hits = iou >= self._beta
-            self._false[at] += int((~hits.any(axis=1)).sum())
-            for track, hit in zip(own, np.asarray(hits.any(axis=0)), strict=True):
-                self._found[track][at] += int(hit)
+            fired = found >= threshold
+            count = int(np.count_nonzero(fired))
+            # As many pixels as at the threshold before are the same ones.
+            if count > before:
+                before = count
+                labels, places = components(fired, self._min_area)
+                if self._overlap == "mask" and tracks is not None:
+                    iou = _mask_iou(labels, len(places), tracks, names)
+                else:
+                    iou = box_iou(places, boxes)
+                hits = iou >= self._beta
+                hit, regions = [bool(one.any()) for one in hits.T], len(places)
+                false = int((~hits.any(axis=1)).sum())
+            self._regions[at] += regions
+            self._false[at] += false
+            for track, is_found in zip(own, hit, strict=True):
+                self._found[track][at] += is_found
         if self._most is not None:
             over = np.flatnonzero(self._false[: self._open] > self._most)
             self._open = int(over[0]) if over.size else self._open
