@@ -195,6 +195,23 @@ def test_training_and_testing(tmp_path, level):
     assert dataset.test[0].labels.tolist() == [1, 0, 0, 1]
 
 
+def test_what_moves_the_frames_of_ones_own_clips_is_told(tmp_path):
+    for name in ("training/frames/n", "testing/frames/gap", "testing/frames/litter"):
+        make_frames(tmp_path / name, 9, first=1)
+    (tmp_path / "testing/frames/gap/4.png").unlink()
+    (tmp_path / "testing/frames/litter/1.png").rename(tmp_path / "testing/frames/litter/Cover.png")
+    for seconds in (58, 59, 60, 61, 62):  # times, among which nothing is missing
+        folder = tmp_path / "testing/frames/times"
+        folder.mkdir(exist_ok=True)
+        file = folder / f"12-{seconds // 60:02}-{seconds % 60:02}.png"
+        cv2.imwrite(str(file), np.zeros((16, 24), np.uint8))
+    gap, litter = open_dataset(tmp_path).warnings
+    assert gap.startswith("testing/frames/gap has 8 frames numbered from 1 to 9: some are missing")
+    assert litter.startswith("testing/frames/litter has Cover.png among its numbered frames")
+    for spec in (tmp_path / "testing/frames/gap", f"{tmp_path}/testing/frames/g*"):
+        assert open_dataset(spec).warnings == (gap.replace("testing", f"{tmp_path}/testing"),)
+
+
 def test_a_single_source_is_a_data_set_of_one_clip(tmp_path, monkeypatch):
     make_video(tmp_path / "a.mp4", 4)
     make_frames(tmp_path / "b", 3)

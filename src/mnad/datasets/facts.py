@@ -167,28 +167,43 @@ def _told(ranges: Iterable[Range]) -> str:
     return ", ".join(f"{first}-{last}" for first, last in ranges) or "none"
 
 
-def numbering(root: Path, clips: Iterable[Clip], base: int = 0) -> Iterator[str]:
+def numbering(root: Path, clips: Iterable[Clip], base: int | None = 0) -> Iterator[str]:
     """Where frames are missing, what moves jumps; another base than usual is harmless but told.
 
     Args:
         root: of the data set, for the sentences.
         clips: of which those that are folders of images are looked at.
-        base: number of the first frame in the layout.
+        base: number of the first frame in the layout; None where nothing is known of the names, so
+            that numbers may be times and only those that mostly count by one have gaps.
     """
     bases = set()
     for clip in clips:
         numbers = frame_numbers(clip)
         bases.update(numbers[:1])
-        if numbers and numbers[-1] - numbers[0] + 1 != len(numbers):
+        below = clip.path != root and clip.path.is_relative_to(root)  # not so of a pattern
+        name = clip.path.relative_to(root) if below else clip.path
+        gaps = bool(numbers) and numbers[-1] - numbers[0] + 1 != len(numbers)
+        if gaps and (base is not None or _mostly_by_one(numbers)):
             yield (
-                f"{clip.path.relative_to(root)} has {len(numbers)} frames numbered from "
-                f"{numbers[0]} to {numbers[-1]}: some are missing or there twice."
+                f"{name} has {len(numbers)} frames numbered from {numbers[0]} to {numbers[-1]}: "
+                "some are missing or there twice."
             )
-    if bases - {base}:
+        if 0 < len(numbers) < clip.length:
+            strange = next(f for f in images_in(clip.path) if number_of(f.stem) is None)
+            yield (
+                f"{name} has {strange.name} among its numbered frames, and counts it as one: move "
+                "it away if it is none."
+            )
+    if base is not None and bases - {base}:
         yield (
             f"Frames in {root} are numbered from {', '.join(map(str, sorted(bases)))}, not all "
             f"from {base}: labels are matched by order, not by number."
         )
+
+
+def _mostly_by_one(numbers: list[int]) -> bool:
+    steps = np.diff(numbers)
+    return bool((steps >= 0).all() and 2 * (steps == 1).sum() > len(steps))
 
 
 def frame_numbers(clip: Clip) -> list[int]:

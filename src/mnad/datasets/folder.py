@@ -22,6 +22,7 @@ from pathlib import Path
 
 from mnad.datasets.clip import Clip, Dataset, unlabelled
 from mnad.datasets.cvat import ShapeMasks, read_cvat
+from mnad.datasets.facts import numbering
 from mnad.datasets.labels import read_csv, read_npy
 from mnad.datasets.masks import (
     ArrayMasks,
@@ -58,6 +59,7 @@ def open_folder(root: Path, labels: bool) -> Dataset:
         for name in ("ped1", "ped2", "avenue")
         if labels and (root / f"{name}.mat").exists()
     )
+    warnings += tuple(numbering(root, {c.path: c for c in (*train, *test)}.values(), None))
     test = tuple(map(_labelled, test)) if labels else test
     masked = sum(clip.masks is not None for clip in test)
     return Dataset(
