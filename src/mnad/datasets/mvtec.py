@@ -111,7 +111,9 @@ def _mvtec_masks(root: Path, clip: Clip, told: list[str]) -> Clip:
 def _loco_masks(root: Path, clip: Clip, told: list[str]) -> Clip:
     folder = root / "ground_truth" / clip.name
     stems = [file.stem for file in images_in(clip.path)]
-    folders = tuple(folder / stem if (folder / stem).is_dir() else None for stem in stems)
+    folders = tuple(
+        one if one.is_dir() and images_in(one) else None for one in map(folder.joinpath, stems)
+    )
     _count_missing(clip, folders, told)
     return replace(clip, masks=ChannelMasks(folders, read_rules(root / "defects_config.json")))
 
