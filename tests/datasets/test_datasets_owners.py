@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -313,6 +314,18 @@ def test_shanghaitech(tmp_path: Path) -> None:
     assert ranges(open_dataset(f"shanghaitech:{home}")) == [[pair] for pair in RANGES]
 
 
+@pytest.mark.parametrize("place", ["frame_labels_shanghai.npy", "data/frame_labels_shanghai.npy"])
+def test_shanghaitech_with_the_labels_of_the_public_code(tmp_path: Path, place: str) -> None:
+    home = miniatures.write_shanghaitech(tmp_path)
+    folder = home / "testing/test_frame_mask"
+    (home / place).parent.mkdir(exist_ok=True)
+    np.save(home / place, np.concatenate([np.load(file) for file in sorted(folder.iterdir())]))
+    shutil.rmtree(folder)
+    dataset = open_dataset(f"shanghaitech:{home}")
+    assert dataset.label_source == "frame_labels_shanghai.npy"
+    assert ranges(dataset) == [[pair] for pair in RANGES]
+
+
 def test_pixel_masks_alone_give_the_labels(tmp_path: Path) -> None:
     home = miniatures.write_shanghaitech(tmp_path)
     (home / "testing/test_frame_mask").rename(home / "testing/elsewhere")
@@ -392,6 +405,10 @@ def test_loco(tmp_path: Path) -> None:
     assert only.kind == second.kind and only.mask.sum() == 80
     with pytest.raises(MnadError, match="has neither train/good nor test/good of an object"):
         open_dataset(f"mvtec:{home}")
+    (home / "ground_truth/structural_anomalies/001/000.png").unlink()  # as of half an archive
+    again = open_dataset(f"loco:{home}")
+    assert again.test[2].masks is not None and again.test[2].masks.at(1) is None
+    assert "1 of the 3 images of structural_anomalies have no mask." in again.warnings
     cv2.imwrite(str(home / "ground_truth/structural_anomalies/000/000.png"), miniatures.mask() * 7)
     with pytest.raises(MnadError, match=r"000\.png must hold 0 and the pixel value of one defect"):
         structural.channels(0)

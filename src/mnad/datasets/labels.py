@@ -134,6 +134,17 @@ def read_ranges(file: Path) -> list[list[tuple[int, int]]]:
     return clips
 
 
+def find_joined(root: Path, *names: str) -> Path | None:
+    """The file of the public code with the labels of all clips, in `root` or its folder data.
+
+    Args:
+        root: of the data set.
+        names: by which the file may call it.
+    """
+    places = [root / part / f"frame_labels_{name}.npy" for part in ("", "data") for name in names]
+    return next((place for place in places if place.exists()), None)
+
+
 def read_joined(file: Path, names: list[str], lengths: list[int]) -> list[Labels]:
     """Labels of all clips in one array, as the public code has them: (T,) or (1, T).
 

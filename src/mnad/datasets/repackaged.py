@@ -21,7 +21,7 @@ from mnad.datasets.avenue import HASAN, OWNER, avenue_name, by_hasan, by_masks, 
 from mnad.datasets.clip import Clip, Dataset, by_pixels
 from mnad.datasets.facts import KNOWN, differences, numbering
 from mnad.datasets.folder import clips_in
-from mnad.datasets.labels import read_joined, read_mat
+from mnad.datasets.labels import find_joined, read_joined, read_mat
 from mnad.datasets.layout import number_of
 from mnad.datasets.masks import ArrayMasks, StoredMasks, open_array, require_masks
 from mnad.datasets.shanghaitech import FRAME_MASKS, PIXEL_MASKS
@@ -90,8 +90,7 @@ def _labelled(
     """Clips with labels, where they are from, and what is to be told."""
     file = root / f"{name}.mat"
     names, lengths = [clip.name for clip in test], [clip.length for clip in test]
-    joined = [root / part / f"frame_labels_{name}.npy" for part in ("", "data")]
-    other = next((path for path in joined if path.exists()), None)
+    other = find_joined(root, name)
     if file.exists():
         arrays = read_mat(file, names, lengths)
     elif other is not None:

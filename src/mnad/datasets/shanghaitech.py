@@ -4,7 +4,8 @@
 
     PATH/training/videos/01_001.avi ...         or frames/01_001/000.jpg, or converted_videos
     PATH/testing/frames/01_0014/000.jpg ...     or videos
-    PATH/testing/test_frame_mask/01_0014.npy    labels, one for each frame
+    PATH/testing/test_frame_mask/01_0014.npy    labels, one for each frame; else, of all clips,
+    PATH/frame_labels_shanghai.npy              those of the public code
     PATH/testing/test_pixel_mask/01_0014.npy    masks (T, H, W)
 
 Clips are SCENE_NUMBER, with three or four digits; masks are found by both numbers.
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from mnad.datasets.clip import Clip, Dataset, by_pixels
 from mnad.datasets.facts import KNOWN, differences, numbering
-from mnad.datasets.labels import read_npy
+from mnad.datasets.labels import find_joined, read_joined, read_npy
 from mnad.datasets.layout import videos_in
 from mnad.datasets.masks import ArrayMasks, open_array, require_masks
 from mnad.errors import MnadError
@@ -47,8 +48,14 @@ def open_shanghaitech(root: Path, labels: bool) -> Dataset:
         label_source, mask_source = "none", "none"
         if pixel_masks.is_dir():
             test, mask_source = _masked(test, pixel_masks), PIXEL_MASKS
+        joined = find_joined(root, "shanghai", "shanghaitech")
         if frame_masks.is_dir():
             test, label_source = _labelled(test, frame_masks), FRAME_MASKS
+        elif joined is not None:
+            names, lengths = [clip.name for clip in test], [clip.length for clip in test]
+            arrays = read_joined(joined, names, lengths)
+            test = tuple(replace(c, labels=one) for c, one in zip(test, arrays, strict=True))
+            label_source = joined.name
         elif test and all(clip.masks is not None for clip in test):
             test, label_source = by_pixels(test), f"{PIXEL_MASKS}, any pixel"
             told.append(f"{frame_masks} is missing: labels are those of the masks.")
