@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -74,6 +75,29 @@ def test_of_much_footage_each_epoch_takes_other_windows_from_all_of_it() -> None
     for most in (1, 3, 7, 9):
         found = [i for batch in epoch_order(10, 1, 1, 0, most) for i in batch]
         assert len(set(found)) == most
+
+
+def test_the_loop_of_the_docs_is_that_of_the_command(
+    own_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: dict[str, object]
+) -> None:
+    page = (Path(__file__).parents[2] / "docs/ablation.md").read_text()
+    (loop,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    for there, here in (
+        ("channels=1, width=0.25", "channels=1, width=0.05, height=32, image_width=32"),
+        ("ped2:PED2", str(own_folder)),
+        ("range(12)", "range(1)"),  # in whose first the learning rate is what it begins with
+    ):
+        assert loop.count(there) == 1
+        loop = loop.replace(there, here)
+    monkeypatch.chdir(tmp_path)
+    exec(loop, {})  # our own text
+    options = {**tiny, "epochs": 1, "device": "cpu", "precision": "fp32"}
+    mnad.train(own_folder, out="trained", preset="official", seed=1, **options)  # type: ignore[arg-type]
+    mine, theirs = weights(Path("models/mine")), weights(Path("trained"))
+    assert mine.keys() == theirs.keys()
+    for name, tensor in theirs.items():
+        assert torch.equal(mine[name], tensor), name
+    assert mnad.evaluate("models/mine", own_folder)["auc"]["causal_micro"] is None
 
 
 def test_windows_never_span_two_clips() -> None:
