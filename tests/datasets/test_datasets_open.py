@@ -183,6 +183,9 @@ def test_clips_directly_in_the_folder_are_both_sets(tmp_path):
     assert [clip.labels.tolist() for clip in dataset.test] == [[0, 1, 1, 0], [0] * 5, [1, 0, 1]]
     assert all(clip.labels is None for clip in dataset.train)
     require_labels(dataset)
+    (told,) = dataset.warnings
+    assert told.endswith("a model that was trained on it has seen all that it is measured on.")
+    assert open_dataset(tmp_path, labels=False).warnings == ()
 
 
 @pytest.mark.parametrize("level", ["", "frames", "videos"])

@@ -60,7 +60,12 @@ def open_folder(root: Path, labels: bool) -> Dataset:
         if labels and (root / f"{name}.mat").exists()
     )
     warnings += tuple(numbering(root, {c.path: c for c in (*train, *test)}.values(), None))
-    test = tuple(map(_labelled, test)) if labels else test
+    both, test = train is test, tuple(map(_labelled, test)) if labels else test
+    if both and any(clip.labels is not None for clip in test):
+        warnings += (
+            f"{root} has neither training nor testing in it, so that its clips are both: a model "
+            "that was trained on it has seen all that it is measured on.",
+        )
     masked = sum(clip.masks is not None for clip in test)
     return Dataset(
         name=name_of(root),
