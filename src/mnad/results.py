@@ -175,6 +175,8 @@ def _show_prepare(copy: Copy, given: dict[str, Any]) -> int:
 
 
 def _show_ablate(result: dict[str, Any], given: dict[str, Any]) -> int:
+    for warning in result["protocol"].get("warnings", ()):
+        print(f"mnad: warning: {warning}", file=sys.stderr)
     print(ablation_text(result))
     print(f"{given['out']}: ablation.md (all columns), ablation.json, ablation.png")
     for sentence in result["failed"]:

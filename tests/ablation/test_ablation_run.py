@@ -117,6 +117,18 @@ def test_models_made_at_the_same_time_are_the_same(whole: Path, data: Path, tmp_
         api.ablate(str(data), out=out, rows=ROWS, jobs=0, **OPTIONS)
 
 
+def test_how_the_data_differ_stands_beside_the_papers_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, out = miniatures.write_ped2(tmp_path / "data"), tmp_path / "out"
+    options = [word for name, value in OPTIONS.items() for word in (f"--{name}", str(value))]
+    command = ["ablate", f"ped2:{home}", "--out", str(out), "--rows", "official", "--seeds", "1"]
+    assert main([*command, *options]) == 0
+    sentence = "ped2 has 2 training clips here, the official one 16."
+    assert sentence in (out / "ablation.md").read_text()
+    assert f"mnad: warning: {sentence}" in capsys.readouterr().err
+
+
 def test_damaged_frames_are_made_up_for_as_in_training_and_evaluation(tmp_path: Path) -> None:
     """Ped1 as distributed has one in a test clip; here another is in a training clip."""
     home = miniatures.write_ped1(tmp_path)

@@ -206,6 +206,18 @@ def test_the_same_command_gives_the_same_weights(
     assert not same(tmp_path / "a", tmp_path / "c")
 
 
+def test_what_is_odd_about_the_footage_is_told_before_the_training(
+    own_folder: Path,
+    tmp_path: Path,
+    tiny: dict[str, object],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (own_folder / "training/a/5.png").unlink()
+    mnad.train(own_folder, out=tmp_path / "m", preset="official", **tiny)  # type: ignore[arg-type]
+    told = caplog.messages[0]
+    assert told.startswith("warning: training/a has 13 frames numbered from 0 to 13: some are miss")
+
+
 def test_training_reads_no_label(own_folder: Path, tmp_path: Path, tiny: dict[str, object]) -> None:
     for file in own_folder.glob("testing/*.csv"):
         file.write_text("this is no label file")

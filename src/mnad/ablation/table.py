@@ -79,6 +79,9 @@ def markdown(result: dict[str, Any]) -> str:
         f"Selection: {protocol['selection']}. Lambda: {protocol['lambda']}. Smoothing: "
         f"{protocol['smoothing']}.",
     ]
+    warnings = protocol.get("warnings", [])  # not known before anything is tested
+    if warnings:
+        told.append(f"Of the data: {' '.join(warnings)}")
     parts = [
         f"# Ablation on {result['data']}",
         " ".join(told),

@@ -185,6 +185,8 @@ def train(
     require_per_hour(false_alarms_per_hour)
     dataset = open_dataset(data, labels=False)
     require_training(dataset)
+    for sentence in dataset.warnings:
+        logging.getLogger("mnad").warning("warning: %s", sentence)
     named = preset or ("camera" if dataset.own else "official")
     reading, learning = preset_of(named, task)
     scale = scale_of(named)
