@@ -64,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 fine, 1 some input failed, 2 wrong usage, 3 events where that was asked for, 130 stopped by
     Ctrl-C, 141 whoever read the output has gone, such as `head`, 143 stopped by SIGTERM.
     """
+    _open_what_is_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # As standard error has it: a path that is no text is shown all the same.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -72,12 +73,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with _ends_in_order():
                 return _run(arguments)
         finally:
-            if sys.stdout is not None:  # as it is where there is no console
-                # Now, and not at the exit of Python, which would complain.
-                sys.stdout.flush()
+            # Now, and not at the exit of Python, which would complain.
+            sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _open_what_is_closed() -> None:
+    """Give each standard stream that is closed, as by ``2>&-`` or without a console, to nobody.
+
+    The next file that is opened would get its number, and whatever a library prints would end up
+    in it; and a progress bar waits for ever where there is no standard error.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 class _Terminated(KeyboardInterrupt):

@@ -20,6 +20,7 @@ from mnad.bench.rounds import Rounds, in_rounds
 from mnad.bench.summary import peak_numbers, scoring_numbers, training_numbers
 from mnad.config import NetworkConfig, RuntimeName
 from mnad.errors import MnadError
+from mnad.progress import hidden
 
 ROW_MIB = 700.0
 """What a row is reckoned to take: so many live together as the memory allows."""
@@ -141,7 +142,7 @@ def measure(
     failed: list[str] = []
     total = repeats * sum(len(row.asks) for part in parts for row in part)
     total += repeats * sum(len({row.device for row in part}) for part in parts)
-    with tqdm(total=total, unit="step", disable=None if progress else True) as bar:
+    with tqdm(total=total, unit="step", disable=hidden(progress)) as bar:
         for group in parts:
             devices = {row.device: row.threads for row in group}
             peak_rows = [Row("peak", device=d, threads=n) for d, n in devices.items()]

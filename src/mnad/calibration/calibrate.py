@@ -17,6 +17,7 @@ from mnad.calibration.things import block_size
 from mnad.camera.view import View
 from mnad.errors import MnadError, UsageError
 from mnad.models.folder import Model
+from mnad.progress import hidden
 from mnad.runtime.runtime import Runtime
 from mnad.scoring.smooth import causal_mean
 from mnad.scoring.windows import Windows
@@ -84,7 +85,7 @@ def calibrate_model(
     block = block_size(clips) if known is None else known.block
     usual = np.ones((), np.float32) if known is None else known.usual
     with tqdm(
-        total=len(windows), unit="frame", desc="calibration", disable=None if progress else True
+        total=len(windows), unit="frame", desc="calibration", disable=hidden(progress)
     ) as bar:
         reference = measure(
             runtime or model.torch_runtime,

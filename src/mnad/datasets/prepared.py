@@ -27,6 +27,7 @@ from tqdm.auto import tqdm
 
 from mnad.datasets.clip import Clip, Dataset, Prepared
 from mnad.errors import MnadError, UsageError
+from mnad.progress import hidden
 from mnad.video.cache import resize
 from mnad.video.source import Frame, Source, open_source
 
@@ -118,7 +119,7 @@ def prepare_copy(spec: str, dataset: Dataset, out: Path, made_for: Prepared) -> 
     frames = size = 0
     clips: dict[str, dict[str, tuple[str, int]]] = {}
     total = sum(clip.length for part in _PARTS for clip in getattr(dataset, part))
-    bar = tqdm(total=total, unit="frame", disable=None)
+    bar = tqdm(total=total, unit="frame", disable=hidden())
     try:
         for part, folder in _PARTS.items():
             clips[part] = {}

@@ -19,6 +19,7 @@ from mnad.evaluation.summary import arrays, camera_scores, combined, plain
 from mnad.evaluation.truth import Maps, Truth
 from mnad.evaluation.whole_clips import clip_numbers, raw_parts
 from mnad.models.folder import Model
+from mnad.progress import hidden
 from mnad.runtime.runtime import Runtime
 from mnad.scoring.stream import Scorer
 
@@ -75,7 +76,7 @@ def evaluate_model(
     scorer = Scorer(runtime, policy, model.mask, model.blocks)
     intake = Intake(network, dataset.rate, model.config.rate, model.regions, dataset.damaged)
     total = sum(clip.length for clip in dataset.test)
-    with tqdm(total=total, unit="frame", disable=None if progress else True) as bar:
+    with tqdm(total=total, unit="frame", disable=hidden(progress)) as bar:
         clips, failed = score_clips(
             scorer,
             intake,

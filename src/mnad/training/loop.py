@@ -32,6 +32,7 @@ from mnad.network.losses import training_losses
 from mnad.network.memory import update
 from mnad.network.mnad import MNAD, Output
 from mnad.network.window import split_window
+from mnad.progress import hidden
 from mnad.scoring.windows import Windows
 from mnad.training.checkpoint import State, load_state, save_state
 from mnad.training.log import Log
@@ -199,7 +200,7 @@ class Fitter:
         before = state.seconds if state else 0.0
         sums = state.sums.to(self.device) if state else torch.zeros(4, device=self.device)
         began = saved = time.monotonic()
-        bar = tqdm(total=self.steps, initial=done, unit="step", disable=None if progress else True)
+        bar = tqdm(total=self.steps, initial=done, unit="step", disable=hidden(progress))
         self.network.train()
         with bar:
             for epoch in range(done // self.per_epoch, self.train.epochs):

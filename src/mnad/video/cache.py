@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from mnad.errors import MnadError
+from mnad.progress import hidden
 from mnad.video.regions import Regions
 from mnad.video.source import Source, open_frames, open_source
 from mnad.video.thin import Breaks, step_of, thinned
@@ -200,7 +201,7 @@ def _frames(
         total=count,
         unit="frame",
         leave=False,
-        disable=None if progress else True,
+        disable=hidden(progress),
     )
     for frame in shown:
         pixels = frame.pixels if regions is None else regions.crop_of(frame.pixels)

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from mnad.detector import Detector
 from mnad.errors import MnadError
 from mnad.lock import locked
+from mnad.progress import hidden
 from mnad.reports.plots import score_plot
 from mnad.video.ahead import ahead
 from mnad.video.source import open_source
@@ -93,7 +94,7 @@ def detect_source(
                 total=source.length,
                 unit="frame",
                 desc=source.name,
-                disable=None if progress else True,
+                disable=hidden(progress),
             )
             seen_as = detector, out, source.name, source.rate, options
             with bar, Watcher(*seen_as, origin=str(path.resolve())) as watcher:

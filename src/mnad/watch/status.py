@@ -56,7 +56,7 @@ class Status:
 
     def __init__(self, folder: Path, source: LiveSource | PlayedSource) -> None:
         self._folder, self._source = folder, source
-        self._terminal = sys.stderr.isatty()
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
         self._said, self._wrote = time.monotonic(), float("-inf")
         self._frames = self._frames_of_file = 0
         self._state, self._line = "", False
