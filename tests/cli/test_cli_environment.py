@@ -12,6 +12,7 @@ import pytest
 from footage import moving_square
 
 import mnad
+from mnad.process import command_of
 
 on_posix = pytest.mark.skipif(os.name == "nt", reason="as a POSIX system has it")
 MODEL = "ped2-compact"
@@ -44,3 +45,26 @@ def test_a_program_without_a_console_may_score(
     source = frames_in(tmp_path / "in")
     found = mnad.detect(MODEL, [str(source)], out=tmp_path / "out", folder_rate=10, overlay=False)
     assert [(one.frames, one.error) for one in found] == [(4, None)]
+
+
+def test_a_process_of_ours_imports_nothing_of_the_current_folder(tmp_path: Path) -> None:
+    """As where somebody keeps a script of the name of one of Python's own modules."""
+    for name in ("statistics", "queue", "inspect", "torch"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(9)")
+    read, write = os.pipe()  # at whose end the process ends too
+    command = [*command_of("mnad.watch.learn"), "site", "out"]
+    done = subprocess.run(command, cwd=tmp_path, stdin=read, capture_output=True, text=True)
+    os.close(read)
+    os.close(write)
+    assert done.returncode == 1
+    assert done.stderr.startswith("mnad: site/site.json cannot be read")
+
+
+def test_a_package_that_lies_in_the_current_folder_is_found_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(Path(mnad.__file__).parents[1])
+    assert command_of("mnad.watch.learn") == [sys.executable, "-m", "mnad.watch.learn"]
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()  # as of a service whose folder was removed
+    assert command_of("mnad.watch.learn") == [sys.executable, "-P", "-m", "mnad.watch.learn"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +19,7 @@ from mnad.bench.rounds import Rounds, in_rounds
 from mnad.bench.summary import peak_numbers, scoring_numbers, training_numbers
 from mnad.config import NetworkConfig, RuntimeName
 from mnad.errors import MnadError
+from mnad.process import command_of
 from mnad.progress import hidden
 
 ROW_MIB = 700.0
@@ -192,7 +192,7 @@ def _measure_group(
 
 def start_row(row: Row) -> Worker:
     """The process that measures a row."""
-    command = [sys.executable, "-m", "mnad.bench.row"]
+    command = command_of("mnad.bench.row")
     return Worker(command, row.name, row.as_json(), row.threads)
 
 
@@ -217,7 +217,7 @@ def _prepared(
         threshold=EVENTS if plan.threshold is None else plan.threshold,
     )
     rows, notes, failed = [], [], []
-    command = [sys.executable, "-m", "mnad.bench.prepare"]
+    command = command_of("mnad.bench.prepare")
     with Worker(command, f"width {network.width:g}", spec, plan.threads) as maker:
         for runtime in plan.runtimes:
             try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +18,7 @@ from mnad.config import RuntimeName
 from mnad.detector import Detector
 from mnad.errors import MnadError, UsageError
 from mnad.lock import locked
+from mnad.process import command_of
 from mnad.video.address import is_live, live_name
 from mnad.video.fit import fit
 from mnad.video.live import Gap, LiveSource, open_live
@@ -340,7 +340,7 @@ class _Run:
             _LOG.info("learning from %.0f s of footage", self._footage.kept)
             model = self._site.new_model()
             process = subprocess.Popen(
-                [sys.executable, "-m", "mnad.watch.learn", str(self._site.path), str(model)],
+                [*command_of("mnad.watch.learn"), str(self._site.path), str(model)],
                 stdin=subprocess.PIPE,  # it ends with this process, even by a kill
             )
             self._training = process, model
