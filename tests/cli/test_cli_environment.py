@@ -47,6 +47,21 @@ def test_a_program_without_a_console_may_score(
     assert [(one.frames, one.error) for one in found] == [(4, None)]
 
 
+@on_posix
+def test_a_locale_without_utf_8_is_no_hindrance(tmp_path: Path) -> None:
+    """What comes with the package is UTF-8 wherever it is read; file names are what they can be."""
+    source = frames_in(tmp_path / "f\u00fcr")
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "mnad"]
+    said = subprocess.run([*command, "models"], env=environment, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    assert "0.987 \\xb1 0.004" in said.stdout
+    command += ["detect", MODEL, source, "--out", tmp_path / "out", "--folder_rate", "10"]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    assert [one.name for one in (tmp_path / "out").iterdir()] == ["f?r"]
+
+
 def test_a_process_of_ours_imports_nothing_of_the_current_folder(tmp_path: Path) -> None:
     """As where somebody keeps a script of the name of one of Python's own modules."""
     for name in ("statistics", "queue", "inspect", "torch"):

@@ -76,3 +76,9 @@ def test_names(tmp_path, monkeypatch):
     assert name_of(tmp_path / "a.b.mp4") == "a.b"
     monkeypatch.chdir(tmp_path / "clip.1")
     assert name_of(Path(".")) == "clip.1"
+
+
+def test_a_name_never_leads_out_of_the_folder_of_the_results(tmp_path):
+    """Without its suffix, the name of the first would be that of the folder above."""
+    for name in ("...mp4", "..mp4"):
+        assert name_of(tmp_path / name) == name

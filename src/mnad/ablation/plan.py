@@ -124,7 +124,7 @@ def claim(out: Path, dataset: Dataset, common: Common, planned: Sequence[Trainin
     file = out / FILE
     try:
         out.mkdir(parents=True, exist_ok=True)
-        before = json.loads(file.read_text()) if file.exists() else {}
+        before = json.loads(file.read_bytes()) if file.exists() else {}
     except (OSError, ValueError) as error:
         raise MnadError(f"{file} cannot be read ({error}); give another --out.") from None
     differ = _differences(before.get("common", {}), now["common"])

@@ -176,7 +176,7 @@ class Ablation:
         folder = training.folder(self.out, seed)
         tested, known = self._stored(training, seed, row.test), folder / MEMORY
         if tested is not None and known.exists():
-            memory, reference = json.loads(known.read_text()), None
+            memory, reference = json.loads(known.read_bytes()), None
             if row.lambda_score not in (None, 0, 1):  # else the test has measured it already
                 reference = load_normal(folder / NORMAL).reference
             found = numbers(tested, memory, row.lambda_score, reference)

@@ -68,7 +68,7 @@ def open_prepared(folder: Path, original: Callable[[str], Dataset]) -> Dataset:
     """
     file = folder / _RECORD
     try:
-        record = json.loads(file.read_text())
+        record = json.loads(file.read_bytes())
         spec, files = str(record["spec"]), dict(record["clips"])
         made_for = Prepared(**record["made_for"])
         rate = record["rate"]

@@ -23,7 +23,7 @@ def stored(file: Path, dataset: Dataset) -> dict[str, Any] | None:
     """
     if not file.exists():
         return None
-    result: dict[str, Any] = json.loads(file.read_text())
+    result: dict[str, Any] = json.loads(file.read_bytes())
     detail = result["frames_detail"]
     labels = {clip.name: clip.labels for clip in dataset.test}
     if labels.keys() != {*detail, *result["failed"]}:

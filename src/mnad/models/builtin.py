@@ -121,7 +121,7 @@ def built_in() -> list[BuiltIn]:
 
 
 def _described(folder: Path) -> BuiltIn:
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_bytes())
     network, data = config["network"], config["training"]["data"]
     colours = "grey" if network["channels"] == 1 else "RGB"
     result = folder / RESULT
@@ -131,6 +131,6 @@ def _described(folder: Path) -> BuiltIn:
         network=f"{network['task']}, width {network['width']:g}, "
         f"{network['image_width']}x{network['height']} {colours}",
         trained_on=f"{data['frames']:,} frames of {data['name']}",
-        result=result.read_text().strip() if result.exists() else None,
+        result=result.read_text(encoding="utf-8").strip() if result.exists() else None,
         terms=folder / TERMS,
     )

@@ -163,7 +163,7 @@ def _read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any], Regions | N
         )
         raise UsageError(f"{folder} is no model folder, it has no {CONFIG}; {hint}.")
     try:
-        raw = json.loads(file.read_text())
+        raw = json.loads(file.read_bytes())
         if raw["format"] > FORMAT:
             raise MnadError(
                 f"{folder} was written by mnad {raw.get('mnad', '?')} in format {raw['format']}, "

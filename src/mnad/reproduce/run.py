@@ -92,7 +92,7 @@ class Reproduction:
                 # Clips that failed are tried again.
                 if before is None or before["failed"]:
                     evaluate(folder / "model", spec, folder)
-                    before = json.loads((folder / EVALUATION).read_text())
+                    before = json.loads((folder / EVALUATION).read_bytes())
                 found[name] = before
             except MnadError as error:
                 if len(classes) == 1:
@@ -117,7 +117,7 @@ class Reproduction:
         make_folder(self.out)
         file = self.out / SETTING
         try:
-            before = json.loads(file.read_text()) if file.exists() else now
+            before = json.loads(file.read_bytes()) if file.exists() else now
         except (OSError, ValueError) as error:
             raise MnadError(f"{file} cannot be read ({error}); give another --out.") from None
         differ = [
@@ -208,7 +208,7 @@ def _claim_training(folder: Path, dataset: Dataset) -> None:
     """Note which clips the model of a class is trained on, or see that they are still the same."""
     now = {clip.name: clip.length for clip in dataset.train}
     file = folder / TRAINING
-    if (folder / "model").exists() and file.exists() and json.loads(file.read_text()) != now:
+    if (folder / "model").exists() and file.exists() and json.loads(file.read_bytes()) != now:
         raise UsageError(
             f"{folder / 'model'} was trained on other clips than {dataset.root} has now: remove "
             f"{folder} to train anew, or give another --out."

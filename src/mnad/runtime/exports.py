@@ -84,7 +84,7 @@ def find_export(model: Path, name: str) -> Export | None:
     if not file.is_file():
         return None
     try:
-        record = json.loads(file.read_text())
+        record = json.loads(file.read_bytes())
         if record["format"] > FORMAT:
             raise MnadError(f"{file.parent} was written by a newer mnad; update mnad.")
         now, then = sources_of(model, name), dict(record["of"])

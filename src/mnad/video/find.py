@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
@@ -30,10 +31,13 @@ def name_of(path: Path) -> str:
     """Name of a source: of the file without its suffix, or of the folder.
 
     Always text that can be written: what is not UTF-8 in it, as in names that another system gave,
-    becomes U+FFFD.
+    becomes U+FFFD, and what file names of this system cannot hold a question mark.
     """
     name = Path(os.path.abspath(path)).name if path.is_dir() else path.stem
-    return os.fsencode(name).decode(errors="replace")
+    if name in (".", ".."):  # of ...mp4, whose results would lie outside of their folder
+        name = path.name
+    held = sys.getfilesystemencoding()
+    return os.fsencode(name).decode(errors="replace").encode(held, "replace").decode(held)
 
 
 def images_in(folder: Path) -> list[Path]:

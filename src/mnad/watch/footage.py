@@ -211,7 +211,7 @@ def read_index(folder: Path) -> Iterator[Segment]:
     """
     file = folder / INDEX
     try:
-        for values in json.loads(file.read_text()):
+        for values in json.loads(file.read_bytes()):
             yield Segment(**{**values, "events": tuple(values["events"])})
     except FileNotFoundError:
         return

@@ -164,7 +164,7 @@ class Site:
         """
         file = self.path / SETTINGS
         try:
-            return Settings(**json.loads(file.read_text()))
+            return Settings(**json.loads(file.read_bytes()))
         except (OSError, ValueError, TypeError) as error:
             raise MnadError(
                 f"{file} cannot be read ({error}): give the folder (--out) of a mnad watch."
