@@ -3,7 +3,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from html.parser import HTMLParser
@@ -365,6 +366,37 @@ def test_wall_clock_time_where_it_is_known(tmp_path: Path) -> None:
     dated = report(started_at=start, duration_seconds=40_000, events=[event(3600)])
     assert "Event 1 · 2026-11-24 00:03:22 · 3.0 s" in page(tmp_path, dated).text("p")
     assert page(tmp_path, report(events=[event()])).data["wall"] is None
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The clock of this machine goes as in Berlin."""
+    with monkeypatch.context() as there:
+        there.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_daylight_saving_may_end_and_begin_while_it_is_watched(
+    tmp_path: Path, berlin: None
+) -> None:
+    start = datetime(2026, 10, 24, 12, 7, tzinfo=UTC).astimezone()
+    winter, summer = 13 * 3600 - 420, 13 * 3600 - 420 + 154 * 86_400
+    day, year = 86_400, 365 * 86_400
+    dated = event(1, at="2026-10-25T12:07:00.000Z")
+    events = [event(), replace(dated, start=day), replace(event(2), start=summer + day)]
+    whole = page(tmp_path, report(started_at=start, duration_seconds=year, events=events))
+    said = [text.split(" · ")[1] for text in whole.text("p") if text.startswith("Event")]
+    assert said == ["2026-10-24 14:07:00", "2026-10-25 13:07:00", "2027-03-29 03:00:00"]
+    # For what the page works out itself: at 3:00 it is 2:00, and in spring at 2:00 it is 3:00.
+    assert whole.data["shifts"] == [[winter, -3_600_000], [summer, 0]]
+    # Elsewhere it is as it was at the start; nobody knows the rules there.
+    abroad = datetime(2026, 10, 24, 12, tzinfo=timezone(timedelta(hours=5)))
+    later = [replace(event(), start=day)]
+    other = page(tmp_path, report(started_at=abroad, duration_seconds=year, events=later))
+    assert other.data["shifts"] == []
+    assert "Event 1 · 2026-10-25 12:00:00 · 0.0 s" in other.text("p")
 
 
 def test_camera_trouble_and_gaps_in_the_order_of_time(tmp_path: Path) -> None:
