@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -16,6 +16,7 @@ from mnad.calibration.result import rounded
 from mnad.events.event import Event
 from mnad.reports.html import write_html
 from mnad.reports.pictures import clock, embedded, round_times, spoken, svg_path
+from mnad.reports.wall import Wall
 
 NOW_PAGE = "now.html"
 """What the camera shows now, where something writes that beside the report."""
@@ -28,8 +29,6 @@ UNSEEN = ("lost", "slow")
 """What befalls a camera so that nothing of it is scored."""
 BLINDING = ("covered", "frozen", "moved", "out of focus")
 """What befalls it so that anomalies are held back."""
-
-_QUARTER, _DAY = 900, 86_400
 
 LONG_ENOUGH = 3600.0
 """Seconds that a camera was watched, before it is said how many alarms that came to."""
@@ -206,7 +205,7 @@ def verdict(report: Report) -> str:
 
 def _content(report: Report, folder: Path) -> dict[str, Any]:
     """The variables of the template."""
-    wall = _Wall(report)
+    wall = Wall(report.started_at, report.total)
     anomalies = report.anomalies
     lost = [began for began, _ in report.unseen]
     by_peak = sorted(anomalies, key=lambda event: -event.peak_score)
@@ -249,70 +248,7 @@ def _content(report: Report, folder: Path) -> dict[str, Any]:
     }
 
 
-class _Wall:
-    """Wall-clock time of the seconds of a report, with the date where it spans several.
-
-    A run of months may see daylight saving begin or end. What began by the clock of this machine is
-    shown by it; of another time zone only the offset at the start is known.
-
-    Attributes:
-        milliseconds: the start as the clock shows it, since 1970; None if it is not known.
-        shifts: seconds at which the clock is put forward or back, and the milliseconds by which it
-            then differs from the start.
-    """
-
-    def __init__(self, report: Report) -> None:
-        self.start = report.started_at
-        self.dated = False
-        self.milliseconds: int | None = None
-        self.shifts: list[tuple[int, int]] = []
-        if self.start is not None:
-            self._own = self.start.utcoffset() == self.start.astimezone().utcoffset()
-            self.dated = self._moment(report.total).date() != self.start.date()
-            local = self.start.replace(tzinfo=UTC)
-            self.milliseconds = round(local.timestamp() * 1000)
-            self.shifts = list(self._shifts(report.total)) if self._own else []
-
-    def _shifts(self, total: float) -> Iterator[tuple[int, int]]:
-        # It is put forward and back at a full quarter of an hour of the clock.
-        assert self.start is not None
-        first = int(-self.start.timestamp() % _QUARTER)
-        usual = before = self._offset(0)
-        for day in range(first, int(total) + 1, _DAY):
-            if self._offset(day + _DAY) == before:
-                continue
-            for seconds in range(day, min(day + _DAY, int(total)) + 1, _QUARTER):
-                if (offset := self._offset(seconds)) != before:
-                    yield seconds, round((offset - usual).total_seconds() * 1000)
-                    before = offset
-
-    def _offset(self, seconds: float) -> timedelta:
-        return self._moment(seconds).utcoffset() or timedelta(0)
-
-    def _moment(self, seconds: float) -> datetime:
-        assert self.start is not None
-        return self._zoned(self.start.astimezone(UTC) + timedelta(seconds=seconds))
-
-    def _zoned(self, when: datetime) -> datetime:
-        assert self.start is not None
-        return when.astimezone(None if self._own else self.start.tzinfo)
-
-    def _text(self, when: datetime) -> str:
-        return when.strftime("%Y-%m-%d %H:%M:%S" if self.dated else "%H:%M:%S")
-
-    def at(self, seconds: float) -> str:
-        """Empty where it is not known."""
-        return "" if self.start is None else self._text(self._moment(seconds))
-
-    def of(self, event: Event) -> str:
-        """When the event began: as it says itself, as a stream's own clock may drift."""
-        if event.at is None or self.start is None:
-            return self.at(event.start)
-        when = datetime.fromisoformat(event.at)
-        return self._text(self._zoned(when) if when.tzinfo else when)
-
-
-def _facts(report: Report, wall: _Wall) -> Iterator[str]:
+def _facts(report: Report, wall: Wall) -> Iterator[str]:
     if wall.start is not None:
         yield f"from {wall.start:%Y-%m-%d %H:%M:%S %Z}".rstrip()
     yield f"{report.frames:,} frames" + (f" at {report.rate:.4g} per second" if report.rate else "")
@@ -325,7 +261,7 @@ def _facts(report: Report, wall: _Wall) -> Iterator[str]:
 def _event(
     event: Event,
     report: Report,
-    wall: _Wall,
+    wall: Wall,
     folder: Path,
     pictured: bool,
     camera: Event | None,
@@ -352,7 +288,7 @@ def _event(
     }
 
 
-def _camera(report: Report, wall: _Wall) -> list[dict[str, Any]]:
+def _camera(report: Report, wall: Wall) -> list[dict[str, Any]]:
     """What befell the camera and the stream, in the order of time."""
     # Of a stream that was lost for long there is an event too; the gap says why.
     known = {gap.began for gap in report.gaps}
@@ -392,7 +328,7 @@ def _trust(report: Report) -> list[str]:
     by_hand = "The threshold was given by hand: the calibration does not say what to expect of it."
     sentences = [by_hand] if report.by_hand else _expected(report.threshold, facts)
     if len(report.held) > 1:
-        wall = _Wall(report)
+        wall = Wall(report.started_at, report.total)
         before = ", ".join(
             f"{score:.3f} until {wall.at(until) or clock(until)}"
             for _, until, score in report.held[:-1][-MOST_THRESHOLDS:]
