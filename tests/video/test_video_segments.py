@@ -122,25 +122,44 @@ import sys
 from fractions import Fraction
 import numpy as np
 from mnad.video.segments import SegmentedVideo
-with SegmentedVideo(sys.argv[1], Fraction(10), seconds=2.0) as video:
-    for k in range(100):
+rng = np.random.default_rng(0)
+with SegmentedVideo(sys.argv[1], Fraction(10), seconds=float(sys.argv[2])) as video:
+    for k in range(200):
         bars = np.repeat(np.unpackbits(np.array([k], np.uint8)) * np.uint8(255), 8)
-        video.write(np.tile(bars[None, :, None], (48, 1, 3)), k / 10)
-        if k == 50:
+        picture = np.tile(bars[None, :, None], (48, 1, 3))
+        picture[:8] = rng.integers(0, 255, (8, 64, 3))  # as a real one, it takes some room
+        video.write(picture, k / 10)
+        if k == int(sys.argv[3]):
             print("here", flush=True)
             sys.stdin.read()
 """
 
 
-def test_a_kill_costs_the_open_segment_only(tmp_path):
+def killed(folder, seconds, last):
+    """What a run leaves that is killed after so many frames."""
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(tmp_path)],
+        [sys.executable, "-c", KILLED, str(folder), str(seconds), str(last)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
     process.stdout.readline()
     process.send_signal(signal.SIGKILL)
     process.communicate()
+
+
+def test_a_kill_costs_the_last_seconds_of_the_open_segment(tmp_path):
+    killed(tmp_path, 600.0, 120)
+    assert names(tmp_path) == [".overlay-000001.part.mp4"]
+    with SegmentedVideo(tmp_path, RATE) as video:
+        assert names(tmp_path) == ["overlay-000001.mp4"]
+        video.write(frame(7), 0.0)
+    kept = numbers(tmp_path / "overlay-000001.mp4")
+    assert 80 <= len(kept) <= 121 and kept == [(k, k / RATE) for k in range(len(kept))]
+    assert numbers(tmp_path / "overlay-000002.mp4") == [(7, 0)]
+
+
+def test_a_kill_costs_the_open_segment_at_most(tmp_path):
+    killed(tmp_path, 2.0, 50)
     whole = ["overlay-000001.mp4", "overlay-000002.mp4"]
     assert names(tmp_path) == [".overlay-000003.part.mp4", *whole]
     assert [k for name in whole for k, _ in numbers(tmp_path / name)] == list(range(40))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mnad.errors import MnadError
-from mnad.video.sink import CsvSink, VideoSink
+from mnad.video.sink import CsvSink, VideoSink, recover
 from mnad.video.source import open_source
 
 GREYS = np.arange(0, 256, 15)
@@ -54,6 +54,50 @@ def test_what_a_browser_needs(tmp_path):
         assert (context.color_range, context.colorspace) == (1, 6)
     content = (tmp_path / "a.mp4").read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
+
+
+def test_what_is_torn_plays_up_to_there(tmp_path):
+    """Cut anywhere by a kill, or with zeros at its end, as a power cut leaves it."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 255, (200, 48, 64, 3), np.uint8)
+    sink = VideoSink(tmp_path / "a.mp4", Fraction(10), (48, 64))
+    for index, image in enumerate(noise):
+        sink.write(image, index / 10)
+    torn = (tmp_path / ".a.part.mp4").read_bytes()
+    sink.close()
+    _, whole = read(tmp_path / "a.mp4")
+    assert len(whole) == 200 and [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
+    kept = []
+    for number, length in enumerate([0, 700, len(torn) // 2, len(torn) - 9]):
+        for rest in (b"", bytes(len(torn) - length)):
+            folder = tmp_path / f"{number}-{len(rest)}"
+            folder.mkdir()
+            (folder / ".b.part.mp4").write_bytes(torn[:length] + rest)
+            (folder / ".b.copy.part.mp4").write_bytes(b"x")  # the one before was killed here
+            found = recover(folder)
+            assert list(folder.iterdir()) == found == [folder / "b.mp4"][: len(found)]
+            frames = read(found[0])[1] if found else []
+            kept.append(len(frames))
+            for one, other in zip(frames[:-1], whole, strict=False):  # the last may be torn
+                assert one.seconds == other.seconds
+                np.testing.assert_array_equal(one.pixels, other.pixels)
+    assert kept[:4] == [0] * 4 and all(count >= 80 for count in kept[4:])
+    assert all(count >= 175 for count in kept[6:])
+    # One that is whole already stays.
+    (tmp_path / ".a.part.mp4").write_bytes(torn)
+    assert recover(tmp_path) == [] and len(read(tmp_path / "a.mp4")[1]) == 200
+    assert not (tmp_path / ".a.part.mp4").exists()
+
+
+def test_without_room_to_copy_it_a_video_is_kept_with_its_index_at_the_end(tmp_path, monkeypatch):
+    def full(pieces, path):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mnad.video.sink._copied", full)
+    write(tmp_path / "a.mp4", [flat(grey, (48, 64)) for grey in GREYS])
+    assert len(read(tmp_path / "a.mp4")[1]) == len(GREYS)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
 
 
 @pytest.mark.parametrize("size", [(63, 81), (63, 80), (64, 81)])

@@ -9,7 +9,6 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 
 from mnad.closing import Closing
 from mnad.events.event import Event
-from mnad.video.sink import VideoSink
+from mnad.video.sink import VideoSink, recover
 from mnad.video.source import shrunk
 from mnad.writing import discard
 
@@ -111,8 +110,8 @@ class Recorder(Closing):
     Use it in a ``with`` block.
 
     Args:
-        folder: of the results, which the paths in the messages are relative to. What a crash left
-            half-written there is removed.
+        folder: of the results, which the paths in the messages are relative to. A clip that a crash
+            left half-written there is made whole.
         rate: frames per second, for the header of the clips; frames keep their own times.
         pre_seconds: pre-roll.
         post_seconds: post-roll.
@@ -149,10 +148,9 @@ class Recorder(Closing):
         self._clips: dict[str, _Clip] = {}
         self._peaks: dict[str, float] = {}
         self.failed: set[str] = set()
-        for pattern in ("clips/.*.part.mp4", "thumbnails/.*.part.jpg"):
-            for half in self._folder.glob(pattern):
-                with suppress(OSError):
-                    half.unlink()
+        recover(self._folder / "clips")
+        for half in self._folder.glob("thumbnails/.*.part.jpg"):
+            discard(half)
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
         self._thread.start()
 

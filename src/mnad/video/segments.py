@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from mnad.closing import Closing
 from mnad.errors import MnadError
-from mnad.video.sink import VideoSink
+from mnad.video.sink import VideoSink, recover
 
 _LOG = logging.getLogger("mnad")
 _RETRY_SECONDS = 60.0
 
 
 class SegmentedVideo(Closing):
-    """Writes ``overlay-*.mp4`` files one after the other; a crash costs the open one at most.
+    """Writes ``overlay-*.mp4`` files one after the other; a crash costs the last seconds.
 
     A segment appears under its name when it is closed, also by an exception that ends the ``with``
     block. A new one begins when the time is over and when the size of the frames changes. If one
@@ -28,7 +28,7 @@ class SegmentedVideo(Closing):
     is tried a minute later.
 
     Args:
-        folder: where; it is made if missing, and what a crash left half-written is removed.
+        folder: where; it is made if missing, and what a crash left half-written is made whole.
         rate: frames per second, for the header; frames keep their times.
         seconds: length of a segment.
         started_at: wall-clock time of second 0, with its time zone. Segments are named by the
@@ -60,8 +60,8 @@ class SegmentedVideo(Closing):
         self.lost = 0
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for half in self.folder.glob(".overlay-*.part.mp4"):
-                half.unlink(missing_ok=True)
+            for found in recover(self.folder):
+                _LOG.info("%s is of a run that was killed: its end is missing", found)
         except OSError as error:
             raise MnadError(
                 f"{self.folder} cannot be written ({error.strerror}): name a folder that may be."
@@ -81,7 +81,8 @@ class SegmentedVideo(Closing):
             return
         try:
             if self._sink is None:
-                self._sink = VideoSink(self._next(seconds), self._rate, size)
+                # To copy ten minutes would keep frames waiting.
+                self._sink = VideoSink(self._next(seconds), self._rate, size, front=False)
                 self._begin = seconds
             self._sink.write(rgb, seconds - self._begin)
         except (MnadError, OSError, av.FFmpegError) as error:

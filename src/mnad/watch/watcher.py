@@ -25,6 +25,7 @@ from mnad.reports.page import Gap as Missing
 from mnad.stream import FrameScore
 from mnad.video.ahead import runs
 from mnad.video.live import Gap
+from mnad.video.sink import recover
 from mnad.video.source import Frame
 from mnad.watch.curve import Curve
 from mnad.watch.folder import EVENTS, REPORT, remove_results
@@ -312,6 +313,7 @@ class Watcher(Closing):
         path = self.out / EVENTS
         if not self.live:  # what an earlier run told of this file is told anew
             remove_results(self.out)
+        recover(self.out / "clips")  # before it is looked which of them there are
         if not path.exists():
             return ()
         told = read_events(path)
