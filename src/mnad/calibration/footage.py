@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from mnad.models.folder import Model
 from mnad.scoring.steady import Steady
 from mnad.video.cache import Stretches, load_clips
 from mnad.video.find import find_sources, listed, name_of
-from mnad.video.thin import say_what_is_assumed, taken_rate
+from mnad.video.thin import given_rate, say_what_is_assumed, taken_rate
 
 
 class NormalFootage(NamedTuple):
@@ -44,14 +43,14 @@ def normal_footage(
         cache_dir: where decoded frames go that do not fit into memory.
 
     Raises:
-        UsageError: there are none.
+        UsageError: there are none, or a rate is given and none is a folder of images.
         MnadError: a source cannot be read, or their rates differ.
     """
     network, wanted = model.config.network, model.config.rate
     paths = find_sources(listed(sources))
     if not paths:
         raise UsageError("no normal footage is given; give videos, or folders of frames.")
-    known = None if rate is None else Fraction(rate).limit_denominator(1001)
+    known = None if rate is None else given_rate(rate, paths)
     if known is None:
         say_what_is_assumed(paths, wanted)
     rates = [taken_rate(path, wanted, known) for path in paths]

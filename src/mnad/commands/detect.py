@@ -3,7 +3,6 @@
 # Annotations are not postponed: to resolve them the command line would have to import torch.
 
 import logging
-from fractions import Fraction
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,7 +82,7 @@ def detect(
     from mnad.detector import Detector
     from mnad.video.address import is_live, live_name, or_path, redacted
     from mnad.video.find import listed, name_of
-    from mnad.video.thin import say_what_is_assumed
+    from mnad.video.thin import given_rate, say_what_is_assumed
     from mnad.watch.files import Detection
     from mnad.watch.live import watch_live
     from mnad.watch.several import detect_sources
@@ -100,7 +99,8 @@ def detect(
         )
     planned = [] if streams else _planned(sources, Path(out))
     files = [one for one in planned if not isinstance(one, Detection)]
-    known = None if folder_rate is None else _folder_rate(folder_rate, [path for path, _ in files])
+    paths = [path for path, _ in files]
+    known = None if folder_rate is None else given_rate(folder_rate, paths)
     detector = Detector.load(model, device, "reset" if policy == "carried" else policy, runtime)
     if streams:
         short = live_name(streams[0]) if is_live(streams[0]) else name_of(Path(streams[0]))
@@ -112,7 +112,7 @@ def detect(
     if folder_rate is None:
         calibration = detector.model.calibration
         own = None if calibration is None else calibration.rate
-        say_what_is_assumed([path for path, _ in files], detector.model.config.rate, own)
+        say_what_is_assumed(paths, detector.model.config.rate, own)
     if at_once is None:
         at_once = 8 if detector.runtime.device.type == "cuda" else 1
     found = iter(detect_sources(detector, files, watch, at_once, folder_rate=known))
@@ -152,16 +152,3 @@ def _folder_of(path: Path, out: Path, used: set[Path]) -> Path:
     if first not in used and folder != first:
         _LOG.warning("%s holds another %s: this one goes to %s.", first, first.name, folder)
     return folder
-
-
-def _folder_rate(given: float, paths: list[Path]) -> Fraction:
-    from mnad.video.source import without_rate
-
-    if not 0.001 <= given <= 1000:
-        raise UsageError(f"folder_rate is {given:g}; give frames per second, 0.001 to 1000.")
-    if not any(map(without_rate, paths)):
-        raise UsageError(
-            "folder_rate is for folders of images that are read as files, and there are none among "
-            "the sources; leave it out: a video or camera has its own."
-        )
-    return Fraction(given).limit_denominator(1001)

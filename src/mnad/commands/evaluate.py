@@ -26,6 +26,7 @@ def evaluate(
     policy: Policy | None = None,
     streams: int = 1,
     lambda_score: float | None = None,
+    folder_rate: float | None = None,
     device: Device = "auto",
     runtime: RuntimeName = "torch",
 ) -> dict[str, Any]:
@@ -49,11 +50,13 @@ def evaluate(
             or frozen; null: carried for frames, reset for whole clips, frozen for images.
         streams: clips scored side by side; not with a carried memory, nor with pixels.
         lambda_score: weight of the PSNR in the combined score; null: the model's.
+        folder_rate: frames per second of one's own folders of images, which do not say it; null:
+            25.
         device: auto, cpu or cuda.
         runtime: torch, torch-bf16, openvino, openvino-int8, ncnn, onnx or onnx-int8; auto: what
             detect would take.
     """
-    from mnad.datasets import open_dataset
+    from mnad.datasets import at_rate, open_dataset
     from mnad.evaluation.run import evaluate_model
     from mnad.reports.figures import kind_of
     from mnad.runtime.pick import load_runtime
@@ -69,7 +72,7 @@ def evaluate(
         if file is not None:
             require_folder(Path(file))
     loaded, engine = load_runtime(model, device, runtime)
-    dataset = open_dataset(data)
+    dataset = at_rate(open_dataset(data), folder_rate, loaded.config.rate)
     if plot is not None and dataset.kind != "frames":
         raise UsageError(
             f"{dataset.name} has labels of {dataset.kind}, over which there is no curve to plot: "

@@ -95,6 +95,7 @@ def train(
     height: int | None = None,
     image_width: int | None = None,
     rate: float | None = None,
+    folder_rate: float | None = None,
     regions: str | Path | None = None,
     hold_out: float | None = None,
     false_alarms_per_hour: float = 1.0,
@@ -140,6 +141,8 @@ def train(
         image_width: columns of those frames, a multiple of 8; null: the preset's (256).
         rate: frames per second to look at, of sources that have more; null: the preset's (all,
             camera about 10).
+        folder_rate: frames per second of one's own folders of images, which do not say it; null:
+            25.
         regions: JSON file of what to look at: {"crop": [left, top, right, bottom],
             "include": [polygon, …], "ignore": [polygon, …]} in shares 0..1 of the frame.
         hold_out: share of the footage that is not trained on but calibrated on, 0 to 0.5; null:
@@ -169,7 +172,7 @@ def train(
 
     from mnad.calibration.calibrate import SHORTEST_SECONDS, calibrate_model, require_per_hour
     from mnad.calibration.holdout import hold_out as split
-    from mnad.datasets import Prepared, open_dataset, require_fit, require_training
+    from mnad.datasets import Prepared, at_rate, open_dataset, require_fit, require_training
     from mnad.runtime.pick import pick_device
     from mnad.scoring.steady import Steady
     from mnad.training.alone import alone
@@ -211,6 +214,7 @@ def train(
     if not 0 <= kept <= 0.5:
         raise UsageError(f"hold_out is {kept}; give a share from 0 to 0.5.")
     wanted = scale.rate if rate is None else rate
+    dataset = at_rate(dataset, folder_rate, wanted)
     config = ModelConfig(network, method.applied_to(reading), named, wanted)
     recipe = TrainConfig(
         scale.epochs if epochs is None else epochs,

@@ -14,6 +14,7 @@ from mnad.datasets.masks import Masks, labels_of
 from mnad.errors import MnadError, UsageError
 from mnad.video.find import name_of
 from mnad.video.source import count_frames
+from mnad.video.thin import given_rate, say_what_is_assumed
 
 Kind = Literal["frames", "clips", "images"]
 """What a label is about: a frame of a video, a whole video, or an image that stands alone."""
@@ -112,6 +113,32 @@ def unlabelled(paths: Iterable[Path]) -> tuple[Clip, ...]:
             )
         clips[name] = Clip(name, path, count_frames(path))
     return tuple(clips.values())
+
+
+def at_rate(dataset: Dataset, given: float | None, wanted: float | None) -> Dataset:
+    """A data set whose folders of images come at a rate that somebody gave, if anybody did.
+
+    Where nobody did and it is not known, it is told if for that not all of them are looked at.
+
+    Args:
+        dataset: of the field, or one's own.
+        given: frames per second of its folders of images.
+        wanted: frames per second to take about; None for all.
+
+    Raises:
+        UsageError: the rate is known, out of range, or there are no folders of images.
+    """
+    paths = [clip.path for clip in (*dataset.train, *dataset.test)]
+    if given is None:
+        if dataset.own and dataset.rate is None:
+            say_what_is_assumed(paths, wanted)
+        return dataset
+    if dataset.rate is not None:
+        raise UsageError(
+            f"{dataset.name} has {dataset.rate:g} frames per second, as is known of it: leave "
+            "--folder_rate out."
+        )
+    return replace(dataset, rate=float(given_rate(given, paths)))
 
 
 def by_pixels(test: Sequence[Clip]) -> tuple[Clip, ...]:

@@ -228,6 +228,22 @@ def say_what_is_assumed(
         )
 
 
+def given_rate(given: float, paths: Sequence[Path]) -> Fraction:
+    """The frames per second that somebody gave for folders of images.
+
+    Raises:
+        UsageError: it is out of range, or there are none among `paths`.
+    """
+    if not 0.001 <= given <= 1000:
+        raise UsageError(f"folder_rate is {given:g}; give frames per second, 0.001 to 1000.")
+    if not any(map(without_rate, paths)):
+        raise UsageError(
+            "folder_rate is for folders of images that are read as files, and there are none among "
+            "the sources; leave it out: a video or camera has its own."
+        )
+    return Fraction(given).limit_denominator(1001)
+
+
 def taken_rate(path: Path, wanted: float | None, rate: Fraction | None = None) -> float:
     """Frames per second that are taken of a source.
 
