@@ -39,8 +39,11 @@ FULL_RANGE = np.clip(np.rint((np.arange(256) - 16) * 255 / 219), 0, 255).astype(
 """Of the luma of a video, from 16..235."""
 _LOOKED_AT = 300
 """Packets of a video by which it is told how far apart its frames are."""
-METADATA_ERRORS = "replace"
-"""Titles and the like are in any encoding, and nobody here reads them: no reason to fail."""
+ANY_TITLE: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+)
+"""Titles and the like are in any encoding, and nobody here reads them: no reason to fail. From 19
+on PyAV takes them as they are, and has no such option."""
 
 
 @contextmanager
@@ -56,7 +59,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise MnadError(f"{path} is a single image: give the folder that holds the frames.")
     try:
         # Absolute, as FFmpeg takes what precedes a colon in a relative name for a protocol.
-        with av.open(os.path.abspath(path), metadata_errors=METADATA_ERRORS) as container:
+        with av.open(os.path.abspath(path), **ANY_TITLE) as container:
             if not container.streams.video:
                 raise MnadError(f"{path} holds no video stream: give a video file.")
             yield container, container.streams.video[0]
@@ -65,6 +68,15 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             f"{path} cannot be read as a video ({error.strerror}): it is no video, or it was cut "
             "short before its index was written; copy or record it again."
         ) from error
+
+
+def declared(stream: VideoStream) -> int:
+    """Frames that a file says it shows; 0 where it says nothing.
+
+    A video that was cut without encoding it anew holds the frames from the last key frame on, and
+    says from which one on they are shown.
+    """
+    return max(0, stream.frames - sum(entry.is_discard for entry in stream.index_entries))
 
 
 Colour = Callable[[int | None], NDArray[np.uint8]]

@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mnad.video.address import camera, or_path, redacted
-from mnad.video.decode import METADATA_ERRORS, exact
+from mnad.video.decode import ANY_TITLE, exact
 from mnad.video.live_time import Pace, Pulse
 
 # A file that ends this much before its declared end was cut off.
@@ -129,8 +129,8 @@ def _opened(source: str, stall: float) -> Iterator[tuple[InputContainer, VideoSt
             address,
             format=layout,
             options=options,
-            metadata_errors=METADATA_ERRORS,
             timeout=(stall, stall),
+            **ANY_TITLE,
         ) as container:
             if not container.streams.video:
                 raise Lost("there is no video in it", "give the address of a video.", final=True)
