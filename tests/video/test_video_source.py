@@ -364,3 +364,26 @@ def test_avenue_videos_decode_whole(data, name, length):
         assert source.length == length
         assert sum(frame.pixels.shape == (360, 640, 1) for frame in source) == length
     assert count_frames(path) == length
+
+
+def test_a_video_that_was_cut_without_encoding_has_the_frames_that_it_shows(tmp_path, write_video):
+    """As by ffmpeg -ss 1.6 -c copy: frames 30 to 39 are in the file, and are not shown."""
+    levels = [np.full((48, 64, 3), 2 * t, np.uint8) for t in range(100)]
+    how = {"codec": "libx264", "pix_fmt": "yuv420p", "codec_options": {"g": "30", "bf": "2"}}
+    whole = write_video(tmp_path / "whole.mp4", levels, **how)
+    cut = tmp_path / "cut.mp4"
+    with av.open(str(whole)) as source, av.open(str(cut), "w") as sink:
+        stream = source.streams.video[0]
+        copied = sink.add_stream_from_template(stream)
+        begin = int(Fraction(40, 25) / stream.time_base)
+        source.seek(begin, stream=stream)
+        for packet in source.demux(stream):
+            if packet.dts is not None:
+                packet.pts -= begin
+                packet.dts -= begin
+                packet.stream = copied
+                sink.mux(packet)
+    shown = frames(cut)
+    assert abs(int(shown[0].pixels.mean()) - 80) <= 2 and len(shown) == 60
+    with open_source(cut) as again:
+        assert again.length == count_frames(cut) == 60

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mnad.closing import Closing
 from mnad.errors import MnadError, UsageError
-from mnad.video.decode import Colour, decode, opened, usual_rate, within
+from mnad.video.decode import Colour, declared, decode, opened, usual_rate, within
 from mnad.video.find import images_in, name_of
 
 FOLDER_RATE = Fraction(25)
@@ -151,7 +151,8 @@ def count_frames(path: Path) -> int:
     if path.is_dir():
         return len(images_in(path))
     with opened(path) as (container, stream):
-        return stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
+        packets = container.demux(stream)
+        return declared(stream) or sum(p.size > 0 and not p.is_discard for p in packets)
 
 
 def _open_folder(folder: Path, channels: int, rate: Fraction, damaged: Collection[Path]) -> Source:
@@ -252,7 +253,7 @@ def _open_video(path: Path, channels: int) -> Source:
     with closing(decode(path, channels)) as first:
         height, width = next(first).pixels.shape[:2]
     with opened(path) as (container, stream):
-        rate, length = usual_rate(container, stream), stream.frames or None
+        rate, length = usual_rate(container, stream), declared(stream) or None
 
     def frames() -> Generator[Frame, None, None]:
         with closing(decode(path, channels)) as decoded:
