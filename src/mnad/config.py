@@ -111,7 +111,8 @@ class NetworkConfig:
         one_of("padding", self.padding, get_args(Padding))
         for name, size in (("height", self.height), ("image_width", self.image_width)):
             _require(
-                size >= 16 and size % 8 == 0, f"{name} is {size}; use a multiple of 8 from 16 up."
+                16 <= size <= 8192 and size % 8 == 0,
+                f"{name} is {size}; use a multiple of 8 from 16 to 8192.",
             )
 
     @property
@@ -354,7 +355,7 @@ def from_dict(kind: type[T], values: dict[str, Any], where: str) -> T:
     """Build a configuration dataclass from JSON, naming what does not belong.
 
     Raises:
-        UsageError: unknown or missing keys, or values out of range.
+        UsageError: unknown keys, values of another kind or out of range.
     """
     known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - known)
@@ -363,4 +364,12 @@ def from_dict(kind: type[T], values: dict[str, Any], where: str) -> T:
         f"{where} has the unknown key {', '.join(unknown)}; "
         "it was probably written by a newer version of mnad: update mnad.",
     )
+    for field in fields(kind):  # type: ignore[arg-type]
+        value, usual = values.get(field.name, field.default), type(field.default)
+        # True is an int to Python, and 4 may stand for 4.0.
+        _require(
+            type(value) is usual or (usual is float and type(value) is int),
+            f"{where}: {field.name} is {value!r}, and no {usual.__name__}: copy it again from "
+            "where it was written.",
+        )
     return kind(**values)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 import torch
 from footage import moving_square
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from mnad.calibration.calibrate import calibrate_model
@@ -196,7 +198,9 @@ def test_a_damaged_file_is_named(calibrated: Model, tmp_path: Path) -> None:
     whole = file.read_bytes()
     arrays = load_file(file)
     facts = json.dumps({"threshold": {}})
-    damages = [
+    with safe_open(file, "numpy") as opened:
+        known = json.loads(opened.metadata()["calibration"])
+    damages: list[Callable[[], object]] = [
         lambda: file.write_bytes(whole[: len(whole) // 2]),
         lambda: file.write_bytes(b"no safetensors"),
         lambda: save_file({k: v for k, v in arrays.items() if k != "level"}, file),
@@ -204,11 +208,82 @@ def test_a_damaged_file_is_named(calibrated: Model, tmp_path: Path) -> None:
         lambda: save_file(arrays, file, {"calibration": facts}),
         lambda: save_file(arrays, file, {"calibration": "no JSON"}),
         lambda: save_file({k: v for k, v in arrays.items() if k != "known"}, file),
+        lambda: save_file(arrays | {"peak": np.full(9, np.nan)}, file),
+        lambda: save_file(arrays | {"peak": np.empty(0)}, file),
+        lambda: save_file(arrays | {"level": arrays["level"][None]}, file),
+        lambda: save_file(arrays | {"block": np.zeros(1, np.int64)}, file),
+        lambda: save_file(arrays | {"floor": np.full(1, np.nan)}, file),
+        lambda: save_file({k: v for k, v in arrays.items() if k != "psnr"}, file, as_facts(known)),
+        *(
+            partial(save_file, arrays, file, as_facts(known | wrong))
+            for wrong in (
+                {"threshold": 5},
+                {"threshold": known["threshold"] | {"score": float("nan")}},
+                {"threshold": known["threshold"] | {"score": "high"}},
+                {"threshold": known["threshold"] | {"score": 7}},
+                {"rate": 0},
+                {"rate": None},
+            )
+        ),
     ]
     for damage in damages:
         damage()
         with pytest.raises(MnadError, match=r"normal\.safetensors is damaged .*copy the model"):
             load_model(folder)
+
+
+def as_facts(known: dict[str, object]) -> dict[str, str]:
+    return {"calibration": json.dumps(known)}
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong"),
+    [
+        (None, {"rate": "ten"}),
+        (None, {"rate": [10]}),
+        (None, {"network": []}),
+        ("network", {"items": 10**15}),
+        ("network", {"items": 10**30}),
+        ("network", {"items": 2.5}),
+        ("network", {"frames_in": 10**12}),
+        ("network", {"frames_in": 4.0}),
+        ("network", {"channels": True}),
+        ("network", {"memory": "no"}),
+        ("network", {"height": 32.0}),
+        ("network", {"height": 8 * 10**9}),
+        ("network", {"height": 40}),
+        ("method", {"gamma": "small"}),
+    ],
+)
+def test_a_config_of_any_content_is_refused_by_a_sentence(
+    calibrated: Model, tmp_path: Path, part: str | None, wrong: dict[str, object]
+) -> None:
+    """Also where it names a network that no memory holds."""
+    folder = tmp_path / "m"
+    save_model(folder, calibrated)
+    config = json.loads((folder / "config.json").read_text())
+    (config if part is None else config[part]).update(wrong)
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(MnadError):
+        load_model(folder)
+
+
+def test_json_that_is_nested_too_deep_is_damage(bare: Model, tmp_path: Path) -> None:
+    save_model(tmp_path / "m", bare)
+    (tmp_path / "m" / "config.json").write_text("[" * 100_000)
+    with pytest.raises(MnadError, match="is damaged"):
+        load_model(tmp_path / "m")
+
+
+def test_weights_that_are_no_numbers_are_refused(bare: Model, tmp_path: Path) -> None:
+    """By them every score would be NaN, and nothing ever be told."""
+    save_model(tmp_path / "m", bare)
+    file = tmp_path / "m" / "model.safetensors"
+    weights = load_file(file)
+    weights["memory.items"][0, 0] = np.nan
+    save_file(weights, file)
+    with pytest.raises(MnadError, match="holds what is no number"):
+        load_model(tmp_path / "m")
 
 
 def test_damaged_regions_and_missing_folders_are_named(bare: Model, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from mnad.models.builtin import names, resolve
 from mnad.models.normal import NORMAL, Normal, load_normal, save_normal_file
 from mnad.network.mnad import MNAD
 from mnad.runtime.torch import TorchRuntime
+from mnad.scoring.peaks import block_errors
 from mnad.scoring.reference import Reference
 from mnad.scoring.stream import Blocks
 from mnad.video.regions import Regions
@@ -128,20 +129,26 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Model:
     """
     folder = resolve(path)
     config, training, regions = _read_config(folder)
-    # Whoever loads a model between drawing two random numbers draws what he would without.
-    with torch.random.fork_rng(devices=[]):
-        network = build_network(config)
     weights = _tensors(folder / WEIGHTS, load_file)
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError:
+    # Before there is memory taken for a network of any size that the config may name.
+    if _shapes(config) != {name: tensor.shape for name, tensor in weights.items()}:
         raise MnadError(
             f"{folder / WEIGHTS} does not fit {folder / CONFIG}: its tensors have other names or "
             "shapes; copy the whole folder again from where it was trained."
-        ) from None
+        )
+    if not all(tensor.isfinite().all() for tensor in weights.values()):
+        raise MnadError(
+            f"{folder / WEIGHTS} holds what is no number, so that it would never tell of anything; "
+            "copy the whole folder again from where it was trained."
+        )
+    # Whoever loads a model between drawing two random numbers draws what he would without.
+    with torch.random.fork_rng(devices=[]):
+        network = build_network(config)
+    network.load_state_dict(weights)
     normal = Normal(None, None, np.empty(0, np.uint64))
     if (folder / NORMAL).exists():
         normal = load_normal(folder / NORMAL)
+        _require_fit(normal, config.network, folder)
     network = network.to(device).eval().requires_grad_(False)
     return Model(
         config, network, normal.reference, training, normal.calibration, normal.known, regions
@@ -178,14 +185,44 @@ def _read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any], Regions | N
             network=from_dict(NetworkConfig, raw["network"], f"{file}: network"),
             method=from_dict(MethodConfig, raw["method"], f"{file}: method"),
             preset=raw["preset"],
-            rate=raw.get("rate"),
+            rate=None if raw.get("rate") is None else float(raw["rate"]),
         )
         regions = Regions.from_dict(raw["regions"]) if raw.get("regions") else None
         return config, raw["training"], regions
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise MnadError(
             f"{file} is damaged ({type(error).__name__}: {error}); copy the model folder again."
         ) from None
+
+
+def _shapes(config: ModelConfig) -> dict[str, torch.Size]:
+    """Of the tensors of a network, by name; none where there can be no such network."""
+    try:
+        with torch.device("meta"):
+            state = build_network(config).state_dict()
+    except (RuntimeError, OverflowError, TypeError):  # sizes beyond all that torch can count
+        return {}
+    return {name: tensor.shape for name, tensor in state.items()}
+
+
+def _require_fit(normal: Normal, network: NetworkConfig, folder: Path) -> None:
+    """See that what is known of normal footage is of frames as the network sees them.
+
+    Raises:
+        MnadError: it is not.
+    """
+    known = normal.reference
+    size = network.height, network.image_width
+    if known is None:
+        return
+    fits = known.level.shape == size and known.block <= min(size)
+    if fits and known.against is not None:
+        fits = known.against.shape == block_errors(torch.zeros(1, *size), known.side).shape[1:]
+    if not fits:
+        raise MnadError(
+            f"{folder / NORMAL} does not fit {folder / CONFIG}: it is of frames of another size; "
+            "copy the whole folder again from where it was calibrated."
+        )
 
 
 def _tensors(file: Path, load: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:

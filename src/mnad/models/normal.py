@@ -98,9 +98,10 @@ def load_normal(file: Path) -> Normal:
             # Named one by one, as a safetensors file is no dictionary.
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
             facts = json.loads((opened.metadata() or {}).get("calibration", "{}"))
-        reference = _reference(arrays) if "psnr" in arrays else None
+        # A calibration without what it scored with would score nothing.
+        reference = _reference(arrays) if facts or "psnr" in arrays else None
         return Normal(reference, _calibration(arrays, facts) if facts else None, arrays["known"])
-    except (SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, LookupError, AttributeError, TypeError, ValueError) as error:
         raise MnadError(
             f"{file} is damaged ({type(error).__name__}: {error}); copy the model folder again."
         ) from None
@@ -114,14 +115,25 @@ def _reference(arrays: Mapping[str, NDArray[Any]]) -> Reference:
         low, high = arrays["light"].tolist()
         light = Span(tuple(low), tuple(high))
     noise = float(arrays["noise"][0]) if "noise" in arrays else None
+    for name, axes in (("psnr", 1), ("peak", 1), ("level", 2), ("usual", values["usual"].ndim)):
+        _require_numbers(name, values[name], axes)
+    for name in ("block", "floor"):
+        _require_above_0(name, numbers[name])
     return Reference(**{**values, **numbers}, light=light, noise=noise)
 
 
 def _calibration(arrays: Mapping[str, NDArray[Any]], facts: dict[str, Any]) -> Calibration:
     pairs = {n: v if v is None else tuple(v) for n, v in facts["threshold"].items() if n in _PAIRS}
     view = {name[5:]: part for name, part in arrays.items() if name.startswith("view.")}
+    threshold = Threshold(**{**facts["threshold"], **pairs})
+    # By a threshold that is no number nothing is ever told, and nobody would see why.
+    if not 0 <= threshold.score <= 1:
+        raise ValueError(f"the threshold is {threshold.score}")
+    _require_above_0("hours", threshold.hours)
+    _require_above_0("rate", facts["rate"])
+    _require_numbers("score", arrays["score"], 1)
     return Calibration(
-        threshold=Threshold(**{**facts["threshold"], **pairs}),
+        threshold=threshold,
         rate=facts["rate"],
         frames=facts["frames"],
         sources=tuple(facts["sources"]),
@@ -129,3 +141,13 @@ def _calibration(arrays: Mapping[str, NDArray[Any]], facts: dict[str, Any]) -> C
         score=arrays["score"],
         view=View.from_arrays(view) if view else None,
     )
+
+
+def _require_numbers(name: str, array: NDArray[Any], axes: int) -> None:
+    if array.ndim != axes or array.size == 0 or np.isnan(array).any():
+        raise ValueError(f"{name} of the shape {array.shape} lacks numbers")
+
+
+def _require_above_0(name: str, value: float) -> None:
+    if not 0 < value < np.inf:
+        raise ValueError(f"{name} is {value}")
