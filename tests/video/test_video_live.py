@@ -304,6 +304,13 @@ def test_no_camera(source):
         open_live(source)
 
 
+def test_cameras_are_told_to_be_had_on_linux_alone(monkeypatch):
+    """As FFmpeg has it on macOS and Windows: without Video4Linux."""
+    monkeypatch.setattr("av.formats_available", {"mp4", "rtsp", "avfoundation", "dshow"})
+    with pytest.raises(MnadError, match="0: cameras are read on Linux alone; give the address"):
+        open_live("0")
+
+
 def test_no_camera_but_a_folder_of_that_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "7").mkdir()

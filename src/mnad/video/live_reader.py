@@ -20,6 +20,8 @@ from mnad.video.live_time import Pace, Pulse
 
 # A file that ends this much before its declared end was cut off.
 _SHORT = Fraction(2)
+# As FFmpeg's list of formats has it, where there is Video4Linux.
+_CAMERAS = {"v4l2", "video4linux2,v4l2"}
 # Share of a timeout from which on a failure is taken for that timeout.
 _NEARLY = 0.95
 
@@ -118,6 +120,8 @@ def shots(source: str, stall: float, pulse: Pulse) -> Generator[Shot, None, None
 def _opened(source: str, stall: float) -> Iterator[tuple[InputContainer, VideoStream]]:
     index = camera(source)
     address, layout = (source, None) if index is None else (f"/dev/video{index}", "v4l2")
+    if index is not None and not _CAMERAS & av.formats_available:
+        raise Lost("cameras are read on Linux alone", "give the address of a stream.", final=True)
     options = {}
     if source.lower().startswith("rtsp"):
         # Without a second of guessing at the frame rate. Not "nobuffer": it throws away what was
