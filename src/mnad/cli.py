@@ -27,6 +27,7 @@ from mnad.demo import demo
 from mnad.errors import MnadError
 from mnad.recipe import refuse_repeated_keys
 from mnad.results import SHOW
+from mnad.video.address import without_secrets
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "train": api.train,
@@ -127,7 +128,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         values.pop("config", None)
         result = COMMANDS[command](**values)
     except MnadError as error:
-        print(f"mnad: {error}", file=sys.stderr)
+        print(f"mnad: {without_secrets(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt as error:
         print("mnad: stopped.", file=sys.stderr)
@@ -161,6 +162,7 @@ def _parser(words: Sequence[str]) -> ArgumentParser:
     for name, function in COMMANDS.items():
         path = name.split()
         command = _command_parser(function) if path == words[: len(path)] else ArgumentParser()
+        command.error = partial(_refuse, command.error)
         level = groups[path[0]] if len(path) > 1 else commands
         level.add_subcommand(path[-1], command, help=_summary(function))
     return parser
@@ -172,7 +174,8 @@ def _refuse(refuse: Callable[..., NoReturn], message: str, *rest: Any) -> NoRetu
     names = [name.split(".") for name in found[1].split(", ")] if found else []
     command = " ".join(names[0][:-1]) if names else ""
     if command not in COMMANDS:
-        refuse(message, *rest)
+        # What is not understood may be an address with its password.
+        refuse(without_secrets(message), *rest)
     parameters = inspect.signature(COMMANDS[command]).parameters
     written = [
         f"--{name}" if parameters[name].kind == Parameter.KEYWORD_ONLY else name.upper()

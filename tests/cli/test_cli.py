@@ -444,3 +444,37 @@ def test_what_is_missing_is_named_as_it_is_written(
         main(words)
     command = " ".join(needed.split(" needs ")[0].split())
     assert capsys.readouterr().err == f"mnad: {needed}; see mnad {command} --help\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["detect", "ADDRESS", "ped2-compact", "--out", "out"],  # the other way round
+        ["watch", "ADDRESS", "ADDRESS", "--out", "out"],
+        ["watch", "ADDRESS", "--out", "out", "--threshold", "ADDRESS"],
+        ["watch", "ADDRESS", "--out", "out", "--regions", "ADDRESS"],
+        ["detect", "ped2-compact", "a.mp4", "--out", "out", "--alarms", "ADDRESS"],
+        ["detect", "ped2-compact", "a.mp4", "--out", "out", "--no_such", "ADDRESS"],
+        ["train", "footage", "--out", "out", "--config", "ADDRESS"],
+        ["data", "check", "footage", "ADDRESS"],
+        ["ADDRESS"],
+    ],
+)
+def test_a_password_given_in_the_wrong_place_is_not_repeated(
+    words: list[str],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a command says ends up in the log of a service."""
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = main(
+            [word.replace("ADDRESS", "rtsp://admin:Sesame7@10.0.0.7/cam") for word in words]
+        )
+    except SystemExit as ended:
+        code = int(str(ended.code))
+    said = capsys.readouterr()
+    assert code in (1, 2)
+    assert "10.0.0.7/cam" in said.err + said.out
+    assert "Sesame7" not in said.err + said.out

@@ -7,11 +7,13 @@ from hashlib import sha256
 from pathlib import Path
 
 _STREAM = re.compile(r"(rtsps?|rtmps?|https?)://", re.IGNORECASE)
+_ANY_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 # No leading zero: clips of UCSD Ped2, Avenue and others are folders called 01, 02, …
 _CAMERA = re.compile(r"(?:/dev/video)?(0|[1-9][0-9]{0,2})")
 
-# Up to the last @, as passwords are often written down without escaping their own @ and /.
-_LOGIN = re.compile(r"(?<=://)\S*@")
+# Up to the last @, as passwords are often written down without escaping their own @ and /. As a
+# path, where one was asked for, an address has a single slash left.
+_LOGIN = re.compile(r"(?<=[a-z]:/)(/?)\S*@", re.IGNORECASE)
 # Also in a path: .../user=admin_password=x_channel=1_stream=0.sdp is the address of many cameras.
 _SECRET = re.compile(
     r"([\w.%-]*?(?:user|usr|login|pass|pwd|token|key|secret|auth|sig|cred|session|sid|hash|pin)"
@@ -63,6 +65,11 @@ def or_path(source: str) -> str:
     return f", or ./{source} if you mean the file or folder of that name"
 
 
+def without_secrets(sentence: str) -> str:
+    """A sentence that may repeat what was given where no address belongs, `redacted` if it does."""
+    return redacted(sentence) if _ANY_ADDRESS.search(sentence) else sentence
+
+
 def redacted(source: str) -> str:
     """An address, or any text that repeats addresses, with ``***`` for what may be secret.
 
@@ -73,7 +80,7 @@ def redacted(source: str) -> str:
 
 
 def _without_credentials(source: str) -> str:
-    return _SECRET.sub(r"\1=***", _LOGIN.sub("***@", source))
+    return _SECRET.sub(r"\1=***", _LOGIN.sub(r"\1***@", source))
 
 
 def live_name(source: str) -> str:
