@@ -218,3 +218,30 @@ def test_ped2_compact_tells_normal_from_abnormal_frames(data: Path) -> None:
         scores[name] = found.score
     auc = causal_micro(labels, scores).auc
     assert auc is not None and auc > 0.8
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes of files")
+def test_a_copy_of_what_is_read_only_may_be_written_to(package: Path) -> None:
+    """As where packages are installed once and for all, by modes that nobody may write by."""
+    folder = package / "yard-small"
+    (folder / "onnx").mkdir()
+    (folder / "onnx" / "export.json").write_text("{}")
+    for path in (*folder.rglob("*"), folder):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    builtin.copy_folder("yard-small", Path("mine"))
+    mine = [Path("mine"), *Path("mine").rglob("*")]
+    assert all(path.stat().st_mode & 0o200 for path in mine)
+    assert len(mine) == 1 + len(list(folder.rglob("*")))
+
+
+def test_a_copy_for_which_there_is_no_room_says_so(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: str, target: str, **options: object) -> None:
+        raise OSError(28, "No space left on device", source, None, target)
+
+    monkeypatch.setattr(builtin.shutil, "copyfile", full)
+    monkeypatch.setattr(builtin.shutil, "copy2", full)
+    with pytest.raises(MnadError, match=r"mine cannot be written \(.*No space left on device"):
+        builtin.copy_folder("yard-small", Path("mine"))
+    assert not list(Path().iterdir())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -107,11 +108,17 @@ def copy_folder(model: str | Path, out: Path) -> Path:
     beside = out.with_name(f".{out.name}.part")
     try:
         shutil.rmtree(beside, ignore_errors=True)
-        shutil.copytree(folder, beside, ignore=shutil.ignore_patterns("training", ".*"))
+        ignored = shutil.ignore_patterns("training", ".*")
+        shutil.copytree(folder, beside, ignore=ignored, copy_function=shutil.copyfile)
+        # An installed package may be read-only, and its copy is there to be written to.
+        for copied in (beside, *(path for path in beside.iterdir() if path.is_dir())):
+            copied.chmod(copied.stat().st_mode | stat.S_IRWXU)
         os.replace(beside, out)
     except OSError as error:
         shutil.rmtree(beside, ignore_errors=True)
-        raise MnadError(f"{out} cannot be written ({error.strerror}); check its folder.") from None
+        # Of several files it tells one by one: (from, to, why).
+        why = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
+        raise MnadError(f"{out} cannot be written ({why}); check its folder.") from None
     return out
 
 
