@@ -67,6 +67,12 @@ def test_what_must_stay_stays(results):
     assert left == set(FILES) - set(ORDER)
 
 
+def test_a_disk_that_has_gone_read_only_is_said_once(results, read_only, caplog):
+    read_only()
+    assert prune(results, 0) == []
+    assert len(caplog.records) == 1 and "Read-only file system" in caplog.text
+
+
 def test_an_empty_or_missing_folder(tmp_path):
     assert prune(tmp_path, 0) == prune(tmp_path / "missing", 0) == []
 

@@ -773,6 +773,32 @@ def test_of_more_events_than_are_listed_all_are_counted(
     assert again.told == 0
 
 
+def test_a_report_that_cannot_be_written_is_said_once(
+    detector: Detector,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And not every minute for as long as the disk is full."""
+
+    def full(*args: object, **more: object) -> None:
+        raise MnadError("report.html cannot be written")
+
+    with (
+        pytest.raises(MnadError, match=r"lacks report\.html"),
+        Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher,
+    ):
+        for frame in as_frames(street(12, 2)):
+            watcher.push(frame)
+        for broken in (True, True, False, True, True):
+            with monkeypatch.context() as disk:
+                if broken:
+                    disk.setattr("mnad.watch.watcher.write_report", full)
+                watcher.keep_house()
+        monkeypatch.setattr("mnad.watch.watcher.write_report", full)
+    assert caplog.text.count("report.html cannot be written") == 2
+
+
 def test_housekeeping_before_the_first_score_does_no_harm(
     detector: Detector, tmp_path: Path
 ) -> None:

@@ -42,7 +42,7 @@ def prune(folder: str | Path, most_bytes: int, keep: Collection[str] = ()) -> li
     order += _oldest_first(segments)
     order += [path for path in pictures if path.stem not in keep]
     order += [path for path in clips if path.stem in keep]
-    removed = []
+    removed, kept = [], False
     for path in order:
         if total <= most_bytes:
             break
@@ -50,7 +50,9 @@ def prune(folder: str | Path, most_bytes: int, keep: Collection[str] = ()) -> li
         try:
             path.unlink()
         except OSError as error:
-            _LOG.warning("%s cannot be removed (%s)", path, error.strerror)
+            if not kept:  # on a disk that has gone read-only it is the same with thousands
+                _LOG.warning("%s cannot be removed (%s)", path, error.strerror)
+            kept = True
             continue
         total -= size
         removed.append(path)

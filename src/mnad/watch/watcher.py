@@ -355,7 +355,7 @@ class Watcher(Closing):
         told = [one for id_, one in self.events.items() if id_ not in self._told_before]
         if not self.frames and not told:
             return
-        self._reported = False
+        before, self._reported = self._reported, False
         try:
             write_report(
                 self.out / REPORT,
@@ -376,7 +376,8 @@ class Watcher(Closing):
             )
             self._reported = True
         except MnadError as error:
-            _LOG.error("%s", error)
+            if before:  # once, and not every minute
+                _LOG.error("%s", error)
 
 
 def _error_scale(detector: Detector) -> ErrorScale:
