@@ -19,8 +19,10 @@ from typing import Any
 import pytest
 
 from mnad.alarms.address import Address
+from mnad.alarms.alarms import AlarmConfig, Alarms
 from mnad.alarms.mqtt import PASSWORD, USERNAME, Mqtt, topic_level
 from mnad.alarms.outbox import Outbox
+from mnad.events.message import camera_event
 
 Eventually = Callable[..., None]
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
@@ -148,6 +150,25 @@ def test_nothing_is_lost_when_the_broker_is_killed_and_restarted(
     outbox.close(5)
     eventually(lambda: subscriber.availability[-1] == "offline")
     assert "is back" in caplog.text
+    subscriber.stop()
+
+
+@needs_broker
+def test_two_that_watch_one_camera_do_not_drive_each_other_out(
+    broker: Broker, tmp_path: Path, eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With other regions, by day and by night, or two files of one name at once."""
+    subscriber = Subscriber(broker.port)
+    config = AlarmConfig(mqtt=str(broker.address()))
+    both = [Alarms(config, tmp_path / name, "front/door") for name in ("left", "right")]
+    for n, what in enumerate(("covered", "frozen", "moved")):
+        for one, sender in enumerate(both):
+            sender.send(camera_event(what, "front/door", None, float(n), one))
+        eventually(lambda n=n: len(subscriber.events) == 2 * n + 2)
+    assert {one["peak_frame"] for one in subscriber.events} == {0, 1}
+    for sender in both:
+        sender.close()
+    assert "is gone" not in caplog.text and all(sender.waiting == 0 for sender in both)
     subscriber.stop()
 
 

@@ -132,7 +132,7 @@ class Alarms(Closing):
             thumbnails = folder if config.webhook_thumbnail else None
             channels.append(Webhook(webhook, config.webhook_secret(), thumbnails))
         if (broker := config.mqtt_address()) is not None:
-            channels.append(Mqtt(broker, config.mqtt_prefix, source_name))
+            channels.append(Mqtt(broker, config.mqtt_prefix, source_name, folder))
         if (arguments := config.arguments()) is not None:
             channels.append(Command(arguments, folder))
         self._phases = {

@@ -15,6 +15,7 @@ import os
 import re
 import socket
 import threading
+from pathlib import Path
 from typing import Any
 
 from mnad.alarms.address import Address
@@ -46,12 +47,16 @@ class Mqtt:
             those that the environment variable SSL_CERT_FILE names).
         prefix: first levels of the topics.
         source: name of the source, the level after them.
+        folder: of the results, which tells it from another that sends for the same source: the
+            broker knows each by its name, and ends the connection of one when the other comes.
     """
 
     name = "mqtt"
     tries: int | None = None
 
-    def __init__(self, address: Address, prefix: str, source: str) -> None:
+    def __init__(
+        self, address: Address, prefix: str, source: str, folder: str | Path = "."
+    ) -> None:
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion
 
@@ -65,7 +70,8 @@ class Mqtt:
         self._down = False
         # The same after a restart: the broker then ends the old connection first, and its last
         # will cannot overwrite the new "online". 23 letters are what every broker takes.
-        digest = hashlib.sha256(f"{socket.gethostname()}/{topic}".encode()).hexdigest()
+        about = f"{socket.gethostname()}/{topic}/{Path(folder).resolve()}"
+        digest = hashlib.sha256(os.fsencode(about)).hexdigest()
         client = self._client = Client(CallbackAPIVersion.VERSION2, f"mnad-{digest[:18]}")
         user = address.user if address.user is not None else os.environ.get(USERNAME)
         if user is not None:
