@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -216,6 +217,27 @@ def test_a_folder_learns_anew_from_as_much_as_it_was_begun_with(
     with pytest.raises(UsageError, match=r"learn is 60 s; give 120 s or more"):
         watch(site.path, STOP, learning=60.0)
     assert site.known_settings().learn_seconds == 300.0
+
+
+def test_how_much_is_recorded_is_said_a_hundred_times_at_most(
+    tmp_path: Path, watch: Any, monkeypatch: Any, caplog: Any
+) -> None:
+    """Of a day that is learnt from the log would be 8,640 lines of it."""
+    caplog.set_level("INFO")
+    now = 1000.0
+
+    def later() -> bool:
+        nonlocal now
+        now += 10.5
+        return True
+
+    clock = SimpleNamespace(monotonic=lambda: now, sleep=lambda seconds: None)
+    monkeypatch.setattr("mnad.watch.camera.time", clock)
+    items = [item for frame in as_frames(street(200, 1)) for item in ([frame], later)]
+    assert watch(tmp_path / "short", *items, STOP) is None
+    assert caplog.text.count("of 120 s of normal footage") in (199, 200)
+    assert watch(tmp_path / "long", *items, STOP, learning=21_000.0) is None
+    assert caplog.text.count("of 21000 s of normal footage") == 10
 
 
 def test_what_makes_an_event_is_kept_for_the_review(

@@ -23,6 +23,7 @@ STATUS = "status.json"
 FILE_SECONDS = 10.0
 """Between two writings of the file."""
 LEARNING_SECONDS = 10.0
+"""Between two lines of how much is recorded, of the quarter of an hour that is usual."""
 TERMINAL_SECONDS = 1.0
 QUIET_SECONDS = 600.0
 """Between two lines where they are not written over each other."""
@@ -81,7 +82,7 @@ class Status:
             if passed >= (TERMINAL_SECONDS if self._terminal else QUIET_SECONDS):
                 self._say(watcher, (watcher.frames - self._frames) / passed)
                 self._said, self._frames = now, watcher.frames
-        elif learning and not learning.training and now - self._said > LEARNING_SECONDS:
+        elif learning and not learning.training and now - self._said > _every(learning):
             self._said = now
             _LOG.info(
                 "%s: recorded %.0f of %.0f s of normal footage to learn from",
@@ -139,6 +140,11 @@ class Status:
                 "training": learning.training,
             }
         write_status(self._folder, self._source.name, state, **facts)
+
+
+def _every(learning: Learning) -> float:
+    """Of a day and a night not every ten seconds."""
+    return max(LEARNING_SECONDS, learning.needed / 100)
 
 
 def write_status(folder: Path, name: str, state: State, **facts: Any) -> None:
