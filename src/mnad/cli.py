@@ -138,9 +138,12 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _log_format(words: Sequence[str]) -> str:
     """Of what runs for months a line has its time, where neither terminal nor journal show it."""
-    shown = sys.stderr is None or sys.stderr.isatty() or "JOURNAL_STREAM" in os.environ
-    dated = "watch" in words[:1] and not shown
-    return "%(asctime)s mnad: %(message)s" if dated else "mnad: %(message)s"
+    plain = "mnad: %(message)s"
+    if "watch" not in words[:1] or sys.stderr is None:
+        return plain
+    if sys.stderr.isatty():
+        return f"\r\033[K{plain}"  # in place of the line that says how it stands
+    return plain if "JOURNAL_STREAM" in os.environ else f"%(asctime)s {plain}"
 
 
 def _parser(words: Sequence[str]) -> ArgumentParser:
