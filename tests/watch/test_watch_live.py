@@ -144,6 +144,32 @@ def test_a_clock_that_was_wrong_dates_nothing_once_it_is_right(
     assert seconds == pytest.approx(float(rows[-1]["seconds"]), abs=0.001)
 
 
+def test_a_clock_that_was_set_to_another_season_shows_its_time(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begun without a network on a day in May, which is one in December."""
+    right = NOON.replace(month=12)
+
+    class Now(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Now:
+            return cls.fromtimestamp(right.timestamp(), tz)
+
+    monkeypatch.setattr("mnad.watch.live.datetime", Now)
+    monkeypatch.setattr("mnad.watch.live.WALL_SECONDS", 0.0)
+    with monkeypatch.context() as there:
+        there.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        started = NOON.astimezone()
+        with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, started) as watcher:
+            wall = Wall(STREAM, watcher)
+            for _ in range(2):
+                wall.look(as_frames(street(1, 1))[0])
+            assert watcher.started_at == right
+            assert watcher.started_at.utcoffset() == timedelta(hours=1)
+    time.tzset()
+
+
 def test_a_clock_that_is_right_is_let_alone(
     detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,4 +134,5 @@ class Wall:
                 abs(off.total_seconds()),
                 "later" if off > timedelta(0) else "earlier",
             )
-        self._watcher.set_clock(started + off)
+        # With the offset of that day: the wrong one may have been in summer.
+        self._watcher.set_clock((started + off).astimezone())
