@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
@@ -13,6 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from mnad.video.decode import EXACT, LUMA_FIRST, decode, displayed, exact
+from mnad.video.sink import VideoSink
 from mnad.video.source import count_frames, open_source
 
 
@@ -83,3 +87,25 @@ def test_no_frame_outlives_its_use(tmp_path, write_video, noise) -> None:
         assert count == 40
     finally:
         gc.enable()
+
+
+def test_it_reads_by_a_pyav_that_has_dropped_an_option(tmp_path: Path) -> None:
+    """PyAV 19 has no `metadata_errors`, which those before it need for a title in Latin-1."""
+    path = tmp_path / "clip.mp4"
+    with VideoSink(path, Fraction(25), (32, 32)) as sink:
+        sink.write(np.zeros((32, 32, 3), np.uint8))
+    code = f"""
+import av
+
+real, av.__version__ = av.open, "19.0.2"
+def dropped(*given, metadata_errors=None, **options):
+    assert metadata_errors is None
+    return real(*given, **options)
+av.open = dropped
+import mnad.video.live_reader
+from mnad.video.source import open_source
+with open_source({str(path)!r}) as source:
+    print(len(list(source)))
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (said.stdout, said.stderr) == ("1\n", "")
