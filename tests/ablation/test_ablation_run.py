@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 import miniatures
+import numpy as np
 import pytest
 import torch
 from footage import moving_square
@@ -141,6 +142,33 @@ def test_damaged_frames_are_made_up_for_as_in_training_and_evaluation(tmp_path: 
     ours = load_file(out / "prediction-official-1" / "model.safetensors")
     theirs = load_file(tmp_path / "m" / "model.safetensors")
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_windows_over_a_hole_in_a_video_are_left_out_as_in_training(
+    data: Path, tmp_path: Path
+) -> None:
+    import av
+
+    own, out = tmp_path / "own", tmp_path / "out"
+    shutil.copytree(data / "testing", own / "testing")
+    (own / "training").mkdir()
+    with av.open(str(own / "training/a.mp4"), "w") as sink:
+        stream: Any = sink.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 32, 32, "yuv420p"
+        for t, pixels in zip(
+            (*range(12), *range(200, 212)), moving_square(24, seed=0), strict=True
+        ):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[..., 0]), "gray")
+            frame.pts = t
+            sink.mux(stream.encode(frame))
+        sink.mux(stream.encode(None))
+    api.ablate(str(own), out=out, rows="official", seeds=1, **OPTIONS)
+    mnad.train(own, out=tmp_path / "m", preset="official", seed=1, **OPTIONS)
+    ours, theirs = (
+        json.loads((folder / "config.json").read_text())["training"]
+        for folder in (out / "prediction-official-1", tmp_path / "m")
+    )
+    assert ours["windows"] == theirs["windows"] == 2 * 8 and ours["data"] == theirs["data"]
 
 
 def test_rows_rest_on_as_few_models_as_they_can(whole: Path) -> None:

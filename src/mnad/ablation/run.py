@@ -11,7 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mnad.ablation.jobs import in_processes
 from mnad.ablation.plan import Common, Training, claim, name_of, trainings
@@ -38,7 +40,8 @@ from mnad.evaluation.stored import stored
 from mnad.models.folder import CONFIG, Model, load_model
 from mnad.models.normal import NORMAL, load_normal
 from mnad.training.loop import Footage, main
-from mnad.video.cache import load_clips
+from mnad.video.cache import Stretches, load_clips
+from mnad.video.source import without_rate
 from mnad.writing import write
 
 _LOG = logging.getLogger("mnad")
@@ -74,18 +77,29 @@ class Ablation:
     _read: dict[tuple[str, int], tuple[Numbers, Any]] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def footage(self) -> Footage:
-        """The training clips, decoded when the first training asks for them."""
+    def _decoded(self) -> tuple[list[NDArray[np.uint8]], Stretches | None]:
+        """The training clips, decoded when the first training asks for them; their holes."""
+        paths = [clip.path for clip in self.dataset.train]
+        stretches = None if all(map(without_rate, paths)) else Stretches()
         clips = load_clips(
-            [clip.path for clip in self.dataset.train],
+            paths,
             self.common.height,
             self.common.image_width,
             self.common.channels,
             cache_dir=self.cache_dir,
             folder_rate=None if self.dataset.rate is None else Fraction(self.dataset.rate),
             damaged=self.dataset.damaged,
+            filters=stretches,
         )
-        return Footage(self.dataset.name, tuple(clip.name for clip in self.dataset.train), clips)
+        return clips, stretches
+
+    def footage(self, window: int) -> Footage:
+        """What `mnad train` would train a network on whose window spans so many frames."""
+        clips, stretches = self._decoded
+        names = [clip.name for clip in self.dataset.train]
+        if stretches is not None:
+            clips, names = stretches.cut(clips, names, window)
+        return Footage(self.dataset.name, tuple(names), clips)
 
     def run(self, told: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """Do what is missing.
@@ -255,7 +269,7 @@ class Ablation:
     def _complete(self, folder: Path, training: Training, seed: int) -> None:
         if not (folder / CONFIG).exists():
             main(
-                self.footage,
+                self.footage(training.config.network.window),
                 folder,
                 training.config,
                 training.recipe(seed),
