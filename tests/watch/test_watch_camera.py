@@ -473,7 +473,9 @@ def test_a_camera_that_is_away_at_the_start_is_sought_and_told_of(
     model: Path,
     monkeypatch: pytest.MonkeyPatch,
     receiver: tuple[str, list[dict[str, object]]],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO")
     address, got = receiver
     site = Site(tmp_path / "site")
     tries = []
@@ -481,7 +483,7 @@ def test_a_camera_that_is_away_at_the_start_is_sought_and_told_of(
     def connect(source: str, channels: int) -> Camera:
         tries.append(source)
         if len(tries) < 4:
-            raise MnadError("10.0.0.7-cam: refused.")
+            raise MnadError("10.0.0.7-cam: " + ("refused." if len(tries) < 3 else "password."))
         return Camera(as_frames(street(20, 1)), STOP)
 
     monkeypatch.setattr(camera, "open_live", connect)
@@ -498,6 +500,11 @@ def test_a_camera_that_is_away_at_the_start_is_sought_and_told_of(
     assert [(one.what, one.phase) for one in told] == [("lost", "start"), ("lost", "end")]
     assert told[0].id == told[1].id and told[0].source == "10.0.0.7-cam"
     assert [one["phase"] for one in got] == ["start", "end"]
+    # Once, and again where there is another reason.
+    said = [text.removeprefix("10.0.0.7-cam: ") for text in caplog.messages]
+    lost, over = f"lost, event {told[0].id}", f"end of lost, event {told[0].id}"
+    expected = ["refused. It is sought on.", lost, "password. It is sought on.", over]
+    assert [text for text in said if text in expected] == expected
 
 
 def test_a_file_that_ends_while_it_is_learnt_from_leaves_a_model(

@@ -26,6 +26,8 @@ from mnad.watch.status import write_status
 from mnad.watch.watcher import LOST_SECONDS
 
 _LOG = logging.getLogger("mnad")
+SAID_AGAIN_SECONDS = 600.0
+"""After which it is said once more that nothing is there."""
 PAUSE = 5.0
 """Seconds between two attempts, each of which waits for a picture itself."""
 
@@ -49,12 +51,14 @@ def awaited(
     with ExitStack() as stack:
         sender: Alarms | None = None
         lost: Event | None = None
+        said, said_at = "", 0.0
 
         def tell(event: Event) -> None:
             assert sender is not None
             sender.send(event)
             with EventLog(folder / EVENTS) as log:
                 log.append(event)
+            _LOG.info("%s: %slost, event %s", name, "end of " * (event.phase == "end"), event.id)
 
         while True:
             try:
@@ -62,8 +66,10 @@ def awaited(
             except UsageError:
                 raise
             except MnadError as error:
-                if sender is None:
+                if said != str(error) or time.monotonic() - said_at >= SAID_AGAIN_SECONDS:
+                    said, said_at = str(error), time.monotonic()
                     _LOG.error("%s It is sought on.", error)
+                if sender is None:
                     sender = stack.enter_context(Alarms(alarms, folder, name))
                 write_status(folder, name, "lost")
                 if lost is None and time.monotonic() - began >= LOST_SECONDS:
