@@ -203,7 +203,7 @@ def test_an_index_that_may_not_be_read_is_one_sentence(
     def denied(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_text", denied)
+    monkeypatch.setattr(Path, "read_bytes", denied)
     with pytest.raises(MnadError, match=r"cannot be read \(Permission denied\): see to its rights"):
         list(read_index(tmp_path))
 
