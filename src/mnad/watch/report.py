@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mnad.detector import Detector
 from mnad.events.event import Event
 from mnad.reports.page import Calibration, Gap, Report, write_page
+from mnad.watch.before import Before, joined
 from mnad.watch.options import WatchOptions
 
 
@@ -36,12 +37,13 @@ def write_report(
     told: int,
     gaps: Sequence[Gap],
     cut_off: str | None = None,
+    past: Before | None = None,
 ) -> None:
     """Write the page.
 
     `curve` is (n, 2) seconds and score, thinned, `seconds` the last frame's, `told` the number of
     anomalies, of which `events` may hold the newest only, and `cut_off` why the last frame is not
-    the source's last one.
+    the source's last one. `past` is what was watched before.
     """
     model = detector.model
     calibrated = model.calibration
@@ -80,25 +82,23 @@ def write_report(
         settings["block of the score"] = f"{model.reference.block} pixels"
     versions = {"mnad": version("mnad"), "torch": version("torch"), "av": version("av")}
     versions |= {"python": platform.python_version(), "preset": str(model.config.preset)}
-    write_page(
-        path,
-        Report(
-            title=name,
-            source=name,
-            duration_seconds=seconds,
-            frames=frames,
-            curve=curve,
-            threshold=threshold,
-            earlier=earlier,
-            started_at=started_at,
-            rate=None if rate is None else float(rate),
-            events=events,
-            told=told,
-            gaps=gaps,
-            calibration=facts,
-            by_hand=options.threshold is not None,
-            settings=settings,
-            versions=versions,
-            warnings=warnings,
-        ),
+    report = Report(
+        title=name,
+        source=name,
+        duration_seconds=seconds,
+        frames=frames,
+        curve=curve,
+        threshold=threshold,
+        earlier=earlier,
+        started_at=started_at,
+        rate=None if rate is None else float(rate),
+        events=events,
+        told=told,
+        gaps=gaps,
+        calibration=facts,
+        by_hand=options.threshold is not None,
+        settings=settings,
+        versions=versions,
+        warnings=warnings,
     )
+    write_page(path, report if past is None else joined(past, report))

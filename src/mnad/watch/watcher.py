@@ -27,6 +27,7 @@ from mnad.video.ahead import runs
 from mnad.video.live import Gap
 from mnad.video.sink import recover
 from mnad.video.source import Frame
+from mnad.watch.before import Past
 from mnad.watch.curve import Curve
 from mnad.watch.folder import EVENTS, REPORT, remove_results
 from mnad.watch.judge import Judge
@@ -108,7 +109,7 @@ class Watcher(Closing):
         self._open: set[str] = set()
         self.cut_off: str | None = None
         left_open = self._earlier()
-        # Their seconds count from another start, so that this run's report has no place for them.
+        # Their seconds count from another start.
         self._told_before = frozenset(self.events)
         self._log = EventLog(out / EVENTS)
         recorded = self._judge.threshold is not None
@@ -116,6 +117,7 @@ class Watcher(Closing):
         self._alarms = Alarms(options.alarms, out, name)
         self._last = 0.0
         self._announce(left_open)
+        self._past = started_at and Past(out, tuple(self.events.values()), started_at)
         self._kept_house = time.monotonic()
         self._reported = True
         self._gap: tuple[float, float] | None = None
@@ -269,7 +271,7 @@ class Watcher(Closing):
         """
         with ExitStack() as stack:
             # In the order from last to first; all of it, whatever of it fails.
-            stack.callback(self._report)
+            stack.callback(self._report, at_end=True)
             stack.callback(self._alarms.close)
             stack.callback(self._log.close)
             stack.callback(self._results.close)
@@ -351,7 +353,7 @@ class Watcher(Closing):
         elif event.phase == "end" and event.kind == "camera" and event.end != event.start:
             _LOG.info("%s: end of %s, event %s", self.name, event.what, event.id)
 
-    def _report(self) -> None:
+    def _report(self, at_end: bool = False) -> None:
         told = [one for id_, one in self.events.items() if id_ not in self._told_before]
         if not self.frames and not told:
             return
@@ -373,6 +375,7 @@ class Watcher(Closing):
                 told=self.told,
                 gaps=self.gaps,
                 cut_off=self.cut_off,
+                past=self._past.found(wait=at_end) if self._past else None,
             )
             self._reported = True
         except MnadError as error:
