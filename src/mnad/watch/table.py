@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+from array import array
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -113,18 +114,20 @@ def read_days(folder: Path, since: datetime) -> Table:
     Raises:
         MnadError: a file cannot be read.
     """
-    first = f"scores-{since.astimezone(UTC):%Y%m%d}.csv"
-    days = [np.empty((0, 3))]
+    first, oldest = f"scores-{since.astimezone(UTC):%Y%m%d}.csv", since.timestamp()
+    values = array("d")  # of a day a million rows, which as lists take twice the memory
     for file in sorted(folder.glob("scores-????????.csv")):
         if file.name < first:
             continue
         try:
-            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+            with file.open(encoding="utf-8", errors="replace") as lines:
+                for line in lines:
+                    row = _parsed(line.rstrip("\n"))
+                    if row is not None and row[0] >= oldest:
+                        values.extend(row)
         except OSError as error:
             raise MnadError(f"{file} cannot be read ({error.strerror}).") from None
-        days.append(np.array([row for line in lines[1:] if (row := _parsed(line))]).reshape(-1, 3))
-    rows = np.concatenate(days)
-    return Table(*rows[rows[:, 0] >= since.timestamp()].T)
+    return Table(*np.array(values).reshape(-1, 3).T)
 
 
 def _parsed(line: str) -> tuple[float, float, float] | None:
