@@ -82,7 +82,7 @@ def test_no_frame_outlives_its_use(tmp_path, write_video, noise) -> None:
         for count, frame in enumerate(decode(path, 1), 1):
             assert frame.colour is not None
             frame.colour(32)
-            alive = sum(isinstance(one, VideoFrame) for one in gc.get_objects())
+            alive = sum(type(one) is VideoFrame for one in gc.get_objects())
             assert alive <= 20, f"{alive} frames are alive after {count}"
         assert count == 40
     finally:
