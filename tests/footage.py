@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnad.detector import Detector
-from mnad.models.folder import load_model
+if TYPE_CHECKING:
+    from mnad.detector import Detector
 
 
 def moving_square(frames: int, seed: int, size: int = 32) -> np.ndarray:
@@ -29,6 +30,9 @@ def smoothed_slowly(single: np.ndarray, rate: float, seconds: float = 0.25) -> l
 
 def in_any_light(folder: Path) -> Detector:
     """A model whose streams take light and noise as they are, as evaluations do."""
+    from mnad.detector import Detector
+    from mnad.models.folder import load_model
+
     model = load_model(folder)
     assert model.reference is not None
     return Detector(replace(model, reference=replace(model.reference, light=None, noise=None)))
