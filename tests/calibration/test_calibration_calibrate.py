@@ -17,6 +17,7 @@ from mnad.calibration.result import rounded
 from mnad.calibration.things import block_size
 from mnad.config import ModelConfig, NetworkConfig
 from mnad.errors import MnadError, UsageError
+from mnad.events.machine import EventConfig
 from mnad.models.folder import Model, build_network
 from mnad.scoring.stream import Scorer
 from mnad.scoring.windows import Windows
@@ -100,6 +101,17 @@ def test_the_threshold_is_that_of_the_two_clips(calibrated: Model) -> None:
     said = " ".join(calibration.sentences())
     assert "30 s" in said and "302 frames of 2 source(s)" in said
     assert f"{calibration.threshold.score:.3f}" in said
+
+
+def test_what_must_last_longer_to_be_an_event_needs_less(model: Model, calibrated: Model) -> None:
+    longer = EventConfig(0.5, min_seconds=3.0)
+    found = calibrate_model(model, CLIPS, NAMES, 10.0, 60.0, events=longer, progress=False)
+    assert calibrated.calibration is not None and found.calibration is not None
+    assert calibrated.reference is not None
+    single = calibrated.reference.score(calibrated.reference.peak)
+    stretches = [smoothed(single[:176], 10.0), smoothed(single[176:], 10.0)]
+    assert found.calibration.threshold == threshold_for(stretches, 60.0, events=longer)
+    assert found.calibration.threshold.score < calibrated.calibration.threshold.score
 
 
 @pytest.mark.parametrize(

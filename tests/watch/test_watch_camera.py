@@ -420,6 +420,29 @@ def test_scraps_between_two_holes_are_not_learnt_from(
     assert min(asked) > 5 and 1000 < sum(asked) < 1100
 
 
+def test_a_model_is_learnt_for_what_makes_an_event_at_its_site(
+    tmp_path: Path, model: Path, monkeypatch: Any
+) -> None:
+    site = Site(tmp_path / "site")
+    site.begin(replace(GIVEN, events=asdict(EventTimes(min_seconds=1.5))))
+    record(site, 1201)
+    asked: dict[str, Any] = {}
+
+    def trained(*_: object, finish: Callable[[Any], Any], **__: object) -> Any:
+        return finish(load_model(model))
+
+    def calibrated(*_: object, **options: Any) -> None:
+        asked.update(options)
+        raise MnadError("that was to be seen")
+
+    monkeypatch.setattr(learning, "main", trained)
+    monkeypatch.setattr(learning, "calibrate_model", calibrated)
+    monkeypatch.setattr(learning, "affordable", lambda footage, config, recipe, *_: recipe)
+    with pytest.raises(MnadError, match="to be seen"):
+        learning.learn(site, GIVEN, site.new_model())
+    assert asked["events"].min_seconds == 1.5
+
+
 def test_a_gap_is_in_the_footage_too(tmp_path: Path, trained: type[Training], watch: Any) -> None:
     site = Site(tmp_path / "site")
     frames = as_frames(street(1300, 1))

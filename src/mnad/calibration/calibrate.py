@@ -11,11 +11,12 @@ from tqdm.auto import tqdm
 
 from mnad.calibration.holdout import trained_share
 from mnad.calibration.measure import measure
-from mnad.calibration.rate import BLOCK_SECONDS, Scored, threshold_for
+from mnad.calibration.rate import BLOCK_SECONDS, USUAL, Scored, threshold_for
 from mnad.calibration.result import Calibration
 from mnad.calibration.things import block_size
 from mnad.camera.view import View
 from mnad.errors import MnadError, UsageError
+from mnad.events.machine import EventConfig
 from mnad.models.folder import Model
 from mnad.progress import hidden
 from mnad.runtime.runtime import Runtime
@@ -37,6 +38,7 @@ def calibrate_model(
     runtime: Runtime | None = None,
     by_place: bool = False,
     trained_on: bool = False,
+    events: EventConfig = USUAL,
     progress: bool = True,
 ) -> Model:
     """A model whose score and threshold rest on normal footage that it was not trained on.
@@ -53,6 +55,7 @@ def calibrate_model(
         runtime: what will score its frames, as a threshold holds for one runtime; None: torch.
         by_place: measure the error of each block against what is usual at its place.
         trained_on: accept footage that the model was trained on.
+        events: what makes an event, at any threshold.
         progress: show a progress bar.
 
     Raises:
@@ -104,7 +107,7 @@ def calibrate_model(
     stretches = [smoothed(single[owner == clip], rate) for clip in range(len(clips))]
     scores = np.concatenate([one.score for one in stretches])
     calibration = Calibration(
-        threshold=threshold_for(stretches, per_hour),
+        threshold=threshold_for(stretches, per_hour, events=events),
         rate=rate,
         frames=len(windows),
         sources=tuple(dict.fromkeys(names)),

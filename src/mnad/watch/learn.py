@@ -74,14 +74,16 @@ def learn(site: Site, settings: Settings, out: Path) -> None:
 
     def finish(model: Model) -> Model:
         names = [f"held-out piece {number + 1}" for number in range(len(held))]
+        now = site.known_settings()  # as `mnad review` may have set them since
         return calibrate_model(
             model,
             held,
             names,
             rate,
-            site.known_settings().false_alarms_per_hour,  # as `mnad review` may have set it since
+            now.false_alarms_per_hour,
             by_place=settings.by_place,
             trained_on=True,  # kept back here: equal frames are a scene that stands still
+            events=now.times.at(0.5),
         )
 
     model = main(footage, out, config, recipe, device, regions=settings.looked, finish=finish)
