@@ -29,11 +29,11 @@ from mnad.video.live import Gap
 from mnad.video.source import Frame
 from mnad.watch import camera
 from mnad.watch import learn as learning
-from mnad.watch.camera import SHORTEST_LEARNING, watch_camera
+from mnad.watch.camera import watch_camera
 from mnad.watch.footage import Footage, read_index
 from mnad.watch.normal import load_footage
 from mnad.watch.options import EventTimes, WatchOptions
-from mnad.watch.site import Settings, Site
+from mnad.watch.site import SHORTEST_LEARNING, Settings, Site
 from mnad.watch.watcher import Watcher
 
 GIVEN = Settings(HEIGHT, WIDTH, 1, float(RATE), 6.0, 0.02, 0)

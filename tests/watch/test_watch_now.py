@@ -20,10 +20,10 @@ from mnad.reports.overlay import Overlay
 from mnad.reports.page import NOW_PAGE, Report, write_page
 from mnad.video.live import Gap
 from mnad.watch import camera, now, status
-from mnad.watch.camera import SHORTEST_LEARNING, watch_camera
+from mnad.watch.camera import watch_camera
 from mnad.watch.now import NOW, Now
 from mnad.watch.options import WatchOptions
-from mnad.watch.site import Site
+from mnad.watch.site import SHORTEST_LEARNING, Site
 from mnad.watch.watcher import Watcher
 
 __all__ = ["trained"]  # the fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +29,7 @@ from mnad.watch.footage import Footage
 from mnad.watch.live import Wall, stoppable
 from mnad.watch.now import Now
 from mnad.watch.options import EventTimes, WatchOptions
-from mnad.watch.site import Settings, Site
+from mnad.watch.site import SHORTEST_LEARNING, Settings, Site
 from mnad.watch.status import Learning, Status
 from mnad.watch.watcher import Watcher
 
@@ -38,8 +37,6 @@ _LOG = logging.getLogger("mnad")
 DAY_SECONDS = 86_400.0
 LOOK_SECONDS = 30.0
 """Between two looks whether somebody has set another threshold."""
-SHORTEST_LEARNING = 120.0
-"""Seconds of footage, a fifth of which can just bear a threshold."""
 
 
 def watch_camera(
@@ -85,7 +82,7 @@ def watch_camera(
         settings = site.settings(given)
         if learn_seconds is not None:
             settings = replace(settings, learn_seconds=learn_seconds)
-        one_in = _kept_one_in(settings, options.most_gigabytes)
+        one_in = settings.kept_one_in(options.most_gigabytes)
         # While there is no first frame there is nothing to end in order, and nothing begun.
         stream = stack.enter_context(_opened(source, settings.channels, site, options))
         site.begin(settings)
@@ -113,33 +110,6 @@ def watch_camera(
     if run.lacking is not None:
         raise MnadError(f"Footage is missing: {run.lacking}")
     return run.watcher
-
-
-def _kept_one_in(settings: Settings, most_gigabytes: float) -> int:
-    """Of how many minutes of footage one is kept, so that results have room beside it: 1 keeps all.
-
-    Raises:
-        UsageError: there is no room for what is needed at least.
-    """
-    frame = settings.height * settings.image_width * settings.channels
-    # What is learnt from lies there twice, and the rate is only about what was asked for.
-    needed = 2 * 1.25 * settings.learn_seconds * settings.rate * frame / 1e9
-    if needed <= most_gigabytes:
-        return 1
-    one_in = math.ceil(2 * needed / most_gigabytes)
-    kept = settings.learn_seconds / one_in
-    if kept < SHORTEST_LEARNING:
-        raise UsageError(
-            f"the footage to learn from takes up to {needed:.1f} GB, and all may take "
-            f"{most_gigabytes:g} GB: give more --most_gigabytes."
-        )
-    _LOG.info(
-        "of %.0f minutes of footage there is room for %.0f (--most_gigabytes): one in %d is kept",
-        settings.learn_seconds / 60,
-        kept / 60,
-        one_in,
-    )
-    return one_in
 
 
 @contextmanager

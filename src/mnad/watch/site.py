@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ from mnad.writing import write
 
 _LOG = logging.getLogger("mnad")
 SETTINGS, CURRENT, MARKS, WISH = "site.json", "current", "marks.jsonl", "relearn"
+SHORTEST_LEARNING = 120.0
+"""Seconds of footage, a fifth of which can just bear a threshold."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,33 @@ class Settings:
         usual = Settings()
         asked = [f.name for f in fields(self) if getattr(given, f.name) != getattr(usual, f.name)]
         return [name for name in asked if getattr(given, name) != getattr(self, name)]
+
+    def kept_one_in(self, most_gigabytes: float) -> int:
+        """Of how many minutes of footage one is kept, so that results have room: 1 keeps all.
+
+        Raises:
+            UsageError: there is no room for what is needed at least.
+        """
+        frame = self.height * self.image_width * self.channels
+        # What is learnt from lies there twice, and the rate is only about what was asked for.
+        needed = 2 * 1.25 * self.learn_seconds * self.rate * frame / 1e9
+        if needed <= most_gigabytes:
+            return 1
+        one_in = math.ceil(2 * needed / most_gigabytes)
+        kept = self.learn_seconds / one_in
+        if kept < SHORTEST_LEARNING:
+            raise UsageError(
+                f"the footage to learn from takes up to {needed:.1f} GB, and all may take "
+                f"{most_gigabytes:g} GB: give more --most_gigabytes."
+            )
+        _LOG.info(
+            "of %.0f minutes of footage there is room for %.0f (--most_gigabytes): one in %d is "
+            "kept",
+            self.learn_seconds / 60,
+            kept / 60,
+            one_in,
+        )
+        return one_in
 
 
 class Site:
