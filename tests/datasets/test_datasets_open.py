@@ -159,6 +159,10 @@ def test_not_the_layout(tmp_path):
 
 
 def test_unknown_prefix():
+    with pytest.raises(UsageError, match=r"^rtsp://\*\*\*@gate/1 is live, .* mnad watch"):
+        open_dataset("rtsp://user:secret@gate/1")
+    with pytest.raises(UsageError, match=r"^0 is live, and this takes recorded footage"):
+        open_dataset("0")
     with pytest.raises(UsageError, match="'ped9' is not a known data set: choose one of ped1, "):
         open_dataset("ped9:somewhere")
     # A drive letter is none.

@@ -21,6 +21,7 @@ from mnad.datasets.known import NAMES, open_known
 from mnad.datasets.masks import Masks
 from mnad.datasets.prepared import is_prepared, open_prepared
 from mnad.errors import UsageError
+from mnad.video.address import is_live, redacted
 
 __all__ = [
     "Clip",
@@ -48,7 +49,7 @@ def open_dataset(spec: str | Path, labels: bool = True) -> Dataset:
         labels: False opens no label file at all, as training does.
 
     Raises:
-        UsageError: the prefix is no data set known here, or has no such option.
+        UsageError: the prefix is no data set known here, or has no such option; a live source.
         MnadError: nothing there, or labels that do not fit their clips.
     """
     prefix, colon, rest = str(spec).partition(":")
@@ -56,6 +57,11 @@ def open_dataset(spec: str | Path, labels: bool = True) -> Dataset:
     if colon and name in NAMES:
         # A shell leaves the ~ in ped2:~/data as it is.
         return open_known(name, option, Path(rest).expanduser(), labels)
+    if is_live(str(spec)) and not Path(spec).exists():
+        raise UsageError(
+            f"{redacted(str(spec))} is live, and this takes recorded footage: mnad watch learns "
+            "from a camera itself."
+        )
     # A single letter before the colon is a drive.
     if colon and re.fullmatch(r"[\w@-]{2,}", prefix) and not Path(spec).exists():
         raise UsageError(
