@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -146,5 +148,26 @@ def test_a_restart_keeps_what_was_told_in_the_report(model: Path, tmp_path: Path
     assert "<h1>2 events in 39 s</h1>" in page
     assert first.at is not None and second.at is not None
     for one in (first, second):
-        assert datetime.fromisoformat(str(one.at)).astimezone().strftime("%H:%M:%S") in page
+        assert datetime.fromisoformat(str(one.at)).astimezone(UTC).strftime("%H:%M:%S") in page
     assert UNWATCHED in page and "392 frames" in page
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as there:
+        there.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_the_day_before_is_told_by_the_clock_of_that_day(tmp_path: Path, berlin: None) -> None:
+    """Daylight saving ends on 25 October 2026 at 3:00, which is 1:00 UTC."""
+    start = datetime(2026, 10, 25, 9, tzinfo=UTC).astimezone()
+    assert start.utcoffset() == timedelta(hours=1)
+    rows(tmp_path, [10.0], ["0.5"])  # of another day
+    at = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    rows(tmp_path, [(NOON - at).total_seconds()], ["0.5"])
+    found = before(tmp_path, [], start)
+    assert found is not None and found.began == at
+    assert found.began.utcoffset() == timedelta(hours=2)

@@ -70,7 +70,10 @@ def before(folder: Path, events: Sequence[Event], started_at: datetime) -> Befor
         return None
     order = np.argsort(time, kind="stable")  # the clock may have been set back
     time, score = time[order], score[order]
-    began = datetime.fromtimestamp(time[0], UTC).astimezone(started_at.tzinfo)
+    # By this machine's clock as it was then: daylight saving may have begun or ended since.
+    own = started_at.utcoffset() == started_at.astimezone().utcoffset()
+    zone = None if own else started_at.tzinfo
+    began = datetime.fromtimestamp(time[0], UTC).astimezone(zone)
     seconds = time - time[0]
     holes = np.flatnonzero(np.diff(seconds, append=start - time[0]) > APART)
     ends = np.append(seconds, start - time[0])[holes + 1]
