@@ -3,8 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from html.parser import HTMLParser
@@ -366,16 +365,6 @@ def test_wall_clock_time_where_it_is_known(tmp_path: Path) -> None:
     dated = report(started_at=start, duration_seconds=40_000, events=[event(3600)])
     assert "Event 1 · 2026-11-24 00:03:22 · 3.0 s" in page(tmp_path, dated).text("p")
     assert page(tmp_path, report(events=[event()])).data["wall"] is None
-
-
-@pytest.fixture
-def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The clock of this machine goes as in Berlin."""
-    with monkeypatch.context() as there:
-        there.setenv("TZ", "Europe/Berlin")
-        time.tzset()
-        yield
-    time.tzset()
 
 
 def test_daylight_saving_may_end_and_begin_while_it_is_watched(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -150,15 +148,6 @@ def test_a_restart_keeps_what_was_told_in_the_report(model: Path, tmp_path: Path
     for one in (first, second):
         assert datetime.fromisoformat(str(one.at)).astimezone(UTC).strftime("%H:%M:%S") in page
     assert UNWATCHED in page and "392 frames" in page
-
-
-@pytest.fixture
-def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as there:
-        there.setenv("TZ", "Europe/Berlin")
-        time.tzset()
-        yield
-    time.tzset()
 
 
 def test_the_day_before_is_told_by_the_clock_of_that_day(tmp_path: Path, berlin: None) -> None:
