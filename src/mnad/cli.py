@@ -25,7 +25,8 @@ from jsonargparse import ActionYesNo, ArgumentParser, DefaultHelpFormatter
 from mnad import __version__, api
 from mnad.demo import demo
 from mnad.errors import MnadError
-from mnad.recipe import refuse_repeated_keys
+from mnad.recipe import read_strictly
+from mnad.refusal import sentence
 from mnad.results import SHOW
 from mnad.video.address import without_secrets
 
@@ -55,6 +56,10 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 
 NAMED = {"model", "data", "labels"}
 """What may be a name as well as a path: it stays text, in which ./ped2 is not ped2."""
+
+TEXTS = (str, str | None, str | Path, str | Path | None)
+SEVERAL = (list[str], list[str] | None)
+"""Kinds of parameters that are text, and several texts."""
 
 GROUPS = {"data": "Look at a data set, or decode it once and for all."}
 
@@ -115,7 +120,6 @@ def _ends_in_order() -> Iterator[None]:
 
 def _run(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
-    refuse_repeated_keys()
     logging.basicConfig(format=_log_format(words), datefmt="%Y-%m-%dT%H:%M:%S%z")
     logging.getLogger("mnad").setLevel(logging.INFO)
     parser = _parser(words)
@@ -155,36 +159,45 @@ def _parser(words: Sequence[str]) -> ArgumentParser:
         version=__version__,
         formatter_class=_Help,  # which the commands take over
     )
-    parser.error = partial(_refuse, parser.error)
     commands = parser.add_subcommands(dest="command")
     groups = {}
+    everything = [parser]
     for name, summary in GROUPS.items():
         group = ArgumentParser(description=summary)
         commands.add_subcommand(name, group, help=summary)
         groups[name] = group.add_subcommands(dest="command")
+        everything.append(group)
+    asked, options = "", parser
     for name, function in COMMANDS.items():
         path = name.split()
-        command = _command_parser(function) if path == words[: len(path)] else ArgumentParser()
-        command.error = partial(_refuse, command.error)
+        command = ArgumentParser()
+        if path == words[: len(path)]:
+            command = _command_parser(function)
+            asked, options = name, command
         level = groups[path[0]] if len(path) > 1 else commands
         level.add_subcommand(path[-1], command, help=_summary(function))
+        everything.append(command)
+    for one in everything:
+        one.error = partial(_refuse, asked, options)
     return parser
 
 
-def _refuse(refuse: Callable[..., NoReturn], message: str, *rest: Any) -> NoReturn:
-    """Say what is missing as it is written on the command line, and not by inner names."""
+def _refuse(command: str, parser: ArgumentParser, message: str, *_: Any) -> NoReturn:
+    """Say in a sentence what is wrong, and what is missing as it is written on the command line."""
     found = re.fullmatch(r"the following arguments are required: (.+)", message.strip())
-    names = [name.split(".") for name in found[1].split(", ")] if found else []
-    command = " ".join(names[0][:-1]) if names else ""
-    if command not in COMMANDS:
-        # What is not understood may be an address with its password.
-        refuse(without_secrets(message), *rest)
-    parameters = inspect.signature(COMMANDS[command]).parameters
-    written = [
-        f"--{name}" if parameters[name].kind == Parameter.KEYWORD_ONLY else name.upper()
-        for *_, name in names
-    ]
-    print(f"mnad: {command} needs {', '.join(written)}; see mnad {command} --help", file=sys.stderr)
+    if found and command:
+        parameters = inspect.signature(COMMANDS[command]).parameters
+        names = [name.rpartition(".")[2] for name in found[1].split(", ")]
+        written = [
+            f"--{name}" if parameters[name].kind == Parameter.KEYWORD_ONLY else name.upper()
+            for name in names
+        ]
+        said = f"{command} needs {', '.join(written)}."
+    else:
+        said = sentence(message, (word for one in parser._actions for word in one.option_strings))
+    # What is not understood may be an address with its password.
+    hint = " ".join(["mnad", *command.split(), "--help"])
+    print(f"mnad: {without_secrets(said)} See {hint}.", file=sys.stderr)
     raise SystemExit(2)
 
 
@@ -203,12 +216,15 @@ class _Help(DefaultHelpFormatter):  # type: ignore[misc]
 def _command_parser(function: Callable[..., Any]) -> ArgumentParser:
     """A parser that is the signature; lists, switches and paths get a form for a shell."""
     parser = ArgumentParser(description=_summary(function))
-    if function is api.train:
-        parser.add_argument(
-            "--config", action="config", help="YAML recipe; options given after it override it."
-        )
     help_of = {p.arg_name: p.description for p in parse(function.__doc__ or "").params}
     parameters = inspect.signature(function).parameters
+    if parameters:
+        about = "YAML file of options; those given after it override it."
+        parser.add_argument("--config", action="config", help=about)
+    read_strictly(
+        {name for name, one in parameters.items() if one.annotation in (*TEXTS, *SEVERAL)},
+        {name for name, one in parameters.items() if one.annotation in SEVERAL},
+    )
     for name, parameter in parameters.items():
         if parameter.annotation == list[str]:
             parser.add_argument(name, nargs="+", type=str, help=help_of[name])

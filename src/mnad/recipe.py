@@ -1,7 +1,9 @@
-"""YAML recipes, as `mnad train --config` takes them."""
+"""YAML files of options, as `--config` takes them."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 import yaml
@@ -10,14 +12,27 @@ from jsonargparse import get_loader, set_loader
 _USUAL = get_loader("yaml")
 
 
-def refuse_repeated_keys() -> None:
-    """Have jsonargparse refuse YAML in which a key stands twice; it takes the last of them."""
-    set_loader("yaml", _load, (yaml.YAMLError,))
+def read_strictly(texts: Collection[str] = (), several: Collection[str] = ()) -> None:
+    """Have jsonargparse refuse YAML in which a key stands twice, of which it takes the last.
+
+    Args:
+        texts: options that are text as it is written, such as 0 for a camera, or 01 for a folder.
+        several: those of them that take several values: one alone need not be written as a list.
+    """
+    set_loader("yaml", partial(_load, texts=texts, several=several), (yaml.YAMLError,))
 
 
-def _load(text: str) -> Any:
+def _load(text: str, texts: Collection[str], several: Collection[str]) -> Any:
     _require_once(text)
-    return _USUAL(text)
+    read = _USUAL(text)
+    if not isinstance(read, dict):
+        return read
+    written = yaml.load(text, yaml.BaseLoader)
+    for key in texts:
+        if read.get(key) is not None:
+            value = written.get(key, read[key])
+            read[key] = [value] if key in several and isinstance(value, str) else value
+    return read
 
 
 def _require_once(text: str) -> None:

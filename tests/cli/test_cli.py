@@ -9,7 +9,7 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import av
 import cv2
@@ -443,7 +443,101 @@ def test_what_is_missing_is_named_as_it_is_written(
     with pytest.raises(SystemExit, match="2"):
         main(words)
     command = " ".join(needed.split(" needs ")[0].split())
-    assert capsys.readouterr().err == f"mnad: {needed}; see mnad {command} --help\n"
+    assert capsys.readouterr().err == f"mnad: {needed}. See mnad {command} --help.\n"
+
+
+DETECT = ("detect", "ped2-compact", "x.mp4", "--out", "o")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([*DETECT, "--threshold", "abc"], "--threshold is 'abc'; it must be a number or null."),
+        ([*DETECT, "--picture", "x"], "--picture is 'x'; it must be one of heat, paper."),
+        (
+            [*DETECT, "--events.min_seconds", "q"],
+            "--events.min_seconds is 'q'; it must be a number.",
+        ),
+        ([*DETECT, "--at_once", "1.5"], "--at_once is '1.5'; it must be a whole number or null."),
+        ([*DETECT, "--bogus", "3"], "--bogus 3 is not known here."),
+        (
+            [*DETECT, "--fail-on-event"],
+            "--fail-on-event is not known here; perhaps --fail_on_event?",
+        ),
+        ([*DETECT, "--out"], "argument --out: expected one argument."),
+        ([*DETECT, "--config", "none.yaml"], "--config: File does not exist: '{here}/none.yaml'."),
+        ([*DETECT, "--config", "no_option.yaml"], "ovrlay is not known here; perhaps --overlay?"),
+        (
+            [*DETECT, "--config", "twice.yaml"],
+            "Problems parsing config: out stands on line 1 and again on line 2: give it once.",
+        ),
+        ([], "A command is missing."),
+        (["data"], "A command is missing."),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(
+    words: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("no_option.yaml").write_text("ovrlay: false\n")
+    Path("twice.yaml").write_text("out: a\nout: b\n")
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    hint = f"See mnad {'detect ' * bool(words[1:])}--help."
+    assert capsys.readouterr().err == f"mnad: {said.format(here=tmp_path)} {hint}\n"
+
+
+@pytest.mark.parametrize("several", ["sources: a.mp4", "sources: [a.mp4]", "sources:\n  - a.mp4"])
+def test_a_command_takes_its_options_from_a_file_but_those_given_besides(
+    several: str, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "found.yaml"
+    recipe.write_text(
+        f"model: ped2-compact\n{several}\nout: found\noverlay: false\nthreshold: 0.5\n"
+        "events:\n  min_seconds: 2\nalarms:\n  webhook: https://example.org\n"
+    )
+
+    def parsed(*words: str) -> dict[str, Any]:
+        parser = cli._parser(list(words))
+        return dict(parser.instantiate(parser.parse_args(words))[words[0]].as_dict())
+
+    alone = parsed("detect", "--config", str(recipe))
+    assert alone["model"] == "ped2-compact" and alone["sources"] == ["a.mp4"]
+    assert alone["out"] == Path("found") and alone["overlay"] is False and alone["threshold"] == 0.5
+    assert alone["events"].min_seconds == 2 and alone["events"].merge_seconds > 0
+    assert alone["alarms"].webhook == "https://example.org"
+    mixed = parsed("detect", "--config", str(recipe), "m", "b", "c", "--events.min_seconds", "3")
+    assert mixed["model"] == "m" and mixed["sources"] == ["b", "c"] and mixed["threshold"] == 0.5
+    assert mixed["events"].min_seconds == 3
+
+
+def test_the_events_of_mark_are_several_and_those_of_detect_a_file(tmp_path: Path) -> None:
+    recipe, times = tmp_path / "options.yaml", tmp_path / "times.yaml"
+    times.write_text("min_seconds: 4\n")
+
+    def parsed(*words: str) -> Any:
+        parser = cli._parser(list(words))
+        return parser.instantiate(parser.parse_args([*words, "--config", str(recipe)]))[words[0]]
+
+    recipe.write_text(f"events: {times}\n")
+    assert parsed(*DETECT).events.min_seconds == 4
+    recipe.write_text("site: gate\nevents: 20261123T1913Z\nlabel: normal\n")
+    assert parsed("mark").events == ["20261123T1913Z"]
+
+
+@pytest.mark.parametrize("written", ["0", "01", "2026-11-23", "1e3", "yes", "10.5", "'0'"])
+def test_text_in_a_file_is_what_is_written(written: str, tmp_path: Path) -> None:
+    recipe = tmp_path / "options.yaml"
+    recipe.write_text(f"source: {written}\nout: {written}\nthreshold: 1e-1\nregions: null\n")
+    words = ["watch", "--config", str(recipe)]
+    parser = cli._parser(words)
+    found = parser.instantiate(parser.parse_args(words))["watch"]
+    assert found.source == written.strip("'") and found.out == Path(written.strip("'"))
+    assert found.threshold == 0.1 and found.regions is None
 
 
 @pytest.mark.parametrize(
