@@ -262,12 +262,15 @@ def test_nothing_answers():
             assert time.monotonic() - began < 5
 
 
-def test_refused():
+@pytest.mark.parametrize("quiet", [False, True])
+def test_refused(quiet, caplog):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(MnadError, match="the connection is refused; check the address") as error:
-        open_live(f"rtsp://u:hunter2@127.0.0.1:{port}/cam", connect=0.3)
-    assert "hunter2" not in str(error.value)
+        open_live(f"rtsp://u:hunter2@127.0.0.1:{port}/cam", connect=2.5, quiet=quiet)
+    assert "hunter2" not in str(error.value) + caplog.text
+    # Once, at once, though it is tried again and again: whoever waits is to know for what.
+    assert caplog.text.count("no picture yet: the connection is refused") == (not quiet)
 
 
 @pytest.mark.parametrize(

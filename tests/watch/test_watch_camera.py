@@ -503,7 +503,8 @@ def test_a_camera_that_is_away_at_the_start_is_sought_and_told_of(
     site = Site(tmp_path / "site")
     tries = []
 
-    def connect(source: str, channels: int) -> Camera:
+    def connect(source: str, channels: int, *, quiet: bool) -> Camera:
+        assert quiet == bool(tries)  # the feed need not say again and again what is said here
         tries.append(source)
         if len(tries) < 4:
             raise MnadError("10.0.0.7-cam: " + ("refused." if len(tries) < 3 else "password."))

@@ -87,7 +87,12 @@ class LiveSource(Closing):
 
 
 def open_live(
-    source: str, channels: int = 3, *, stall: float = 10.0, connect: float = 30.0
+    source: str,
+    channels: int = 3,
+    *,
+    stall: float = 10.0,
+    connect: float = 30.0,
+    quiet: bool = False,
 ) -> LiveSource:
     """Connect to a stream or a camera and wait for its first frame.
 
@@ -97,6 +102,7 @@ def open_live(
         stall: seconds without a frame after which a connection counts as lost. It is then tried
             again after 1 s, 2 s, 4 s, … up to every 30 s, for ever.
         connect: seconds after which the first connection is given up.
+        quiet: do not log why there is no connection yet, which is said once before it is given up.
 
     Returns:
         The frames and the gaps between them; close it, or use it in a ``with`` block.
@@ -113,7 +119,7 @@ def open_live(
         raise UsageError(f"stall is {stall} and connect is {connect} seconds; use more than 0.")
     if not is_live(source):
         raise UsageError(f"{redacted(source)} is neither an address of a stream nor a camera.")
-    feed = Feed(source, stall)
+    feed = Feed(source, stall, quiet)
     try:
         feed.wait_for_first(connect)
     except BaseException:

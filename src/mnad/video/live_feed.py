@@ -55,6 +55,7 @@ class Feed:
     Args:
         source: address of a stream or a camera.
         stall: seconds without a frame after which the connection counts as lost.
+        quiet: do not log why there is no connection yet.
 
     Attributes:
         size: rows and columns of the first frame, as displayed.
@@ -63,11 +64,12 @@ class Feed:
         lasting: whether it is a finite file, none of whose frames is left out.
     """
 
-    def __init__(self, source: str, stall: float) -> None:
+    def __init__(self, source: str, stall: float, quiet: bool = False) -> None:
         self.size: tuple[int, int] = (0, 0)
         self.rate: Fraction | None = None
         self.dropped = 0
         self._source, self._name, self._stall = source, live_name(source), stall
+        self._quiet = quiet
         # All that follows is shared by the two sides, under this lock.
         self._changed = threading.Condition()
         self._waiting: deque[tuple[Shot, Fraction] | Gap] = deque()
@@ -199,6 +201,9 @@ class Feed:
 
     def _note(self, lost: Lost) -> None:
         """Take notice that the connection is lost, or could not be made again."""
+        if not self._clock.running and not self._quiet:
+            _LOG.warning("%s: no picture yet: %s; it is tried again.", self._name, lost.reason)
+            self._quiet = True
         # A new one, as the old one holds all it has passed through.
         self._why = Lost(lost.reason, lost.advice)
         if self._clock.running:

@@ -33,12 +33,12 @@ PAUSE = 5.0
 
 
 def awaited(
-    connect: Callable[[], LiveSource], folder: Path, name: str, alarms: AlarmConfig
+    connect: Callable[[bool], LiveSource], folder: Path, name: str, alarms: AlarmConfig
 ) -> LiveSource:
     """The stream, whenever it comes.
 
     Args:
-        connect: raises where it is not there.
+        connect: raises where it is not there; told whether to be quiet about why.
         folder: of the site.
         name: of the camera, without credentials.
         alarms: where alarms go.
@@ -62,7 +62,7 @@ def awaited(
 
         while True:
             try:
-                stream = connect()
+                stream = connect(bool(said))
             except UsageError:
                 raise
             except MnadError as error:

@@ -116,13 +116,15 @@ def watch_camera(
 def _opened(
     source: str, channels: int, site: Site, options: WatchOptions
 ) -> Iterator[LiveSource | PlayedSource]:
+    def connect(quiet: bool) -> LiveSource:
+        return open_live(source, channels, quiet=quiet)
+
     opened: LiveSource | PlayedSource
     if not is_live(source):
         opened = PlayedSource(source, channels)
     elif site.model is None:  # an address with a typo is to be told at once
-        opened = open_live(source, channels)
+        opened = connect(False)
     else:
-        connect = partial(open_live, source, channels)
         opened = awaited(connect, site.path, live_name(source), options.alarms)
     with opened as stream:
         yield stream
