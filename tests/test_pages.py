@@ -1,9 +1,12 @@
 """The pages lead where they say: links to files of the project, and to headings in its pages."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from mnad import cli
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -40,3 +43,30 @@ def test_a_dead_link_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# One, two\n[a](#one-two) [b](#three) [c](none.md) [d](https://x.y/#z)\n")
     assert dead_links(page) == ["#three", "none.md"]
+
+
+def commands(page: Path) -> list[str]:
+    """The command lines in the blocks of a page, each with what may be left out of it."""
+    blocks = "".join(re.findall(r"^```\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL))
+    lines = re.findall(r"^mnad .*$", blocks.replace(" && ", "\n"), re.MULTILINE)
+    return [re.sub(r"[\[\]]", "", line) for line in lines if "…" not in line]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_of_a_page_is_understood(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)  # where the recipes lie
+    for line in commands(page):
+        command, _ = cli._understood(shlex.split(line, comments=True)[1:])
+        assert line.startswith(f"mnad {command}")
+
+
+def test_every_option_that_a_page_names_exists() -> None:
+    known = set()
+    for name in cli.COMMANDS:
+        for action in cli._command_parser(cli.COMMANDS[name])._actions:
+            known |= set(action.option_strings)
+    others = {"--index-url", "--now", "--lr", "--version"}  # of pip, systemctl, the public code
+    for page in PAGES:
+        if page.parent.name != "benchmarks":  # whose scripts have options of their own
+            named = set(re.findall(r"(?<![\w-])--[a-z_0-9.-]*[a-z0-9]", page.read_text()))
+            assert named <= known | others, page

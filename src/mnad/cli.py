@@ -25,8 +25,8 @@ from jsonargparse import ActionYesNo, ArgumentParser, DefaultHelpFormatter
 from mnad import __version__, api
 from mnad.demo import demo
 from mnad.errors import MnadError
-from mnad.recipe import read_strictly
-from mnad.refusal import sentence
+from mnad.recipe import OptionsFile, files_first
+from mnad.refusal import empty, sentence, unfit
 from mnad.results import SHOW
 from mnad.video.address import without_secrets
 
@@ -57,7 +57,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 NAMED = {"model", "data", "labels"}
 """What may be a name as well as a path: it stays text, in which ./ped2 is not ped2."""
 
-TEXTS = (str, str | None, str | Path, str | Path | None)
+TEXTS = (str, str | None, str | Path, str | Path | None, Path)
 SEVERAL = (list[str], list[str] | None)
 """Kinds of parameters that are text, and several texts."""
 
@@ -122,14 +122,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(format=_log_format(words), datefmt="%Y-%m-%dT%H:%M:%S%z")
     logging.getLogger("mnad").setLevel(logging.INFO)
-    parser = _parser(words)
     try:
-        parsed = parser.instantiate(parser.parse_args(words))
-        command, chosen = parsed.command, parsed[parsed.command]
-        if command in GROUPS:
-            command, chosen = f"{command} {chosen.command}", chosen[chosen.command]
-        values = chosen.as_dict()
-        values.pop("config", None)
+        command, values = _understood(words)
         result = COMMANDS[command](**values)
     except MnadError as error:
         print(f"mnad: {without_secrets(str(error))}", file=sys.stderr)
@@ -138,6 +132,30 @@ def _run(arguments: Sequence[str] | None) -> int:
         print("mnad: stopped.", file=sys.stderr)
         return 143 if isinstance(error, _Terminated) else 130
     return int(SHOW[command](result, values))
+
+
+def _understood(words: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """The command that is asked for, and the values of all its options."""
+    parser = _parser(words)
+    if wrong := empty(words):
+        parser.error(wrong)
+    read = parser.parse_args(files_first(words, 2 if GROUPS.keys() & words[:1] else 1))
+    command, given = _chosen(read)
+    parameters = inspect.signature(COMMANDS[command]).parameters
+    kinds = {name: one.annotation for name, one in parameters.items()}
+    if wrong := unfit(given, kinds):
+        parser.error(wrong)
+    values = dict(_chosen(parser.instantiate(read))[1].as_dict())
+    values.pop("config", None)
+    return command, values
+
+
+def _chosen(read: Any) -> tuple[str, Any]:
+    """The name of the command that was given, and what was given to it."""
+    if read.command not in GROUPS:
+        return read.command, read[read.command]
+    command, chosen = _chosen(read[read.command])
+    return f"{read.command} {command}", chosen
 
 
 def _log_format(words: Sequence[str]) -> str:
@@ -167,7 +185,7 @@ def _parser(words: Sequence[str]) -> ArgumentParser:
         commands.add_subcommand(name, group, help=summary)
         groups[name] = group.add_subcommands(dest="command")
         everything.append(group)
-    asked, options = "", parser
+    asked, options = "".join(GROUPS.keys() & words[:1]), parser
     for name, function in COMMANDS.items():
         path = name.split()
         command = ArgumentParser()
@@ -185,7 +203,7 @@ def _parser(words: Sequence[str]) -> ArgumentParser:
 def _refuse(command: str, parser: ArgumentParser, message: str, *_: Any) -> NoReturn:
     """Say in a sentence what is wrong, and what is missing as it is written on the command line."""
     found = re.fullmatch(r"the following arguments are required: (.+)", message.strip())
-    if found and command:
+    if found and command in COMMANDS:
         parameters = inspect.signature(COMMANDS[command]).parameters
         names = [name.rpartition(".")[2] for name in found[1].split(", ")]
         written = [
@@ -194,7 +212,7 @@ def _refuse(command: str, parser: ArgumentParser, message: str, *_: Any) -> NoRe
         ]
         said = f"{command} needs {', '.join(written)}."
     else:
-        said = sentence(message, (word for one in parser._actions for word in one.option_strings))
+        said = sentence(message, [word for one in parser._actions for word in one.option_strings])
     # What is not understood may be an address with its password.
     hint = " ".join(["mnad", *command.split(), "--help"])
     print(f"mnad: {without_secrets(said)} See {hint}.", file=sys.stderr)
@@ -219,12 +237,15 @@ def _command_parser(function: Callable[..., Any]) -> ArgumentParser:
     help_of = {p.arg_name: p.description for p in parse(function.__doc__ or "").params}
     parameters = inspect.signature(function).parameters
     if parameters:
-        about = "YAML file of options; those given after it override it."
-        parser.add_argument("--config", action="config", help=about)
-    read_strictly(
-        {name for name, one in parameters.items() if one.annotation in (*TEXTS, *SEVERAL)},
-        {name for name, one in parameters.items() if one.annotation in SEVERAL},
-    )
+        parser.add_argument(
+            "--config",
+            action=OptionsFile,
+            texts={
+                name for name, one in parameters.items() if one.annotation in (*TEXTS, *SEVERAL)
+            },
+            several={name for name, one in parameters.items() if one.annotation in SEVERAL},
+            help="YAML file of options; those given besides override it.",
+        )
     for name, parameter in parameters.items():
         if parameter.annotation == list[str]:
             parser.add_argument(name, nargs="+", type=str, help=help_of[name])

@@ -465,14 +465,45 @@ DETECT = ("detect", "ped2-compact", "x.mp4", "--out", "o")
             "--fail-on-event is not known here; perhaps --fail_on_event?",
         ),
         ([*DETECT, "--out"], "argument --out: expected one argument."),
-        ([*DETECT, "--config", "none.yaml"], "--config: File does not exist: '{here}/none.yaml'."),
         ([*DETECT, "--config", "no_option.yaml"], "ovrlay is not known here; perhaps --overlay?"),
+        ([*DETECT, "--overlay=no"], "--overlay takes no value; say --overlay or --no_overlay."),
         (
-            [*DETECT, "--config", "twice.yaml"],
-            "Problems parsing config: out stands on line 1 and again on line 2: give it once.",
+            [*DETECT, "b.mp4"],
+            "b.mp4 is too much here, or an option stands between it and what it belongs to.",
+        ),
+        (
+            [*DETECT, "--events", "5"],
+            "--events is '5'; it takes options of its own, such as --events.min_seconds.",
+        ),
+        (
+            [*DETECT, "--config", "null.yaml"],
+            "--overlay is null; it must be true or false.",
+        ),
+        (
+            [*DETECT, "--config", "section.yaml"],
+            "--events is null; it takes options of its own, such as --events.min_seconds.",
+        ),
+        (
+            [*DETECT, "--config", "below.yaml"],
+            "--events.min_seconds is null; it must be a number.",
+        ),
+        (
+            ["detect", "ped2-compact", "", "--out", "o"],
+            "What comes after ped2-compact is empty, as of a shell variable that is not set.",
+        ),
+        (
+            [*DETECT, "--regions="],
+            "What comes after --regions= is empty, as of a shell variable that is not set.",
+        ),
+        (["mark", "S", "E", "norml"], "LABEL is 'norml'; it must be one of normal, anomaly."),
+        (
+            ["watch", "0", "--out", "o", "--channels", "2"],
+            "--channels is '2'; it must be one of 1, 3.",
         ),
         ([], "A command is missing."),
         (["data"], "A command is missing."),
+        (["score_file", "a"], "'score_file' is no command; perhaps score-file?"),
+        (["data", "chek"], "'chek' is no command; perhaps check?"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(
@@ -484,11 +515,13 @@ def test_what_is_wrong_is_said_in_one_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("no_option.yaml").write_text("ovrlay: false\n")
-    Path("twice.yaml").write_text("out: a\nout: b\n")
+    Path("null.yaml").write_text("overlay:\n")
+    Path("section.yaml").write_text("events:\n")
+    Path("below.yaml").write_text("events:\n  min_seconds:\n")
     with pytest.raises(SystemExit, match="2"):
         main(words)
-    hint = f"See mnad {'detect ' * bool(words[1:])}--help."
-    assert capsys.readouterr().err == f"mnad: {said.format(here=tmp_path)} {hint}\n"
+    command = f"{words[0]} " if words[:1] and words[0] in ("data", *COMMANDS) else ""
+    assert capsys.readouterr().err == f"mnad: {said} See mnad {command}--help.\n"
 
 
 @pytest.mark.parametrize("several", ["sources: a.mp4", "sources: [a.mp4]", "sources:\n  - a.mp4"])
