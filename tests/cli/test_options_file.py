@@ -92,6 +92,16 @@ def test_a_file_may_be_a_pipe(given: Given, monkeypatch: pytest.MonkeyPatch) -> 
     assert given("info", "--config", "/dev/fd/63") == {"model": "m"}
 
 
+def test_what_is_printed_as_a_file_is_read_as_the_same_options(
+    given: Given, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("detect", "01", "a b.mp4", "--out", "o: p", "--no_clips", "--events.min_seconds", "3")
+    with pytest.raises(SystemExit, match="0"):
+        main([*words, "--print_config"])
+    Path("f.yaml").write_text(capsys.readouterr().out)
+    assert given("detect", "--config", "f.yaml") == given(*words)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
