@@ -147,7 +147,16 @@ def _understood(words: Sequence[str]) -> tuple[str, dict[str, Any]]:
         parser.error(wrong)
     values = dict(_chosen(parser.instantiate(read))[1].as_dict())
     values.pop("config", None)
-    return command, values
+    return command, {name: _at_home(value) for name, value in values.items()}
+
+
+def _at_home(value: Any) -> Any:
+    """``~/`` as a shell reads it, which sees neither into a file nor behind ``--out=``."""
+    if isinstance(value, list):
+        return [_at_home(one) for one in value]
+    if isinstance(value, str | Path) and str(value).startswith("~/"):
+        return type(value)(os.path.expanduser(value))
+    return value
 
 
 def _chosen(read: Any) -> tuple[str, Any]:

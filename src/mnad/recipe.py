@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -83,9 +84,10 @@ class OptionsFile(ActionConfigFile):  # type: ignore[misc]
 
 def _read(file: str) -> tuple[dict[Any, Any], dict[Any, Any]]:
     """The options in a file, and the same with all values as the text that is written."""
+    path = "/dev/stdin" if file == "-" else os.path.expanduser(file)
     try:
         # Once, as it may be a pipe: it often comes from a store of secrets.
-        text = Path("/dev/stdin" if file == "-" else file).read_text(encoding="utf-8-sig")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"--config {file} is no text in UTF-8: give a YAML file.") from error
     except OSError as error:

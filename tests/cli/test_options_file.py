@@ -80,6 +80,18 @@ def test_text_that_looks_like_a_number_stays_text(given: Given) -> None:
     assert called["threshold"] == 0.1
 
 
+def test_home_is_known_where_no_shell_reads_it(
+    given: Given, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A folder that is called ~ is not only lost there, but dangerous to remove."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Path("f.yaml").write_text("model: ~/m\nsources: [~/a, b~/c]\nout: ~/o\n")
+    called = given("detect", "--config=~/f.yaml")
+    assert called["sources"] == [f"{tmp_path}/a", "b~/c"]
+    assert (called["model"], called["out"]) == (f"{tmp_path}/m", tmp_path / "o")
+    assert given("train", "~d", "--out=~/o")["out"] == tmp_path / "o"
+
+
 def test_a_file_may_be_a_pipe(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
     """From a store of secrets: it can be read but once."""
     real = Path.read_text
