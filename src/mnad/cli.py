@@ -25,7 +25,7 @@ from jsonargparse import ActionYesNo, ArgumentParser, DefaultHelpFormatter
 from mnad import __version__, api
 from mnad.demo import demo
 from mnad.errors import MnadError
-from mnad.recipe import OptionsFile, files_first
+from mnad.recipe import OptionsFile, files_first, read_strictly
 from mnad.refusal import empty, sentence, unfit
 from mnad.results import SHOW
 from mnad.video.address import without_secrets
@@ -139,7 +139,10 @@ def _understood(words: Sequence[str]) -> tuple[str, dict[str, Any]]:
     parser = _parser(words)
     if wrong := empty(words):
         parser.error(wrong)
-    read = parser.parse_args(files_first(words, 2 if GROUPS.keys() & words[:1] else 1))
+    try:
+        read = parser.parse_args(files_first(words, 2 if GROUPS.keys() & words[:1] else 1))
+    except UnicodeDecodeError:
+        parser.error("A file of options is no text in UTF-8.")
     command, given = _chosen(read)
     parameters = inspect.signature(COMMANDS[command]).parameters
     kinds = {name: one.annotation for name, one in parameters.items()}
@@ -245,6 +248,7 @@ def _command_parser(function: Callable[..., Any]) -> ArgumentParser:
     parser = ArgumentParser(description=_summary(function))
     help_of = {p.arg_name: p.description for p in parse(function.__doc__ or "").params}
     parameters = inspect.signature(function).parameters
+    read_strictly()
     if parameters:
         parser.add_argument(
             "--config",

@@ -8,12 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import ActionConfigFile, ActionYesNo, get_loader
+from jsonargparse import ActionConfigFile, ActionYesNo, get_loader, set_loader
 
 from mnad.errors import UsageError
 from mnad.refusal import shown
 
 _USUAL = get_loader("yaml")
+
+
+def read_strictly() -> None:
+    """Have jsonargparse refuse a key that stands twice in what it reads itself, as `--events`."""
+
+    def load(text: str) -> Any:
+        _require_once(text, "")
+        return _USUAL(text)
+
+    set_loader("yaml", load, (yaml.YAMLError,))
 
 
 def files_first(words: Sequence[str], after: int) -> list[str]:
@@ -94,7 +104,7 @@ def _read(file: str) -> tuple[dict[Any, Any], dict[Any, Any]]:
         said = (error.strerror or str(error)).lower()
         raise UsageError(f"--config {file} cannot be read ({said}): give a YAML file.") from error
     try:
-        _require_once(file, text)
+        _require_once(text, f"{file}: ")
         # With a comment, as it takes a name without a value for text where that is all.
         options, written = _USUAL(f"{text}\n#"), yaml.load(text, yaml.BaseLoader)
     except yaml.YAMLError as error:
@@ -132,7 +142,7 @@ def _require_known_form(file: str, parser: Any, key: Any, value: Any) -> None:
         raise UsageError(f"{file}: {key} is {shown(str(value))}; it must be true or false.")
 
 
-def _require_once(file: str, text: str) -> None:
+def _require_once(text: str, where: str) -> None:
     """See that no key stands twice in a mapping, of which jsonargparse takes the last.
 
     Raises:
@@ -154,7 +164,7 @@ def _require_once(file: str, text: str) -> None:
                 line = key.start_mark.line + 1
                 if isinstance(key, yaml.ScalarNode) and key.value in first:
                     raise UsageError(
-                        f"{file}: {key.value} stands on line {first[key.value]} and again on line "
+                        f"{where}{key.value} stands on line {first[key.value]} and again on line "
                         f"{line}: give it once."
                     )
                 first[str(key.value)] = line

@@ -475,6 +475,7 @@ DETECT = ("detect", "ped2-compact", "x.mp4", "--out", "o")
             [*DETECT, "--events", "5"],
             "--events is '5'; it takes options of its own, such as --events.min_seconds.",
         ),
+        ([*DETECT, "--events", "latin.yaml"], "A file of options is no text in UTF-8."),
         (
             [*DETECT, "--config", "null.yaml"],
             "--overlay is null; it must be true or false.",
@@ -515,6 +516,7 @@ def test_what_is_wrong_is_said_in_one_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("no_option.yaml").write_text("ovrlay: false\n")
+    Path("latin.yaml").write_bytes(b"min_seconds: \xe9")
     Path("null.yaml").write_text("overlay:\n")
     Path("section.yaml").write_text("events:\n")
     Path("below.yaml").write_text("events:\n  min_seconds:\n")

@@ -104,6 +104,16 @@ def test_a_file_may_be_a_pipe(given: Given, monkeypatch: pytest.MonkeyPatch) -> 
     assert given("info", "--config", "/dev/fd/63") == {"model": "m"}
 
 
+def test_a_file_of_a_group_of_options_is_read_as_strictly(
+    given: Given, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("e.yaml").write_text("min_seconds: 2\n")
+    assert given("detect", "m", "s", "--out", "o", "--events", "e.yaml")["events"].min_seconds == 2
+    Path("e.yaml").write_text("min_seconds: 2\nmin_seconds: 3\n")
+    assert main(["detect", "m", "s", "--out", "o", "--events", "e.yaml"]) == 2
+    assert "min_seconds stands on line 1 and again on line 2" in capsys.readouterr().err
+
+
 def test_what_is_printed_as_a_file_is_read_as_the_same_options(
     given: Given, capsys: pytest.CaptureFixture[str]
 ) -> None:
