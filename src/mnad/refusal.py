@@ -30,7 +30,7 @@ def sentence(message: str, options: Collection[str]) -> str:
     given = re.search(r"G(?:iven|ot) value: (.*)", message)
     wanted = [_kind(one) for one in re.findall(r"Expected a (.+?)(?:\. Got|$)", message, re.M)]
     if value and given and wanted:
-        kinds = " or ".join(dict.fromkeys(wanted))
+        kinds = " or ".join(dict.fromkeys(sorted(wanted, key="null".__eq__)))  # null last
         return f"{_written(value[1], options)} is {shown(given[1])}; it must be {kinds}."
     section = re.search(r"Unable to load config '(.*?)'", message)
     if value and section:
