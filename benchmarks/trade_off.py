@@ -2,7 +2,8 @@
 
     python benchmarks/trade_off.py VIDEO LABEL=MODEL:RESULT … --json FILE --plot FILE.png
 
-MODEL is a model folder, RESULT what camera_score.py wrote of it. All models are exported to
+MODEL is a model folder, RESULT what camera_score.py wrote of it, or ``tests/carried.json`` of
+``mnad ablate``; both have the score for cameras. All models are exported to
 OpenVINO as they are and in int8 (ranges from the beginning of VIDEO, for speed alone), and measured
 in turn, round after round: the network alone, and from VIDEO, an H.264 file, to scores and events.
 """
@@ -54,7 +55,7 @@ def main() -> None:
             row: dict[str, Any] = {
                 "label": label,
                 "gflop": gflop(network),
-                "auc": json.loads(Path(result).read_text())["auc"],
+                "auc": _auc(json.loads(Path(result).read_text())),
             }
             rows.append(row)
             for runtime in RUNTIMES:
@@ -72,6 +73,14 @@ def main() -> None:
     print(table(rows))
     if given.plot is not None:
         plot(given.plot, rows)
+
+
+def _auc(result: dict[str, Any]) -> dict[str, float]:
+    """Of the score for cameras, causal and macro."""
+    if "parts" not in result:
+        return dict(result["auc"])
+    camera = result["parts"]["camera"]
+    return {"causal": camera["causal_micro"], "macro": camera["macro"]}
 
 
 def table(rows: list[dict[str, Any]]) -> str:
