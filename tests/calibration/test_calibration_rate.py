@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -12,10 +14,11 @@ from mnad.calibration.rate import (
     Scored,
     Threshold,
     alarms_at,
-    block_maxima,
+    blocks_of,
     threshold_for,
 )
-from mnad.events.machine import RELEASE_SHARE
+from mnad.errors import MnadError
+from mnad.events.machine import RELEASE_SHARE, EventConfig
 
 RATE = 10
 Floats = NDArray[np.float64]
@@ -164,12 +167,57 @@ def test_block_maxima_by_hand() -> None:
     score[60:62] = [0.6, 0.75]
     score[110:] = 0.99
     seconds = 7 + np.arange(120) / 10
-    np.testing.assert_allclose(block_maxima(Scored(seconds, score)), [0.25, 1.5])
-    longer = Scored(7 + np.arange(130) / 10, np.append(score, np.full(10, 0.99)))
-    np.testing.assert_allclose(block_maxima(longer), [0.25, 1.5, 99], rtol=1e-6)
+    found = blocks_of(Scored(seconds, score))
+    np.testing.assert_allclose(found.highest, [0.25, 1.5])
+    assert found.seconds == pytest.approx(10)
+    longer = blocks_of(Scored(7 + np.arange(130) / 10, np.append(score, np.full(10, 0.99))))
+    np.testing.assert_allclose(longer.highest, [0.25, 1.5, 99], rtol=1e-6)
+    assert longer.seconds == pytest.approx(13)
     short = Scored(seconds[:10], score[:10])
     assert short.duration == pytest.approx(1.0)
-    np.testing.assert_allclose(block_maxima(short), [0.25])
+    np.testing.assert_allclose(blocks_of(short).highest, [0.25])
+    assert blocks_of(short).seconds == pytest.approx(1.0)
+    # Nothing has lasted six seconds in the first block, nor in the second until its last frames.
+    assert blocks_of(Scored(seconds, score), 6).highest == pytest.approx([0.25])
+
+
+def test_short_clips_put_the_threshold_where_the_whole_footage_puts_it() -> None:
+    """Two hours in clips of three seconds: their blocks are shorter, and more of them an hour.
+
+    Counted as blocks of five seconds they would let through five thirds of what was asked for.
+    """
+    whole = footage(2, 0.9, 7)
+    cuts = np.split(np.arange(len(whole.score)), range(30, len(whole.score), 30))
+    clips = [Scored(np.arange(30) / RATE, whole.score[cut]) for cut in cuts]
+    surprise, seconds = zip(*(blocks_of(clip) for clip in clips), strict=True)
+    assert np.allclose(seconds, 3) and len(np.concatenate(surprise)) == 2400
+    found = threshold_for(clips, 30)
+    highest = np.sort(np.concatenate(surprise))[-60]  # of two hours
+    assert found.score == pytest.approx(highest / (1 + highest), abs=1e-9)
+    assert found.expected == pytest.approx(30, rel=0.01)
+
+
+def test_footage_in_which_no_event_could_last_carries_no_threshold() -> None:
+    clips = [Scored(np.arange(40) / RATE, np.full(40, 0.3)) for _ in range(50)]
+    with pytest.raises(MnadError, match="lasts for the 10 s that an event has to last"):
+        threshold_for(clips, 1, events=EventConfig(0.5, min_seconds=10))
+    longer = [*clips, footage(0.01, 0, 1)]  # which alone says something
+    asked = EventConfig(0.5, min_seconds=10)
+    assert threshold_for(longer, 1, events=asked) == replace(
+        threshold_for(longer[-1:], 1, events=asked),
+        hours=pytest.approx((200 + 36) / 3600),  # type: ignore[arg-type]
+    )
+
+
+def test_footage_that_repeats_itself_promises_what_it_shows() -> None:
+    """A minute, 120 times over: 119 others are as high as the highest, and none is let through."""
+    minute = footage(1 / 60, 0.9, 3)
+    score = np.tile(minute.score, 120)
+    found = threshold_for([Scored(np.arange(len(score)) / RATE, score)], 6)
+    assert found.counted == 0 and not found.extrapolated
+    assert found.expected == pytest.approx(1 / 1441 * 720)
+    assert found.interval == pytest.approx((0.5, 0.5))  # 60 to 60, were all of them counted
+    assert found.ahead == (0, 5)
 
 
 def test_stretches_are_scored_alone_and_the_bootstrap_repeats() -> None:

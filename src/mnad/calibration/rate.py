@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnad.errors import MnadError
 from mnad.events.event import Observed
 from mnad.events.machine import EventConfig, EventMachine
 from mnad.scoring.smooth import Sustained
@@ -89,9 +91,19 @@ def threshold_for(
         per_hour: false alarms per hour, above 0.
         seed: of the bootstrap.
         events: what makes an event, at any threshold.
+
+    Raises:
+        MnadError: no stretch is as long as an event has to be.
     """
-    maxima = np.concatenate([block_maxima(one, events.min_seconds) for one in stretches])
-    count, blocks_per_hour = len(maxima), 3600 / BLOCK_SECONDS
+    blocks = [blocks_of(one, events.min_seconds) for one in stretches]
+    maxima = np.concatenate([found.highest for found in blocks])
+    if not (count := len(maxima)):
+        raise MnadError(
+            f"no stretch of this normal footage lasts for the {events.min_seconds:g} s that an "
+            "event has to last: give longer ones."
+        )
+    # Those of short clips are shorter than others, and there are more of them in an hour.
+    blocks_per_hour = 3600 * count / sum(found.seconds for found in blocks)
     share = min(per_hour / blocks_per_hour, 0.5)
     # Conformal: that a further block exceeds the k-th highest of n has a chance of k / (n + 1).
     # What is added keeps 2 from being 1.9999 for the sake of a rounding.
@@ -103,11 +115,14 @@ def threshold_for(
         level = max(level, float(foretold.quantile(min(share, foretold.share))))
         expected = _beyond(foretold, level)
     else:
+        # Of equal ones, as in footage that repeats itself, none is let through: they are one.
+        above = 1 + int((maxima > level).sum())
         expected = above / (count + 1)
+    weight = (maxima > level) + (maxima == level) / max(int((maxima == level).sum()), 1)
     rng = np.random.default_rng(seed)
-    samples = [_resampled(maxima, rng) for _ in range(DRAWS)]
+    samples = [_resampled(count, rng) for _ in range(DRAWS)]
     shares = [
-        float((sample >= level).mean()) if above else _drawn_share(sample, level, rng)
+        float(weight[sample].mean()) if above else _drawn_share(maxima[sample], level, rng)
         for sample in samples
     ]
     low, high = np.quantile(shares, [0.025, 0.975]) * blocks_per_hour
@@ -140,17 +155,33 @@ def _ahead(above: int, count: int) -> tuple[int, int] | None:
     return int(low), int(high)
 
 
-def block_maxima(stretch: Scored, min_seconds: float = USUAL.min_seconds) -> NDArray[np.float64]:
-    """Of each block of `BLOCK_SECONDS` the highest sustained surprise (x of the score x/(1+x))."""
+class Blocks(NamedTuple):
+    """What a stretch is cut into.
+
+    Attributes:
+        highest: (n,) of each block of `BLOCK_SECONDS` the highest sustained surprise (x of the
+            score x/(1+x)).
+        seconds: all of them together; the last may be shorter.
+    """
+
+    highest: NDArray[np.float64]
+    seconds: float
+
+
+def blocks_of(stretch: Scored, min_seconds: float = USUAL.min_seconds) -> Blocks:
+    """The blocks in which something may have lasted for `min_seconds`."""
     held = Sustained(max(min_seconds, BRIEFEST))
     lasting = np.array([held.push(t, s) for t, s in zip(stretch.seconds, stretch.score)])  # noqa: B905
-    lasting = np.maximum(lasting, 0)
     number = ((stretch.seconds - stretch.seconds[0]) // BLOCK_SECONDS).astype(int)
-    maxima = np.zeros(number[-1] + 1)
+    maxima = np.full(number[-1] + 1, -np.inf)
     np.maximum.at(maxima, number, lasting)
-    # A last block that is less than half full says too little.
-    short = stretch.duration - number[-1] * BLOCK_SECONDS < BLOCK_SECONDS / 2
-    return _surprise(maxima[:-1] if short and len(maxima) > 1 else maxima)
+    lengths = np.full(len(maxima), BLOCK_SECONDS)
+    lengths[-1] = stretch.duration - number[-1] * BLOCK_SECONDS
+    # A block before anything can have lasted so long says nothing, and a last one that is less
+    # than half full too little.
+    told = np.isfinite(maxima)
+    told[-1] &= lengths[-1] >= BLOCK_SECONDS / 2 or not told[:-1].any()
+    return Blocks(_surprise(maxima[told]), float(lengths[told].sum()))
 
 
 def _surprise(score: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -184,9 +215,11 @@ def _beyond(tail: Tail, level: float) -> float:
     return float(10 ** tail.log10_survival(level))
 
 
-def _resampled(maxima: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """A moving-block bootstrap: runs of neighbours stay together, as busy minutes do."""
-    count = len(maxima)
+def _resampled(count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """A moving-block bootstrap of so many values, by their places.
+
+    Runs of neighbours stay together, as busy minutes do.
+    """
     run = max(1, min(12, count // 8))
     starts = rng.integers(0, count - run + 1, -(-count // run))
-    return np.concatenate([maxima[s : s + run] for s in starts])[:count]
+    return (starts[:, None] + np.arange(run)).ravel()[:count]
