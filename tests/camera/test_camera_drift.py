@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.signal import lfilter
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 from scipy.stats import ks_2samp
 
 from mnad.camera.change import Change
@@ -59,6 +59,25 @@ def test_a_lasting_change_is_told_once_a_day() -> None:
     assert WINDOW * SPACING - SPACING <= change.seconds < 3 * HOUR
     assert "lower" in change.detail
     assert len(run(drift, scores(2, 5 * HOUR, 5, shift=-1.0), start=23 * HOUR)) == 1
+
+
+def day_and_night(seed: int, days: int, shift: float = 0.0) -> np.ndarray:
+    """As `scores`, by night lower than by day, with an hour of dusk and of dawn between them."""
+    light = np.sin(2 * np.pi * np.arange(days * 24 * HOUR) / (24 * HOUR))
+    noise = scores(seed, days * 24 * HOUR, 5)
+    return ndtr(ndtri(noise) + 0.7 * np.clip(6 * light, -1, 1) + shift)
+
+
+@pytest.mark.parametrize("kept", ["all", "pieces"])
+def test_a_night_like_that_of_the_calibration_is_no_drift(kept: str) -> None:
+    """Two hours of either are half of the distance away from both together, day after day."""
+    normal = day_and_night(0, 1)
+    if kept == "pieces":  # of a day, as what is kept back of footage with gaps
+        normal = np.concatenate([normal[h * HOUR :][:640] for h in (3, 11, 19)])
+    drift = Drift(normal, 1, 0.98)
+    assert run(drift, day_and_night(1, 4)) == []
+    changed = run(Drift(normal, 1, 0.98), day_and_night(2, 1, shift=1.5))
+    assert len(changed) == 1 and "higher" in changed[0].detail
 
 
 def test_a_new_start_after_a_reset() -> None:

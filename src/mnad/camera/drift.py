@@ -7,11 +7,17 @@ one score in 20 seconds, and what likeness remains there is counted: n scores wi
 time t weigh as much as n / t independent ones (t by the initial positive sequence of Geyer 1992,
 Practical Markov chain Monte Carlo). The reference has the same autocorrelation time in seconds, so
 short calibration footage makes the test as doubtful as it should be.
+
+Two hours of a night are unlike a day and a night, and yet nothing has changed. So parts of the
+reference that are unlike the whole of it, by the same test, count as normal themselves: the window
+is measured against the band that their distribution functions and that of the whole span, which
+holds those of all mixtures of them, as at dusk.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from math import ceil
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +37,13 @@ ALPHA = 1e-5
 LEAST = 0.2
 """Distance of the distributions, 0..1, below which it is not worth a person's time."""
 
+FEWEST, MOST = 3, 12
+"""Parts that a reference is looked at in, from large ones to small ones; at most more where they
+would be longer than the window."""
+
+ENOUGH = 2000
+"""Scores that tell the autocorrelation time of a part."""
+
 SILENCE = 86_400.0
 """Seconds before it is said again."""
 
@@ -39,7 +52,7 @@ class Drift:
     """Watches the scores below the threshold; it asks for calibration and changes nothing.
 
     Args:
-        reference: (n,) normal scores, 0..1, one per frame.
+        reference: (n,) normal scores, 0..1, one per frame, in the order of time.
         rate: frames per second of the footage that gave them.
         threshold: scores from here on are anomalies and left out, here and there.
 
@@ -49,13 +62,15 @@ class Drift:
 
     def __init__(self, reference: ArrayLike, rate: float, threshold: float) -> None:
         scores = np.asarray(reference, np.float64)
-        self._reference = np.sort(scores[scores < threshold])
-        if not len(self._reference):
+        scores = scores[scores < threshold]
+        if not len(scores):
             raise MnadError(
                 f"no normal score lies below the threshold {threshold:g}: calibrate the model."
             )
+        self._reference = np.sort(scores)
         self._threshold = threshold
-        self._span = len(self._reference) / rate
+        self._span = len(scores) / rate
+        self._low, self._high = _band(scores, max(MOST, ceil(self._span / (WINDOW * SPACING))))
         self._window: deque[float] = deque(maxlen=WINDOW)
         self._last = self._told = -np.inf
         self._new = 0
@@ -84,7 +99,7 @@ class Drift:
             return None
         self._new = 0
         recent = np.array(self._window)
-        distance = ks_distance(recent, self._reference)
+        distance = self._distance(recent)
         if distance < max(LEAST, self._limit(recent)) or seconds - self._told < SILENCE:
             return None
         self._told = seconds
@@ -97,20 +112,65 @@ class Drift:
             f"(distance {distance:.2f} of 1): calibrate again on recent footage",
         )
 
+    def _distance(self, recent: NDArray[np.float64]) -> float:
+        """How far the distribution function leaves the band, 0..1."""
+        both = np.concatenate([recent, self._reference])
+        share = _shares(np.sort(recent), both)
+        at = np.searchsorted(self._reference, both, side="right")
+        return float(max((share - self._high[at]).max(), (self._low[at] - share).max()))
+
     def _limit(self, recent: NDArray[np.float64]) -> float:
         time = autocorrelation_time(recent)
         n = len(recent) / time
         m = max(min(self._span / (SPACING * time), len(self._reference)), 1.0)
-        return float(np.sqrt(-np.log(ALPHA / 2) / 2 * (n + m) / (n * m)))
+        return _by_chance(n, m)
+
+
+def _band(
+    scores: NDArray[np.float64], most: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What the distribution functions of a series (n,) and of its parts span.
+
+    Args:
+        scores: in the order of time.
+        most: parts that it is cut into, about.
+
+    Returns:
+        Least and greatest share, (n + 1,) each: below all scores, and at each of the sorted ones.
+        Parts count that differ from the whole by more than chance makes them.
+    """
+    ordered = np.sort(scores)
+    whole = _shares(ordered, ordered)
+    low, high = whole.copy(), whole.copy()
+    count = FEWEST
+    while count < 2 * most:
+        for part in np.array_split(scores, min(count, len(scores))):
+            some = part[:: ceil(len(part) / ENOUGH)]
+            time = autocorrelation_time(some) * len(part) / len(some)
+            share = _shares(np.sort(part), ordered)
+            chance = _by_chance(len(part) / time, len(scores) / time)
+            if np.abs(share - whole).max() >= chance:
+                np.minimum(low, share, out=low)
+                np.maximum(high, share, out=high)
+        count *= 2
+    return np.append(0.0, low), np.append(0.0, high)
+
+
+def _by_chance(n: float, m: float) -> float:
+    """Distance that n and m independent scores of one distribution seldom have."""
+    return float(np.sqrt(-np.log(ALPHA / 2) / 2 * (n + m) / (n * m)))
+
+
+def _shares(ordered: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The empirical distribution function of a sorted sample."""
+    return np.searchsorted(ordered, at, side="right") / len(ordered)
 
 
 def ks_distance(a: ArrayLike, b: ArrayLike) -> float:
     """Greatest distance, 0..1, of the empirical distribution functions of two samples."""
     x, y = np.sort(np.asarray(a, np.float64)), np.sort(np.asarray(b, np.float64))
     both = np.concatenate([x, y])
-    share_x = np.searchsorted(x, both, side="right") / len(x)
-    share_y = np.searchsorted(y, both, side="right") / len(y)
-    return float(np.abs(share_x - share_y).max())
+    return float(np.abs(_shares(x, both) - _shares(y, both)).max())
 
 
 def autocorrelation_time(series: ArrayLike) -> float:
