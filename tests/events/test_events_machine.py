@@ -165,6 +165,19 @@ def test_a_lost_stream_ends_the_event_at_its_last_frame():
     assert (ended.phase, ended.end) == ("end", 20.9)
 
 
+def test_within_the_cooldown_there_is_no_second_alarm():
+    """Neither where frames are missing, nor where what lasts is told again."""
+    config = EventConfig(threshold=0.8, cooldown_seconds=60)
+    times, scores = at(5, (4, 0.9), (4, 0.9), (62, 0.1), (4, 0.9))
+    times[20:] = [seconds + 10 for seconds in times[20:]]  # ten seconds of them
+    assert spans(run(config, times, scores)) == pytest.approx(
+        np.array([(0, 17.8), (80, 83.8)]), abs=1e-9
+    )
+    config = EventConfig(threshold=0.8, cooldown_seconds=60, longest_seconds=20)
+    messages = run(config, *at(5, (100, 0.9)))
+    assert spans(messages) == pytest.approx(np.array([(0, 20), (80, 99.8)]), abs=1e-9)
+
+
 def test_end_of_the_source():
     times, scores = at(10, (1, 0.1), (1, 0.9))
     assert spans(run(CONFIG, times, scores, close=2.0)) == [(1.0, 2.0)]
@@ -239,10 +252,10 @@ def reference(config, times, scores):
     stands[1:] = np.minimum(steps, np.concatenate([[np.inf], steps[:-1]]))
     lost = max(config.merge_seconds, LOST_SECONDS)
     cuts = [0, *(np.flatnonzero(steps > lost) + 1), len(t)]
+    runs = [one for low, high in pairwise(cuts) for one in _runs(config, s, low, high)]
     found = []
-    for low, high in pairwise(cuts):
-        for frames in _episodes(config, t, s, stands, low, high):
-            found += _cut(config, t, s, frames)
+    for frames in _episodes(config, t, s, stands, runs):
+        found += _cut(config, t, s, frames)
     return found
 
 
@@ -258,10 +271,10 @@ def _runs(config, s, low, high):
         i += 1
 
 
-def _episodes(config, t, s, stands, low, high):
+def _episodes(config, t, s, stands, runs):
     """Lists of (frame, whether the event is known to go on by then)."""
     episodes = []
-    for frames in _runs(config, s, low, high):
+    for frames in runs:
         held = np.cumsum([stands[k] * (s[k] >= config.threshold) for k in frames])
         sure = np.flatnonzero(held >= config.min_seconds - 1e-6)
         pause = t[frames[0]] - t[episodes[-1][-1][0]] if episodes else np.inf
@@ -277,7 +290,8 @@ def _episodes(config, t, s, stands, low, high):
 
 
 def _cut(config, t, s, marked):
-    events, begin, resume, rest = [], 0, -np.inf, config.longest_seconds
+    events, begin, resume = [], 0, -np.inf
+    rest = max(config.longest_seconds, config.cooldown_seconds)
     for n, (k, sure) in enumerate(marked):
         if not sure:
             continue
@@ -310,7 +324,7 @@ def drawn(seed):
         release=draw.choice([None, 0.6, 0.8]),
         min_seconds=draw.choice([0.0, 0.125, 0.5]),
         merge_seconds=draw.choice([0.0, 0.25, 2.0]),
-        cooldown_seconds=draw.choice([0.0, 0.5, 5.0]),
+        cooldown_seconds=draw.choice([0.0, 0.5, 5.0, 30.0]),
         update_seconds=draw.choice([0.0, 1.0]),
         longest_seconds=draw.choice([0.5, 2.0, 300.0]),
     )

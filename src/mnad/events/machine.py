@@ -14,7 +14,7 @@ RELEASE_SHARE = 0.9
 """Release, as a share of the threshold, where none is given."""
 
 LOST_SECONDS = 5.0
-"""Frames further apart than this, and than the merge time, do not see one and the same event."""
+"""Frames further apart than this, and than the merge time, do not see one and the same run."""
 
 # Less than a tick of any video: sums of float intervals miss their decimal value by less.
 _SLACK = 1e-6
@@ -34,15 +34,16 @@ class EventConfig:
             5 frames/s and below, one abnormal frame can be an event at the default of 0.2.
         merge_seconds: in a pause shorter than this, any abnormal frame continues the event.
         cooldown_seconds: in a longer pause, up to this, only what would be an event of its own
-            continues it. So an alarm is never followed by another within the cool-down, nothing
-            that happens meanwhile is lost, and the message of the end comes that much later than
-            the end it names.
+            continues it. So an alarm is never followed by another within the cool-down (but after
+            a `gap`), nothing that happens meanwhile is lost, and the message of the end comes that
+            much later than the end it names.
         update_seconds: least time between a message of an event and its next update, which is
             sent only for a higher peak.
         longest_seconds: an event that lasts so long is ended. If it stays abnormal without a
-            pause that would have ended it, a new one is announced after a rest of this length,
-            which doubles every time: a scene that changed for good is told ever more rarely, and
-            hides what comes later for no longer than the change has lasted.
+            pause that would have ended it, a new one is announced after a rest of this length (or
+            of the cool-down, if longer), which doubles every time: a scene that changed for good is
+            told ever more rarely, and hides what comes later for no longer than the change has
+            lasted.
 
     Raises:
         UsageError: a value out of its range.
@@ -154,18 +155,17 @@ class EventMachine:
             ValueError: time went back.
         """
         now, step = observed.seconds, 0.0
-        messages: tuple[Event, ...] = ()
         if self._now is not None:
             if not now >= self._now:
                 raise ValueError(f"a frame at {now} s after one at {self._now} s")
             step = now - self._now
             if step > max(self.config.merge_seconds, LOST_SECONDS):
-                messages += self.gap()
+                self._run = None
         stands_for = min(step, self._step)
         self._step = step if self._now is not None else math.inf
         self._now = now
         self._follow(observed, stands_for)
-        return messages + self._episodes(observed)
+        return self._episodes(observed)
 
     def gap(self) -> tuple[Event, ...]:
         """The stream was lost: an open event ends at its last frame. The machine goes on."""
@@ -209,7 +209,8 @@ class EventMachine:
         if run and lasting and self._episode is None:
             run.joined = True
             event, now = self._start(run.start, run.peak), observed.seconds
-            self._episode = _Episode(event, run.peak, now, now, config.longest_seconds)
+            rest = max(config.longest_seconds, config.cooldown_seconds)
+            self._episode = _Episode(event, run.peak, now, now, rest)
             messages += (event,)
         if run and run.joined and self._episode:
             messages += self._go_on(self._episode, run, observed)
