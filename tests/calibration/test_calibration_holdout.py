@@ -117,4 +117,7 @@ def test_long_footage_leaves_evenly_spread_fingerprints() -> None:
     clip = np.arange(2 * MOST_KNOWN + 1, dtype=np.uint32).view(np.uint8).reshape(-1, 2, 2, 1)
     known = fingerprints([clip])
     assert MOST_KNOWN / 2 < len(known) <= MOST_KNOWN
-    assert {known_share([clip[s : s + 3000]], known) for s in (0, 9000, 36000)} == {1 / 3}
+    # One frame in three is known, and those between them were trained on as well.
+    assert {known_share([clip[s : s + 3000]], known) for s in (0, 9000, 36000)} == {1}
+    other = np.full((9000, 2, 2, 1), 255, np.uint8)
+    assert known_share([clip[:3000], other], known) == 0.25
