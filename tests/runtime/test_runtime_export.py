@@ -15,21 +15,23 @@ import numpy as np
 import pytest
 import torch
 from footage import moving_square
-from networks import trained
+from networks import SMALL, trained
 from scipy.stats import spearmanr
 
 from mnad.calibration.calibrate import calibrate_model
 from mnad.calibration.footage import NormalFootage
 from mnad.calibration.holdout import fingerprints
-from mnad.config import ModelConfig
+from mnad.config import MethodConfig, ModelConfig
 from mnad.detector import Detector
 from mnad.errors import MnadError, UsageError
-from mnad.models.folder import Model, load_model, save_model, save_normal
+from mnad.models.folder import Model, build_network, load_model, save_model, save_normal
 from mnad.models.normal import load_normal, save_normal_file
 from mnad.runtime import export as room
+from mnad.runtime import openvino as engine
 from mnad.runtime.export import export_model
 from mnad.runtime.exports import find_export
 from mnad.runtime.pick import in_use, load_runtime
+from mnad.runtime.quantize import in_floats
 from mnad.runtime.torch import TorchRuntime
 from mnad.scoring.stream import Scorer
 
@@ -166,6 +168,25 @@ def test_only_convolutions_are_in_int8_and_neither_the_first_nor_the_last(
     rows = [op.get_input_partial_shape(0)[2].get_length() for op in third]
     assert rows == [8] * deep  # a quarter of 32: the third stage
     assert last.get_input_shape(1)[0] == 1  # of the frame that comes out
+
+
+def test_of_a_separable_network_too_it_is_the_third_stage_that_stays_in_floats() -> None:
+    config = replace(SMALL, convolution="separable")
+    network, method = build_network(ModelConfig(config)).eval(), MethodConfig()
+    graph = engine.convert(network, method)
+    nodes = engine.nodes(graph)
+    plain, kept = (set(in_floats(nodes, network, distances)) for distances in (False, True))
+    channels = [
+        (op.get_type_name(), *(t.get_partial_shape()[1].get_length() for t in tensors))
+        for op in graph.get_ordered_ops()
+        if op.get_friendly_name() in kept - plain
+        for tensors in [(op.input(0), op.output(0))]
+    ]
+    _, b, c, _ = config.stages
+    assert channels == [
+        *(("GroupConvolution", b, b), ("Convolution", b, c)),
+        *(("GroupConvolution", c, c), ("Convolution", c, c)),
+    ]
 
 
 def test_footage_that_was_trained_on_is_refused(folder: Path) -> None:

@@ -22,7 +22,10 @@ from mnad.scoring.windows import Windows
 
 MOST_WINDOWS = 300
 """Windows that the ranges are taken from."""
-CONVOLUTIONS = ("Convolution", "ConvolutionBackpropData", "Conv", "ConvTranspose")
+CONVOLUTIONS = (
+    *("Convolution", "GroupConvolution", "ConvolutionBackpropData"),  # OpenVINO
+    *("Conv", "ConvTranspose"),  # ONNX
+)
 
 
 class Node(NamedTuple):
