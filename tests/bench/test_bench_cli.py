@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import stat
 import sys
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mnad.bench.footage import write_scene
+from mnad.bench.footage import first_frames, write_scene
+from mnad.bench.prepare import make, untrained
 from mnad.bench.process import Worker
 from mnad.bench.rounds import in_rounds
 from mnad.cli import main
+from mnad.config import NetworkConfig
 from mnad.errors import MnadError
+from mnad.models.folder import save_model
 from mnad.scene.scene import SceneConfig
 
 SMALL = ["--runtimes", "torch", "--widths", "0.05", "--sizes", "32x32", "--streams", "1"]
@@ -64,6 +70,8 @@ def test_a_whole_measurement(
         (["--widths", "wide"], "is no number"),
         (["--widths", "9"], "between 0.03 and 4"),
         (["--streams", "0"], "from 1 up"),
+        (["--streams", "1,²"], "from 1 up"),
+        (["--sizes", "32x³2"], "columns x rows"),
         (["--streams", "1,,2"], "commas"),
         (["--repeats", "0"], "1 or more"),
         (["--threads", "0"], "1 or more"),
@@ -86,6 +94,30 @@ def test_a_video_that_is_none_ends_with_a_sentence(
     assert main(["bench", *SMALL, "--video", str(tmp_path / "v.mp4"), "--repeats", "1"]) == 1
     said = capsys.readouterr().err
     assert "v.mp4" in said and "Traceback" not in said
+
+
+def test_a_video_must_have_enough_of_the_frames_that_the_model_looks_at(tmp_path: Path) -> None:
+    """Eight frames are one run, of which no speed can be told: it was a division by 0."""
+    scene = SceneConfig(height=48, width=48, rate=Fraction(25))
+    video = write_scene(tmp_path / "v.mp4", scene, 32)
+    network = NetworkConfig(channels=1, height=32, image_width=32)
+    with pytest.raises(MnadError, match=r"has 11 frames of those .* 8 a second; .* of 16 or more"):
+        first_frames(video, network, rate=8.0)
+    every = first_frames(video, network)
+    looked_at = first_frames(video, network, rate=12.5)
+    np.testing.assert_array_equal(looked_at, every[::2])
+    assert len(every) == 32
+
+
+def test_exports_of_a_model_that_may_not_be_written_to_are_made_of_a_copy(
+    video: Path, tmp_path: Path
+) -> None:
+    network = NetworkConfig(channels=1, width=0.05, height=32, image_width=32)
+    save_model(tmp_path / "m", untrained(network, video))
+    (tmp_path / "m").chmod(0o555)
+    folders = {"model": str(tmp_path / "m"), "folder": str(tmp_path / "copy")}
+    make({**folders, "video": str(video), "threads": None})
+    assert (tmp_path / "copy").stat().st_mode & stat.S_IWUSR
 
 
 CHILD = """

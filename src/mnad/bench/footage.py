@@ -17,6 +17,7 @@ from mnad.video.fit import fit
 from mnad.video.regions import Regions
 from mnad.video.sink import VideoSink
 from mnad.video.source import open_source
+from mnad.video.thin import thinned
 
 SCENE = SceneConfig(height=360, width=640, rate=Fraction(25))
 FRAMES, SEED = 100, 0
@@ -35,18 +36,29 @@ def write_scene(path: Path, config: SceneConfig = SCENE, frames: int = FRAMES) -
 
 
 def first_frames(
-    path: Path, network: NetworkConfig, regions: Regions | None = None
+    path: Path,
+    network: NetworkConfig,
+    regions: Regions | None = None,
+    rate: float | None = None,
 ) -> NDArray[np.uint8]:
     """The first frames of a video as a network takes them, (T, H, W, c).
+
+    Args:
+        path: the video.
+        network: the dimensions.
+        regions: what of the picture is looked at; all of it without.
+        rate: frames per second that are looked at, of a video that has more; None for all.
 
     Raises:
         MnadError: no video, or a short one.
     """
     with open_source(path, network.channels) as source:
-        frames = [frame.pixels for frame in islice(source, network.window + DECODED)]
+        looked_at = islice(thinned(source, rate), network.window + DECODED)
+        frames = [frame.pixels for frame in looked_at]
     least = network.window - 1 + LEAST
     if len(frames) < least:
-        raise MnadError(f"{path} has {len(frames)} frames; give a video of {least} or more.")
+        which = "" if rate is None else f" of those that the model looks at, {rate:g} a second"
+        raise MnadError(f"{path} has {len(frames)} frames{which}; give a video of {least} or more.")
     cropped = frames if regions is None else [regions.crop_of(frame) for frame in frames]
     size = network.height, network.image_width, network.channels
     return np.stack([fit(frame, *size) for frame in cropped])

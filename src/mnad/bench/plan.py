@@ -82,7 +82,7 @@ def networks(widths: str, sizes: str) -> list[NetworkConfig]:
     for width in _words("widths", widths):
         for size in _words("sizes", sizes):
             columns, times, rows = size.partition("x")
-            if not (times and columns.isdigit() and rows.isdigit()):
+            if not (times and columns.isdecimal() and rows.isdecimal()):
                 raise UsageError(f"size {size!r} is none; write columns x rows, such as 256x160.")
             try:
                 factor = float(width)
@@ -101,7 +101,7 @@ def counts(name: str, text: str) -> list[int]:
         UsageError: something else.
     """
     words = _words(name, text)
-    if not all(word.isdigit() and int(word) >= 1 for word in words):
+    if not all(word.isdecimal() and int(word) >= 1 for word in words):
         raise UsageError(f"{name} is {text!r}; write whole numbers from 1 up, such as 1,4.")
     return [int(word) for word in words]
 

@@ -17,7 +17,7 @@ from mnad.calibration.footage import NormalFootage
 from mnad.calibration.measure import reference_of
 from mnad.calibration.things import block_size
 from mnad.config import ModelConfig, NetworkConfig, preset_of
-from mnad.models.builtin import resolve
+from mnad.models.builtin import copy_folder
 from mnad.models.folder import Model, build_network, load_model, save_model
 from mnad.models.normal import NORMAL
 from mnad.runtime.export import export_model
@@ -34,13 +34,11 @@ def make(spec: Json) -> Answer:
     if spec["threads"] is not None:
         torch.set_num_threads(spec["threads"])
     if spec["model"] is not None:
-        shutil.copytree(
-            resolve(spec["model"]), folder, ignore=shutil.ignore_patterns("training", ".*")
-        )
+        copy_folder(spec["model"], folder)  # to be written to, whatever the model's folder is
     else:
         save_model(folder, untrained(NetworkConfig(**spec["network"]), video))
     model = load_model(folder)
-    frames = first_frames(video, model.config.network, model.regions)
+    frames = first_frames(video, model.config.network, model.regions, model.config.rate)
 
     footage = NormalFootage([frames], ["video"], 25.0)
     return lambda asked: {"made": export(folder, model, asked["runtime"], footage)}

@@ -39,14 +39,14 @@ def _peak(row: Row) -> Answer:
 
 def _training(row: Row) -> Answer:
     model, device = load_model(row.model), torch.device(row.device)
-    frames = first_frames(Path(row.video), row.network, model.regions)
+    frames = first_frames(Path(row.video), row.network, model.regions, model.config.rate)
     fitter = training(model.config, frames, device, row.precision)
     return lambda asked: _with_gpu(training_steps(fitter), device)
 
 
 def _scoring(row: Row) -> Answer:
     model, runtime = load_runtime(row.model, row.device, row.runtime)  # type: ignore[arg-type]
-    frames = first_frames(Path(row.video), row.network, model.regions)
+    frames = first_frames(Path(row.video), row.network, model.regions, model.config.rate)
 
     def answer(asked: Json) -> Json:
         match asked["do"]:
