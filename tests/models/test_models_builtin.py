@@ -165,6 +165,12 @@ def test_a_copy_is_whole_or_not_there(
     assert torch.equal(first_weight(load_model("other")), first_weight(models[1]))
     with pytest.raises(UsageError, match=r"no model; .*\(yard-small\)"):
         builtin.copy_folder("nothing", Path("new"))
+    Path("empty").mkdir()
+    monkeypatch.chdir("empty")
+    with pytest.raises(UsageError, match=r"--out \. names no new folder"):
+        builtin.copy_folder("yard-small", Path("."))
+    monkeypatch.chdir("..")
+    Path("empty").rmdir()
     with pytest.raises(MnadError, match=r"clip\.txt/new cannot be written"):
         Path("clip.txt").touch()
         builtin.copy_folder("yard-small", Path("clip.txt/new"))

@@ -95,7 +95,7 @@ def copy_folder(model: str | Path, out: Path) -> Path:
         out: the new folder.
 
     Raises:
-        UsageError: there is no such model, or `out` holds something already.
+        UsageError: there is no such model, or `out` has no name or holds something already.
         MnadError: it cannot be written.
     """
     folder = resolve(model)
@@ -103,6 +103,8 @@ def copy_folder(model: str | Path, out: Path) -> Path:
         raise UsageError(
             f"{folder} is no model; give a model folder or a built-in model ({', '.join(names())})."
         )
+    if not out.name:  # the folder that one is in cannot be replaced
+        raise UsageError(f"--out {out} names no new folder; give one, such as models/mine.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is there already; give another --out.")
     beside = out.with_name(f".{out.name}.part")
