@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import mnad
 from mnad.config import MethodConfig
 from mnad.errors import MnadError, UsageError
 from mnad.models.folder import Model, load_model, save_model
@@ -193,6 +194,19 @@ def test_state_dict(tmp_path: Path, legacy: bool) -> None:
     file = save(net.state_dict(), tmp_path / "model.pth", legacy)
     model = import_checkpoint(file, save(items, tmp_path / "keys.pt", legacy))
     check_same_output(net, model, items)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused_and_not_written(
+    tmp_path: Path, value: float
+) -> None:
+    """They made a model folder that no command would load."""
+    net = network()
+    net.state_dict()["encoder.moduleConv1.0.bias"][0] = value
+    file, keys = save(net, tmp_path / "model.pth"), save(unit_items(), tmp_path / "keys.pt")
+    with pytest.raises(MnadError, match=r"model\.pth holds what is no number"):
+        mnad.import_checkpoint(file, keys, out=tmp_path / "m")
+    assert not (tmp_path / "m").exists()
 
 
 def test_imported_model_survives_its_folder_and_scores(tmp_path: Path) -> None:

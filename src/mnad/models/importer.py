@@ -45,7 +45,8 @@ def import_checkpoint(checkpoint: Path, items: Path) -> Model:
 
     Raises:
         UsageError: a file does not exist.
-        MnadError: a file is damaged, holds something else, or names what could run code.
+        MnadError: a file is damaged, holds something else or what is no number, or names what
+            could run code.
     """
     tensors, memory = _public_tensors(checkpoint), _items(items)
     try:
@@ -67,6 +68,11 @@ def import_checkpoint(checkpoint: Path, items: Path) -> Model:
             f"{checkpoint} is no network of the public MNAD code: its layers have other names or "
             "sizes; give the model.pth that its Train.py wrote."
         ) from None
+    if not all(tensor.isfinite().all() for tensor in network.state_dict().values()):
+        raise MnadError(
+            f"{checkpoint} holds what is no number, as of a training that broke down, and would "
+            "never tell of anything; give one of an earlier epoch."
+        )
     network.eval().requires_grad_(False)
     record = {
         "imported": {
