@@ -189,6 +189,20 @@ def test_of_a_separable_network_too_it_is_the_third_stage_that_stays_in_floats()
     ]
 
 
+@pytest.mark.parametrize("form", ["openvino", "onnx"])
+def test_separable_convolutions_are_computed_in_int8(tmp_path: Path, form: str) -> None:
+    network = trained(replace(SMALL, convolution="separable"))
+    model = Model(ModelConfig(network.config), network)
+    save_model(tmp_path / "m", model)
+    export_model(tmp_path / "m", model, form, NORMAL, progress=False)  # type: ignore[arg-type]
+    detector = Detector.load(tmp_path / "m")
+    found, expected = detector.score(frames()), Detector(model).score(frames())
+    assert detector.runtime.name == f"{form}-int8"
+    difference = np.abs(found.psnr - expected.psnr)
+    assert 1e-4 < difference.max() < 1
+    assert spearmanr(found.psnr, expected.psnr).statistic > 0.97
+
+
 def test_footage_that_was_trained_on_is_refused(folder: Path) -> None:
     model = load_model(folder)
     before = (folder / "openvino-int8" / "export.json").read_bytes()

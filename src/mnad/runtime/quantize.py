@@ -59,8 +59,12 @@ def quantize(
     without_telemetry()
     with quiet("nncf"):
         import nncf
+        from nncf.quantization.advanced_parameters import QuantizationParameters
         from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
+        # Of depthwise convolutions NNCF would give each channel that comes in a range of its own,
+        # and ONNX Runtime refuses to compute them.
+        in_onnx = any(node.kind == "Conv" for node in nodes)
         return nncf.quantize(
             model,
             nncf.Dataset(chosen, inputs),
@@ -71,7 +75,10 @@ def quantize(
             ),
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 # The extremes, not their means: what is abnormal goes beyond the usual.
-                activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX
+                activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+                activations_quantization_params=QuantizationParameters(
+                    per_channel=False if in_onnx else None
+                ),
             ),
         )
 
