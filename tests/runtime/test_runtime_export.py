@@ -314,6 +314,19 @@ def test_a_damaged_export_says_so(folder: Path, name: str, file: str) -> None:
         find_export(folder, name)
 
 
+def test_int8_does_not_go_on_with_the_threshold_of_torch_where_its_own_was_lost(
+    folder: Path,
+) -> None:
+    """As of a copy that was broken off."""
+    (folder / "onnx-int8" / "normal.safetensors").unlink()
+    with pytest.raises(MnadError, match=r"onnx-int8/normal\.safetensors is missing.*mnad export"):
+        load_runtime(folder, name="onnx-int8")
+    (folder / "openvino-int8" / "normal.safetensors").unlink()
+    for load in (load_runtime, in_use):
+        with pytest.raises(MnadError, match="is missing"):
+            load(folder)
+
+
 def test_a_model_replaced_is_another_method_too(folder: Path) -> None:
     model = load_model(folder)
     method = replace(model.config.method, memory_loss="paper")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,8 @@ def exported(folder: Path, *names: str) -> None:
         (folder / name).mkdir()
         record = {"format": 1, "of": sources_of(folder, name), "versions": {}}
         (folder / name / "export.json").write_text(json.dumps(record))
+        if name.endswith("int8"):
+            shutil.copy(folder / "normal.safetensors", folder / name)
 
 
 BOTH = ("openvino", "onnxruntime")

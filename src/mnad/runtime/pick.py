@@ -98,8 +98,8 @@ def load_runtime(
     if name in ("torch", "torch-bf16"):
         bf16 = name == "torch-bf16"
         return model, TorchRuntime(model.network, model.config.method, bf16)
-    if export is not None and (export.folder / NORMAL).exists():
-        normal = load_normal(export.folder / NORMAL)
+    if export is not None and (own := _own_normal(export)) is not None:
+        normal = load_normal(own)
         model = replace(model, reference=normal.reference, calibration=normal.calibration)
     return model, open_graph(model, name, None if export is None else export.folder)
 
@@ -113,9 +113,26 @@ def in_use(folder: Path) -> tuple[RuntimeName, Path]:
     if pick_device("auto").type == "cuda":
         return "torch", folder / NORMAL
     name, export = _fastest(folder)
-    if export is not None and (export.folder / NORMAL).exists():
-        return name, export.folder / NORMAL
-    return name, folder / NORMAL
+    own = None if export is None else _own_normal(export)
+    return name, folder / NORMAL if own is None else own
+
+
+def _own_normal(export: Export) -> Path | None:
+    """What is known of normal footage by an export in int8; None for others, whose scores are
+    those of torch.
+
+    Raises:
+        MnadError: it is not there, and torch's threshold would not hold.
+    """
+    name = export.folder.name
+    if not name.endswith("int8"):
+        return None
+    if not (export.folder / NORMAL).is_file():
+        raise MnadError(
+            f"{export.folder / NORMAL} is missing, and with it the threshold of that export: copy "
+            f"the whole folder, or export again by `{command(export.folder.parent, name)}`."
+        )
+    return export.folder / NORMAL
 
 
 def open_graph(model: Model, name: RuntimeName, folder: Path | None = None) -> GraphRuntime:
