@@ -52,7 +52,7 @@ def locked(
                 raise BlockingIOError
         except BlockingIOError:
             raise UsageError(
-                f"another mnad {does} {folder}: stop it, or give another --out."
+                f"another mnad {does} {folder}: stop it, or give another folder."
             ) from None
         except OSError as error:  # as on some network drives
             if needed:

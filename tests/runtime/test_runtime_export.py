@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -237,6 +238,27 @@ def test_what_breaks_off_leaves_what_was_there(
     (folder / ".openvino.part" / "model.xml").write_text("half")
     export_model(folder, model, "openvino")
     assert not list(folder.glob(".*")) and not (folder / "onnx").exists()
+
+
+def test_one_process_at_a_time_exports_into_a_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first had the graph of the second, and was judged by its own threshold."""
+    model, measured = load_model(folder), room._measured
+
+    def meanwhile(*arguments: Any) -> Model:
+        found = measured(*arguments)
+        monkeypatch.setattr(room, "_measured", measured)
+        with pytest.raises(UsageError, match=f"another mnad exports into {folder}: stop it"):
+            export_model(folder, model, "openvino", NORMAL, progress=False)
+        return found
+
+    monkeypatch.setattr(room, "_measured", meanwhile)
+    export_model(folder, model, "openvino", NORMAL, progress=False)
+    assert room._measured is measured
+    assert load_runtime(folder)[1].name == "openvino-int8"
+    export_model(folder, model, "openvino")
+    assert not list(folder.glob(".*"))
 
 
 def test_an_export_of_another_model_is_refused_by_name_and_passed_over_by_auto(

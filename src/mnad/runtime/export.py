@@ -22,7 +22,8 @@ from mnad.calibration.measure import REFERENCE_WINDOWS, measure
 from mnad.calibration.things import block_size
 from mnad.config import ExportFormat, RuntimeName
 from mnad.errors import MnadError
-from mnad.models.folder import Model, save_normal
+from mnad.lock import locked
+from mnad.models.folder import CONFIG, Model, save_normal
 from mnad.runtime.exports import FORMAT, RECORD, sources_of
 from mnad.runtime.pick import PACKAGES, open_graph, require
 from mnad.runtime.quantize import quantize
@@ -58,7 +59,8 @@ def export_model(
         The folder of the export; all of it is there, or what was there before.
 
     Raises:
-        UsageError: packages are missing, or the model was trained on the footage.
+        UsageError: packages are missing, the model was trained on the footage, or another process
+            exports into the folder.
         MnadError: the footage is too short, or the folder cannot be written.
     """
     name: RuntimeName = format
@@ -72,7 +74,9 @@ def export_model(
         package: version(package) for package in ("mnad", "torch", *PACKAGES[name])
     }
     graph = engine.convert(model.network, model.config.method)
-    with _written(folder / name) as beside:
+    # Of two at a time the one that ends first would take the graph that the other has just written.
+    alone = locked(folder, "exports into", CONFIG, needed=False)
+    with alone, _written(folder / name) as beside:
         if footage is not None:
             windows = Windows(footage.clips, footage.names, model.config.network.window)
             graph = quantize(graph, engine.nodes(graph), model.network, windows, distances)
