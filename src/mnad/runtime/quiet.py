@@ -6,9 +6,14 @@ import contextlib
 import io
 import logging
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any, cast
+
+# What is put aside belongs to the whole process: of two threads that overlap, the second would put
+# back what it found, which is the first one's.
+_ONE_AT_A_TIME = threading.RLock()
 
 
 def without_telemetry() -> None:
@@ -27,11 +32,12 @@ def quiet(name: str) -> Iterator[None]:
         name: of its logger; errors are still logged.
     """
     logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
+    with _ONE_AT_A_TIME:
+        level = logger.level
+        logger.setLevel(logging.ERROR)
+        try:
+            with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+                warnings.simplefilter("ignore")
+                yield
+        finally:
+            logger.setLevel(level)
