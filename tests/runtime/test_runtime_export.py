@@ -19,6 +19,7 @@ from footage import moving_square
 from networks import SMALL, trained
 from scipy.stats import spearmanr
 
+import mnad
 from mnad.calibration.calibrate import calibrate_model
 from mnad.calibration.footage import NormalFootage
 from mnad.calibration.holdout import fingerprints
@@ -259,6 +260,22 @@ def test_one_process_at_a_time_exports_into_a_folder(
     assert load_runtime(folder)[1].name == "openvino-int8"
     export_model(folder, model, "openvino")
     assert not list(folder.glob(".*"))
+
+
+def test_what_is_exported_is_the_model_as_it_is_once_hours_of_footage_were_decoded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It passed for an export of the model as it had become, with the threshold before."""
+
+    def decoded(*arguments: object) -> NormalFootage:
+        again = calibrate_model(load_model(folder), *NORMAL, 6.0, progress=False)
+        save_normal(folder, again)  # `mnad calibrate` meanwhile
+        return NORMAL
+
+    monkeypatch.setattr("mnad.calibration.footage.normal_footage", decoded)
+    mnad.export(folder, int8=True, calibration=["hours.mp4"])
+    calibration = load_runtime(folder, name="openvino-int8")[0].calibration
+    assert calibration is not None and calibration.threshold.per_hour == 6.0
 
 
 def test_an_export_of_another_model_is_refused_by_name_and_passed_over_by_auto(

@@ -62,5 +62,8 @@ def export(
     loaded = load_model(folder)
     if distances and loaded.network.memory is None:
         raise UsageError(f"{model} has no memory, and so no distances; leave --distances out.")
-    footage = normal_footage(loaded, calibration, folder_rate, cache_dir) if calibration else None
+    footage = None
+    if calibration:
+        footage = normal_footage(loaded, calibration, folder_rate, cache_dir)
+        loaded = load_model(folder)  # which may have been calibrated anew while that was decoded
     return export_model(folder, loaded, format, footage, distances=distances, trained_on=trained_on)
