@@ -83,7 +83,9 @@ give() {
     # shellcheck disable=SC2053  # a pattern
     [[ $name == ${WEIGHTS:-prediction-official-*} ]] || continue
     files+=("ablation/$name/normal.safetensors")
-    [ "$given" -lt "${MODELS_OUT:-1}" ] && [ ! -f "$models/$name/.given" ] || continue
+    # On a fresh machine there are not the weights that no earlier slice gave.
+    [ "$given" -lt "${MODELS_OUT:-1}" ] && [ ! -f "$models/$name/.given" ] \
+      && [ -f "$models/$name/model.safetensors" ] || continue
     split -b 15M -d "$models/$name/model.safetensors" "$out/$name.safetensors."
     touch "$models/$name/.given"
     given=$((given + 1))
