@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from fractions import Fraction
 
 import cv2
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from mnad.errors import MnadError
-from mnad.video.cache import Stretches, load_clip, load_clips, resize
+from mnad.video.cache import Stretches, _load, load_clip, load_clips, resize
 from mnad.video.regions import Regions
 from mnad.video.sink import VideoSink
 from mnad.video.source import open_source
@@ -69,6 +70,22 @@ def test_a_clip_of_undeclared_length_is_loaded_whole(tmp_path, write_video, nois
     images = noise(150, 16, 16)
     clip = load_clip(write_video(tmp_path / "a.mkv", images), 16, 16, 3)
     np.testing.assert_array_equal(clip, images)
+
+
+def test_a_clip_in_memory_takes_no_more_than_it_was_counted_with(tmp_path):
+    """Frames on disk first, as decoding takes memory of its own."""
+    count, shape = 4097, (16, 16, 1)  # a frame more than is made room for at first
+    frames = np.memmap(tmp_path / "frames", np.uint8, "w+", shape=(count, *shape))
+    frames[-1] = 7
+    tracemalloc.start()
+    try:
+        clip = _load(iter(frames), count, shape)
+        kept, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(clip, frames)
+    assert kept < 1.1 * clip.nbytes
+    assert most < 1.5 * clip.nbytes
 
 
 def test_beyond_the_limit_clips_lie_on_disk(clips, tmp_path):

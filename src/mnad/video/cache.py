@@ -212,15 +212,18 @@ def _frames(
 def _load(
     frames: Iterator[NDArray[np.uint8]], length: int | None, shape: tuple[int, int, int]
 ) -> NDArray[np.uint8]:
-    # A damaged header may declare any length: start small enough and double.
+    # A damaged header may declare any length: start small enough and grow.
     clip = np.empty((min(length or 64, 4096), *shape), np.uint8)
     count = 0
     for frame in frames:
         if count == len(clip):
-            clip = np.concatenate([clip, np.empty_like(clip)])
+            # In place and by a quarter: copied into one of twice the length, a clip would take
+            # three times the memory that it was seen to fit into, and twice that to the end.
+            clip.resize((len(clip) * 5 // 4, *shape), refcheck=False)
         clip[count] = frame
         count += 1
-    return clip[:count]
+    clip.resize((count, *shape), refcheck=False)
+    return clip
 
 
 def mapped(
