@@ -116,7 +116,33 @@ def test_ones_own_footage_is_trained_on_for_half_an_hour_and_a_killed_training_k
     told = json.loads((out / "config.json").read_text())["training"]
     assert (told["epochs"], told["most_windows"], told["windows"]) == (2, 5, 6)
     assert told["steps"] == 2  # of four windows each
-    assert "about 30 minutes of training: 2 epochs of 5 windows" in caplog.text
+    assert "going on as it was begun: 2 epochs of 5 windows" in caplog.text
+    assert "minutes of training" not in caplog.text  # there may be another wish by now
+
+
+def test_begun_without_a_limit_it_goes_on_without_one(
+    own_folder: Path,
+    tmp_path: Path,
+    tiny: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def killed(*_: object) -> object:
+        raise KeyboardInterrupt
+
+    out, row = tmp_path / "m", loop.Fitter._row
+    monkeypatch.setattr(loop.Fitter, "_row", lambda *given: killed() if given[1] else row(*given))
+    with pytest.raises(KeyboardInterrupt):
+        mnad.train(str(own_folder), out=out, **tiny)  # type: ignore[arg-type]
+    monkeypatch.setattr(loop.Fitter, "_row", row)
+    options = {name: value for name, value in tiny.items() if name != "epochs"}
+    with caplog.at_level(logging.INFO, "mnad"):
+        mnad.train(str(own_folder), out=out, resume=True, **options)  # type: ignore[arg-type]
+    told = json.loads((out / "config.json").read_text())["training"]
+    assert (told["epochs"], told["most_windows"]) == (tiny["epochs"], None)
+    assert f"going on as it was begun: {tiny['epochs']} epochs of all windows" in [
+        record.getMessage() for record in caplog.records
+    ]
 
 
 def test_no_limit_where_epochs_are_given_and_none_below_nothing(

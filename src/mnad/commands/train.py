@@ -282,15 +282,20 @@ def train(
         )
         footage = Footage(dataset.name, tuple(names), trained)
         if training_minutes is not None:
+            log = logging.getLogger("mnad")
             # Timed again, another number of windows would come of it.
-            timed = unfinished(Path(out) / "training") if resume else None
-            timed = timed or affordable(footage, config, recipe, where, training_minutes)
+            begun = unfinished(Path(out) / "training") if resume else None
+            timed = begun or affordable(footage, config, recipe, where, training_minutes)
             recipe = replace(recipe, epochs=timed.epochs, most_windows=timed.most_windows)
-            logging.getLogger("mnad").info(
-                "about %g minutes of training: %d epochs of %d windows, out of all of the footage "
-                "(--training_minutes for more; --epochs for all windows in each)",
-                *(training_minutes, recipe.epochs, recipe.most_windows),
-            )
+            if begun:
+                told = f"{begun.most_windows or 'all'} windows"
+                log.info("going on as it was begun: %d epochs of %s", begun.epochs, told)
+            else:
+                log.info(
+                    "about %g minutes of training: %d epochs of %d windows, out of all of the "
+                    "footage (--training_minutes for more; --epochs for all windows in each)",
+                    *(training_minutes, recipe.epochs, recipe.most_windows),
+                )
         return main(
             footage,
             Path(out),
