@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from mnad.alarms.outbox import Outbox
+from mnad.training.checkpoint import FILE, State, save_state
 from mnad.writing import write
 
 
@@ -35,6 +37,15 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 def test_what_is_renamed_is_on_the_disk_by_then(tmp_path: Path, log: list[tuple[str, int]]) -> None:
     write(tmp_path / "current", "model")
     file, folder = (path.stat().st_ino for path in (tmp_path / "current", tmp_path))
+    assert log == [("synced", file), ("renamed", file), ("synced", folder)]
+
+
+def test_the_state_of_a_training_is_on_the_disk_before_that_before_it_goes(
+    tmp_path: Path, log: list[tuple[str, int]]
+) -> None:
+    """Days of training hang on it: renamed alone, it may be found empty after a power cut."""
+    save_state(tmp_path, State("r", 1, 0.0, {}, {}, torch.zeros(1)))
+    file, folder = (path.stat().st_ino for path in (tmp_path / FILE, tmp_path))
     assert log == [("synced", file), ("renamed", file), ("synced", folder)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 
 from mnad.config import ModelConfig, TrainConfig
 from mnad.errors import MnadError, UsageError
-from mnad.writing import discard
+from mnad.writing import discard, into_place
 
 FILE = "state.pt"
 
@@ -40,7 +39,7 @@ class State:
 
 
 def save_state(folder: Path, state: State) -> None:
-    """Write beside and rename: a kill at any moment leaves the last whole state.
+    """Write beside and rename: a kill, or a power cut, at any moment leaves the last whole state.
 
     Raises:
         MnadError: no room, or no right to write; the state before is whole.
@@ -49,7 +48,7 @@ def save_state(folder: Path, state: State) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         torch.save(vars(state), beside)
-        os.replace(beside, folder / FILE)
+        into_place(beside, folder / FILE)
     except (OSError, RuntimeError) as error:  # torch's own writer raises RuntimeError
         discard(beside)
         reason = getattr(error, "strerror", None) or "the disk may be full"
