@@ -49,6 +49,15 @@ def one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
     )
 
 
+def require_seed(seed: int) -> None:
+    """See that a seed is one that every generator of random numbers takes.
+
+    Raises:
+        UsageError: it is not.
+    """
+    _require(0 <= seed < 2**32, f"seed is {seed}; give a whole number from 0 to {2**32 - 1}.")
+
+
 @dataclass(frozen=True)
 class NetworkConfig:
     """The dimensions of a network: enough, with the weights, to build it again.
@@ -250,6 +259,7 @@ class TrainConfig:
         _require(
             self.learning_rate > 0, f"learning_rate is {self.learning_rate}; it must be above 0."
         )
+        require_seed(self.seed)
         one_of("precision", self.precision, ("auto", "fp32", "bf16"))
         _require(
             self.most_windows is None or self.most_windows >= 1,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mnad import api
+from mnad.config import TrainConfig
 from mnad.errors import UsageError
 from mnad.evaluation.text import report_text
 
@@ -18,6 +19,7 @@ def demo(out: Path = Path("demo"), *, seed: int = 0, epochs: int = 2) -> str:
     from mnad.scene.dataset import write_dataset
     from mnad.scene.scene import SceneConfig
 
+    TrainConfig(epochs=epochs, seed=seed)  # refused before there is a scene
     out = Path(out)
     model = out / "model"
     if model.exists():

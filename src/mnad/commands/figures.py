@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from mnad.config import Device
+from mnad.config import Device, require_seed
 from mnad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def figures(
 
     if scenes < 1:
         raise UsageError(f"scenes is {scenes}; it must be 1 or more.")
+    require_seed(seed)
     folder, where = Path(out), pick_device(device)
     make_folder(folder)
     paths = [Path(model)] if against is None else [Path(model), Path(against)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mnad.alarms.alarms import AlarmConfig
-from mnad.config import LiveRuntimeName, NetworkConfig
+from mnad.config import LiveRuntimeName, NetworkConfig, require_seed
 from mnad.errors import UsageError
 from mnad.watch.options import EventTimes, WatchOptions
 
@@ -106,6 +106,7 @@ def watch(
 
     require(runtime)
     NetworkConfig(height=height, image_width=image_width, channels=channels)
+    require_seed(seed)
     for name, value in (
         ("false_alarms_per_hour", false_alarms_per_hour),
         ("training_minutes", training_minutes),
