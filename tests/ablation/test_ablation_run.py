@@ -223,6 +223,21 @@ def test_the_table_for_people(whole: Path) -> None:
     assert (whole / "ablation.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_the_plot_shows_every_seed_that_the_table_counts(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auc = {"by_seed": {"1": 0.0, "2": 0.9, "3": None}}
+    row = {"name": "a", "numbers": {"auc": auc, "psnr_alone": auc}, "published": None}
+    result = {"data": "own", "rows": [row]}
+    monkeypatch.setattr(room.Ablation, "run", lambda self, told: told(result))
+    monkeypatch.setattr("mnad.ablation.table.markdown", lambda result: "")
+    shown: list[Any] = []
+    monkeypatch.setattr("mnad.reports.ablation.ablation_plot", lambda *given: shown.append(given))
+    api.ablate(str(data), out=tmp_path / "out", **OPTIONS)
+    ((_, (dots,), _),) = shown
+    assert dots.values == dots.psnr == [0.0, 0.9]
+
+
 def test_started_again_nothing_is_done_twice_and_rows_and_seeds_are_added(
     whole: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,7 +92,11 @@ def ablate(
         dots = []
         for row in result["rows"]:
             values, psnr = (
-                [v for v in row["numbers"].get(name, {}).get("by_seed", {}).values() if v]
+                [
+                    value
+                    for value in row["numbers"].get(name, {}).get("by_seed", {}).values()
+                    if value is not None  # undefined; 0 is a value, which the table's mean has too
+                ]
                 for name in ("auc", "psnr_alone")
             )
             dots.append(Dots(row["name"], values, psnr, row["published"]))
