@@ -241,7 +241,7 @@ class TrainConfig:
         learning_rate: at the start.
         seed: of the initial weights, the initial items and the order of the windows.
         precision: ``fp32``, ``bf16`` (autocast; weights, memory and losses stay fp32), or
-            ``auto``: bf16 on CUDA, fp32 elsewhere.
+            ``auto``: bf16 on a CUDA GPU that computes it (from Ampere on), fp32 elsewhere.
         most_windows: train on at most so many windows in each epoch, evenly spread over the
             footage, others in each; None for all.
     """

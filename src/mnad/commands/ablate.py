@@ -49,7 +49,7 @@ def ablate(
         batch_size: windows per step.
         learning_rate: at the start; null: the preset's.
         most_windows: of each epoch at most, evenly spread, others in each; null: all.
-        precision: fp32, bf16, or auto: bf16 on CUDA, fp32 on a CPU.
+        precision: fp32, bf16, or auto: bf16 on CUDA (from Ampere on), else fp32.
         device: auto, cpu or cuda.
         cache_dir: where decoded frames go that do not fit into 4 GiB of memory.
         jobs: models that are trained at the same time, each in a process of its own: steps of batch

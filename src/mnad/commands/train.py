@@ -159,7 +159,7 @@ def train(
         batch_size: windows per step.
         learning_rate: at the start; null: the preset's.
         seed: of weights, items and order.
-        precision: fp32, bf16, or auto: bf16 on CUDA, fp32 on a CPU.
+        precision: fp32, bf16, or auto: bf16 on CUDA (from Ampere on), else fp32.
         device: auto, cpu or cuda.
         method: changes to the preset's reading of the equations.
         cache_dir: where decoded frames go that do not fit into 4 GiB of memory.

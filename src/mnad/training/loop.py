@@ -37,7 +37,7 @@ from mnad.scoring.windows import Windows
 from mnad.training.checkpoint import State, load_state, save_state
 from mnad.training.log import Log
 from mnad.training.order import epoch_order
-from mnad.training.precision import computes_bf16
+from mnad.training.precision import computes_bf16, takes_bf16
 from mnad.video.regions import Regions
 
 _LOG = logging.getLogger("mnad")
@@ -114,8 +114,9 @@ def main(
         optimizer.load_state_dict(state.optimizer)
     if train.precision == "bf16" and not computes_bf16(device):
         _LOG.warning(
-            "precision is bf16, which this CPU does not compute in itself: training will be some "
-            "ten times slower than by --precision fp32."
+            "precision is bf16, which this %s does not compute in itself: training will be some "
+            "ten times slower than by --precision fp32.",
+            "GPU" if device.type == "cuda" else "CPU",
         )
     fitter = Fitter(windows, out, config, train, device, network, optimizer, recipe)
     with ExitStack() as stack:
@@ -188,7 +189,7 @@ class Fitter:
         self.windows, self.out, self.config, self.train = windows, out, config, train
         self.device, self.network, self.optimizer = device, network, optimizer
         self.recipe = recipe
-        bf16 = train.precision == "bf16" or (train.precision == "auto" and device.type == "cuda")
+        bf16 = takes_bf16(train.precision, device)
         self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=bf16)
         self.count = min(len(windows), train.most_windows or len(windows))
         self.per_epoch = self.count // min(train.batch_size, self.count)
