@@ -31,7 +31,7 @@ from mnad.network.mnad import MNAD
 from mnad.network.window import split_window
 from mnad.scoring.windows import Windows
 from mnad.training.alone import alone
-from mnad.training.checkpoint import State, save_state
+from mnad.training.checkpoint import State, load_state, save_state
 from mnad.training.loop import Fitter
 from mnad.training.order import epoch_order
 from mnad.video.cache import load_clips
@@ -482,3 +482,20 @@ def test_a_disk_that_goes_read_only_is_one_sentence(
     read_only()
     with pytest.raises(MnadError, match=r"state of the training \(Read-only file system\)"):
         save_state(tmp_path, State("r", 1, 0.0, {}, {}, torch.zeros(1)))
+
+
+@pytest.mark.parametrize("damage", ["nothing", "text", "names", "half"])
+def test_a_damaged_state_is_one_sentence(tmp_path: Path, damage: str) -> None:
+    save_state(tmp_path, State("{}", 1, 0.0, {"w": torch.zeros(9)}, {}, torch.zeros(4)))
+    file = tmp_path / "state.pt"
+    whole = file.read_bytes()
+    at = whole.index(b"recipe")
+    bad = {
+        "nothing": b"",
+        "text": b"hello world",
+        "names": whole[:at] + b"\xff" * 6 + whole[at + 6 :],
+        "half": whole[: len(whole) // 2],
+    }
+    file.write_bytes(bad[damage])
+    with pytest.raises(MnadError, match=f"is damaged; remove {tmp_path} and train again"):
+        load_state(tmp_path, "{}")

@@ -15,6 +15,8 @@ from mnad.errors import MnadError, UsageError
 from mnad.writing import discard, into_place
 
 FILE = "state.pt"
+_DAMAGED = RuntimeError, TypeError, ValueError, LookupError, AttributeError
+"""What an unpickler raises besides its own error, by where the bytes are wrong."""
 
 
 @dataclass(frozen=True)
@@ -113,5 +115,5 @@ def _read(folder: Path) -> State | None:
     try:
         # weights_only: tensors and plain containers, no code of the file is ever run.
         return State(**torch.load(file, map_location="cpu", weights_only=True))
-    except (RuntimeError, TypeError, EOFError, OSError, pickle.UnpicklingError):
+    except (*_DAMAGED, EOFError, OSError, pickle.UnpicklingError):
         raise MnadError(f"{file} is damaged; remove {folder} and train again.") from None
