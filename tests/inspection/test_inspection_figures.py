@@ -79,6 +79,23 @@ def test_two_models_side_by_side(scene: Path, tmp_path: Path) -> None:
     ]
 
 
+def test_two_models_show_frames_that_both_have_scored(scene: Path, tmp_path: Path) -> None:
+    """The first one has scored frames 0 to 13, the other one, of longer windows, 10 to 13."""
+    first = untrained(tmp_path / "one", task="reconstruction", frames_in=1)
+    second = untrained(tmp_path / "two", frames_in=10)
+    told = mnad.evaluate(first, str(scene), policy="frozen")["frames_detail"]["c"]
+    best = max(range(14), key=lambda n: told["per_clip"][n])
+    assert best < 10  # else this would prove nothing
+    shared = max(range(10, 14), key=lambda n: told["per_clip"][n])
+    options = {"queries": 20, "footage": "test"}
+    alone = figures(first, str(scene), out=tmp_path / "alone", **options)  # type: ignore[arg-type]
+    assert alone["models"]["one"]["scenes"] == [["c", best]]
+    out = tmp_path / "out"
+    facts = figures(first, str(scene), out=out, against=second, **options)  # type: ignore[arg-type]
+    assert facts["models"]["one"]["scenes"] == [["c", shared]]
+    assert {file.name for file in out.iterdir()} == FILES
+
+
 def test_the_read_is_told_at_the_models_own_temperature(scene: Path, tmp_path: Path) -> None:
     """As `mnad ablate` tells it; by the cosines alone ten items are read evenly."""
     one = untrained(tmp_path / "one")

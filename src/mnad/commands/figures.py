@@ -83,17 +83,18 @@ def figures(
     loaded = [load_model(path, where) for path in paths]
     dataset = open_dataset(data)
     found = {
-        name: _inspect(one, dataset, footage, queries, scenes, seed)
+        name: _inspect(one, dataset, footage, queries, seed)
         for name, one in zip(_names(paths), loaded, strict=True)
     }
     captions = _memory_figures(folder, found, str(dataset.name), footage, seed)
-    captions |= _scene_figure(folder, found, dataset)
+    places = _places(found, scenes)
+    captions |= _scene_figure(folder, found, dataset, places[next(iter(found))])
     facts = {
         "data": dataset.name,
         "footage": footage,
         "seed": seed,
         "figures": captions,
-        "models": {name: _facts_of(one) for name, one in found.items()},
+        "models": {name: _facts_of(one, places[name]) for name, one in found.items()},
     }
     write(folder / "figures.json", json.dumps(facts, indent=1) + "\n")
     return facts
@@ -110,7 +111,6 @@ def _inspect(
     dataset: "Dataset",
     footage: Literal["training", "test"],
     queries: int,
-    scenes: int,
     seed: int,
 ) -> _Inspected:
     from mnad.inspection.memory import memory_facts
@@ -118,7 +118,7 @@ def _inspect(
     from mnad.inspection.scenes import score_test
 
     runtime = model.torch_runtime
-    test = score_test(model, dataset, runtime, scenes) if dataset.test else None
+    test = score_test(model, dataset, runtime) if dataset.test else None
     if runtime.items is None:
         return _Inspected(model, runtime, None, None, None, test)
     sampled = sample_queries(model, dataset, runtime, footage, queries, seed)
@@ -177,7 +177,23 @@ def _memory_figures(
     }
 
 
-def _scene_figure(folder: Path, found: dict[str, _Inspected], dataset: "Dataset") -> dict[str, str]:
+def _places(found: dict[str, _Inspected], most: int) -> dict[str, list[tuple[str, int]]]:
+    """By each model the most abnormal of the frames that all models score; none without clips."""
+    from mnad.inspection.scenes import most_abnormal
+
+    tests = {name: one.test for name, one in found.items() if one.test is not None}
+    return {
+        name: most_abnormal(tests[name], list(tests.values()), most) if name in tests else []
+        for name in found
+    }
+
+
+def _scene_figure(
+    folder: Path,
+    found: dict[str, _Inspected],
+    dataset: "Dataset",
+    places: list[tuple[str, int]],
+) -> dict[str, str]:
     """Fig. 4, of the frames that the first model finds the most abnormal; returns its caption.
 
     Nothing where no clip is known to be abnormal; of labelled clips that is said.
@@ -187,12 +203,13 @@ def _scene_figure(folder: Path, found: dict[str, _Inspected], dataset: "Dataset"
     from mnad.reports.memory_plots import abnormal_plot
     from mnad.scoring.where import paper_map
 
-    first = next(iter(found.values()))
-    if first.test is None:
+    if not dataset.test:
         return {}
-    if not first.test.places:
+    if not places:
         _LOG.warning(
-            "no test clip of %s has an abnormal frame: there is no abnormal.png.", dataset.name
+            "no test clip of %s has an abnormal frame%s: there is no abnormal.png.",
+            dataset.name,
+            " and frames that both models score" if len(found) > 1 else "",
         )
         return {}
     columns = ["input"]
@@ -200,7 +217,7 @@ def _scene_figure(folder: Path, found: dict[str, _Inspected], dataset: "Dataset"
     for name, one in found.items():
         tail = f" ({name})" if len(found) > 1 else ""
         columns += [f"prediction error{tail}", f"abnormal regions{tail}"]
-        for scene in scenes_at(one.model, dataset, one.runtime, first.test.places):
+        for scene in scenes_at(one.model, dataset, one.runtime, places):
             seen, weight = scene.seen, one.model.config.method.lambda_score
             score, mark = paper_map(seen.error, seen.distance, weight)
             truth = {None: "", 0: ", labelled normal", 1: ", labelled abnormal"}[scene.label]
@@ -209,14 +226,16 @@ def _scene_figure(folder: Path, found: dict[str, _Inspected], dataset: "Dataset"
             pictures = rows.setdefault(heading, [seen.picture])
             pictures += [error, marked_map(seen.picture, score, mark)]
     names = " and ".join(found)
+    both = " among those that both score" if len(found) > 1 else ""
     abnormal_plot(
         folder / "abnormal.png", columns, rows, f"{names} on {dataset.name}", "most abnormal frames"
     )
     return {
         "abnormal.png": f"As Fig. 4 of the paper: of some test clips of {dataset.name} the frame "
-        f"with the highest score (eq. 16) by {next(iter(found))}, its prediction error, and the "
-        "pixels whose score (the weighted sum of error and distance to the memory, each min-max "
-        f"scaled over the frame) is above the frame's average. Models: {names}; memory as trained."
+        f"with the highest score (eq. 16) by {next(iter(found))}{both}, its prediction error, and "
+        "the pixels whose score (the weighted sum of error and distance to the memory, each "
+        "min-max scaled over the frame) is above the frame's average. Models: "
+        f"{names}; memory as trained."
     }
 
 
@@ -231,7 +250,7 @@ def _memory_of(one: _Inspected) -> dict[str, Any]:
     return {"items": len(one.facts.usage), **counts, **facts}
 
 
-def _facts_of(one: _Inspected) -> dict[str, Any]:
+def _facts_of(one: _Inspected, places: list[tuple[str, int]]) -> dict[str, Any]:
     config, test = one.model.config, one.test
     return {
         "preset": config.preset,
@@ -242,6 +261,6 @@ def _facts_of(one: _Inspected) -> dict[str, Any]:
         "training": one.model.training,
         "memory": None if one.facts is None else _memory_of(one),
         "auc": None if test is None else test.auc,
-        "scenes": [] if test is None else [list(place) for place in test.places],
+        "scenes": [list(place) for place in places],
         "failed": {} if test is None else test.failed,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -37,24 +38,24 @@ class Test(NamedTuple):
     """What the test clips tell.
 
     Attributes:
-        places: clip and number of the most abnormal frames, in the order of the clips.
+        scores: abnormality (eq. 16, 0..1 within the clip) by clip and frame number; of clips with
+            labels, those with abnormal frames.
         auc: of ``psnr`` and ``distance`` alone by protocol, 0..1; None without labels.
         failed: clips that could not be scored, and why.
     """
 
-    places: list[tuple[str, int]]
+    scores: dict[str, dict[int, float]]
     auc: dict[str, dict[str, float | None]] | None
     failed: dict[str, str]
 
 
-def score_test(model: Model, dataset: Dataset, runtime: Runtime, most: int) -> Test:
+def score_test(model: Model, dataset: Dataset, runtime: Runtime) -> Test:
     """Score all test clips with the memory as trained.
 
     Args:
         model: the model.
         dataset: its test clips need no labels.
         runtime: what computes the scores.
-        most: clips to choose, evenly spread; of clips with labels, those with abnormal frames.
 
     Raises:
         MnadError: no clip could be scored.
@@ -81,11 +82,33 @@ def score_test(model: Model, dataset: Dataset, runtime: Runtime, most: int) -> T
         auc = {"psnr": measure(labels, single({c: psnr[c] for c in labels}, -1.0))["auc"]}
         if distance is not None:
             auc["distance"] = measure(labels, single({c: distance[c] for c in labels}))["auc"]
-    able = [clip for clip in clips if clip.name not in labels or labels[clip.name].any()]
+    scores = {
+        clip.name: dict(zip(clip.index, score[clip.name].tolist(), strict=True))
+        for clip in clips
+        if clip.name not in labels or labels[clip.name].any()
+    }
+    return Test(scores, auc, failed)
+
+
+def most_abnormal(test: Test, others: Sequence[Test], most: int) -> list[tuple[str, int]]:
+    """Clip and number of the most abnormal frames, in the order of the clips.
+
+    Args:
+        test: by whose scores.
+        others: of other models that are to show the same frames. They need not have scored all of
+            them, as with a longer window or another rate.
+        most: clips to choose, evenly spread.
+    """
+    shared = {
+        clip: [n for n in scores if all(n in other.scores.get(clip, ()) for other in others)]
+        for clip, scores in test.scores.items()
+    }
+    able = [clip for clip, numbers in shared.items() if numbers]
     spread = np.unique(np.linspace(0, len(able) - 1, min(most, len(able))).round().astype(int))
-    chosen = [able[i] for i in spread]
-    places = [(clip.name, clip.index[int(np.argmax(score[clip.name]))]) for clip in chosen]
-    return Test(places, auc, failed)
+    return [
+        (clip, max(shared[clip], key=test.scores[clip].__getitem__))
+        for clip in (able[i] for i in spread)
+    ]
 
 
 def scenes_at(
