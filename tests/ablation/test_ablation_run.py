@@ -360,6 +360,20 @@ def test_a_row_that_fails_leaves_the_others(
     assert rows["loss-squared-sum"]["missing_seeds"] == [1]
 
 
+def test_test_clips_shorter_than_the_window_of_a_row_cost_that_row_alone(
+    data: Path, tmp_path: Path
+) -> None:
+    short = tmp_path / "short"
+    shutil.copytree(data, short)
+    for folder in (short / "training").iterdir():
+        for t in range(14, 18):
+            shutil.copy(folder / "0.png", folder / f"{t}.png")
+    result = api.ablate(str(short), out=tmp_path / "out", rows="R-16,R", seeds=1, **OPTIONS)
+    (sentence,) = result["failed"]
+    assert sentence.startswith("reconstruction-frames-16-1: no clip has the 16 frames")
+    assert [row["missing_seeds"] for row in result["rows"]] == [[1], []]
+
+
 def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_numbers(
     whole: Path, data: Path, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mnad.errors import MnadError
 from mnad.evaluation.clips import Intake
 from mnad.models.folder import Model
 from mnad.network.mnad import Output
@@ -104,7 +105,7 @@ def measure_memory(
         damaged: image files in whose place the frame before is shown.
 
     Raises:
-        MnadError: a clip cannot be decoded.
+        MnadError: a clip cannot be decoded, or none is as long as a window.
     """
     assert model.network.memory is not None
     config = model.config
@@ -126,5 +127,10 @@ def measure_memory(
                 out: Output = model.network(split_window(batch, config.network)[0])
                 told = query_facts(out.similarity, temperature)
             found.append(QueryFacts(*(part.cpu() for part in told)))
+    if not found:
+        raise MnadError(
+            f"no clip has the {config.network.window} frames that the model's window spans; give "
+            "longer test clips."
+        )
     facts = QueryFacts(*(torch.cat(parts) for parts in zip(*found, strict=True)))
     return {"windows": len(facts.nearest), **memory_use(facts, items.cpu())}
