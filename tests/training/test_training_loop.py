@@ -383,6 +383,18 @@ def long_footage(folder: Path, seconds: float) -> Path:
     return folder.with_suffix(".mp4")
 
 
+def test_a_clip_that_is_too_short_is_told_by_the_name_that_its_owner_knows(
+    tmp_path: Path, tiny: dict[str, object]
+) -> None:
+    """Where footage is kept back it is cut into pieces, which have numbers."""
+    own = tmp_path / "own"
+    own.mkdir()
+    long_footage(own / "yard", 110)
+    long_footage(own / "gate", 0.3)
+    with pytest.raises(MnadError, match="clip gate has 3 frame"):
+        mnad.train(str(own), out=tmp_path / "m", **{**tiny, "rate": 10.0})  # type: ignore[arg-type]
+
+
 def test_ones_own_footage_gives_a_calibrated_model_by_default(
     tmp_path: Path, tiny: dict[str, object]
 ) -> None:

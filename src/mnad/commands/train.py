@@ -175,6 +175,7 @@ def train(
     from mnad.datasets import Prepared, at_rate, open_dataset, require_fit, require_training
     from mnad.runtime.pick import pick_device
     from mnad.scoring.steady import Steady
+    from mnad.scoring.windows import require_long
     from mnad.training.alone import alone
     from mnad.training.budget import affordable
     from mnad.training.checkpoint import unfinished
@@ -255,6 +256,7 @@ def train(
         names = [clip.name for clip in dataset.train]
         if stretches is not None:
             clips, names = stretches.cut(clips, names, network.window)
+        require_long(clips, names, network.window)  # while it has the name that its owner knows
         trained, held = split(clips, kept, network.window)
         clip_rate = taken_rate(paths[0], wanted, known)
         seconds = sum(map(len, held)) / clip_rate

@@ -13,6 +13,20 @@ from torch import Tensor
 from mnad.errors import MnadError
 
 
+def require_long(clips: Sequence[NDArray[np.uint8]], names: Sequence[str], length: int) -> None:
+    """See that every clip has at least one window of so many frames.
+
+    Raises:
+        MnadError: one has none.
+    """
+    for clip, name in zip(clips, names, strict=True):
+        if len(clip) < length:
+            raise MnadError(
+                f"clip {name} has {len(clip)} frame(s), fewer than the {length} that a window "
+                "spans; remove it or join it to another."
+            )
+
+
 class Windows:
     """All windows of consecutive frames of some clips.
 
@@ -33,12 +47,7 @@ class Windows:
         length: int,
         most: int | None = None,
     ) -> None:
-        for clip, name in zip(clips, names, strict=True):
-            if len(clip) < length:
-                raise MnadError(
-                    f"clip {name} has {len(clip)} frame(s), fewer than the {length} that a window "
-                    "spans; remove it or join it to another."
-                )
+        require_long(clips, names, length)
         self.clips = clips
         self.length = length
         self.starts = [
