@@ -114,9 +114,15 @@ class Detector:
             rate: frames per second, see `stream`.
 
         Raises:
-            MnadError: another shape or type, fewer frames than the model's window spans, or fewer
-                per second than it knows.
+            MnadError: another shape or type, one frame alone, fewer frames than the model's window
+                spans, or fewer per second than it knows.
         """
+        # Taken as a clip, it would be as many grey frames of three columns as it has rows.
+        if isinstance(frames, np.ndarray) and frames.ndim == 3 and frames.shape[2] in (1, 3):
+            raise MnadError(
+                f"an array of the shape {frames.shape} is one frame; give several, as (frames, "
+                "height, width, 3), or push them one by one into what `stream` returns."
+            )
         stream, calibration = self.stream(rate=rate), self.model.calibration
         if rate is not None and calibration is not None and rate * SLOWER < calibration.rate:
             raise MnadError(

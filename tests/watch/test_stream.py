@@ -164,6 +164,16 @@ def test_what_no_stream_can_have_is_refused(detector: Detector) -> None:
         Detector.load("ped2-compact", device="gpu")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_one_frame_is_no_clip_of_its_rows(detector: Detector, channels: int) -> None:
+    """A notebook's first try: (H, W, 3) could be taken for H grey frames of three columns."""
+    frame = np.repeat(CLIP[0].reshape(*CLIP.shape[1:3], -1)[..., :1], channels, axis=2)
+    with pytest.raises(MnadError, match=r"is one frame; give several"):
+        detector.score(frame)
+    grey = CLIP.reshape(*CLIP.shape[:3], -1)[..., 0]
+    assert detector.score(grey).index.tolist() == [*range(FIRST, 60)]
+
+
 def test_frames_are_scored_one_by_one_however_many(detector: Detector) -> None:
     alive = []
 
