@@ -158,6 +158,15 @@ def test_not_the_layout(tmp_path):
         open_dataset(f"ped2:{tmp_path / 'gone'}")
 
 
+@pytest.mark.parametrize("spec", ["", "ped2:", "avenue@owner:"])
+def test_an_empty_path_is_not_the_folder_one_is_in(spec, tmp_path, monkeypatch):
+    """As of a variable that is not set: a model must not be trained on whatever lies there."""
+    (tmp_path / "training").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="a path is empty, as that of a variable"):
+        open_dataset(spec)
+
+
 def test_unknown_prefix():
     with pytest.raises(UsageError, match=r"^rtsp://\*\*\*@gate/1 is live, .* mnad watch"):
         open_dataset("rtsp://user:secret@gate/1")

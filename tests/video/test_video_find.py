@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mnad.errors import MnadError
+from mnad.errors import MnadError, UsageError
 from mnad.video.find import find_sources, images_in, name_of
 
 
@@ -68,6 +68,15 @@ def test_a_name_with_brackets_is_found_as_it_stands(tmp_path):
 def test_nothing_there(tree, path, sentence):
     with pytest.raises(MnadError, match=sentence):
         find_sources([tree / "videos", tree / path])
+
+
+def test_an_empty_path_is_not_the_folder_one_is_in(tree, monkeypatch):
+    """As of a variable that is not set; `Path("")` is that folder, which holds videos here."""
+    monkeypatch.chdir(tree / "videos")
+    for sources in ([""], ["1.mkv", ""]):
+        with pytest.raises(UsageError, match="a path is empty"):
+            find_sources(sources)
+    assert len(find_sources(["."])) == 4
 
 
 def test_names(tmp_path, monkeypatch):

@@ -181,6 +181,18 @@ def test_missing_path(tmp_path):
             use(tmp_path / "gone.mp4")
 
 
+@pytest.mark.parametrize("address", ["http://u:secret@cam/1", "http:/cam/1", "RTSP://cam/1"])
+def test_a_stream_where_a_file_is_wanted(address):
+    """Of `http` it was said that it is no scheme, and in the same sentence that it is one."""
+    scheme = address.partition(":")[0]
+    with pytest.raises(MnadError, match="not there as a file; a stream is for mnad wat") as told:
+        open_source(address)
+    assert str(told.value).endswith(f"starts with {scheme}://.")
+    assert "no scheme" not in str(told.value) and "secret" not in str(told.value)
+    with pytest.raises(MnadError, match="'rtps' is no scheme of a stream"):
+        open_source("rtps://cam/1")
+
+
 def test_empty_folder(tmp_path):
     with pytest.raises(MnadError, match="holds no frames"):
         open_source(tmp_path)

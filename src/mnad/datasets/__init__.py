@@ -22,6 +22,7 @@ from mnad.datasets.masks import Masks
 from mnad.datasets.prepared import is_prepared, open_prepared
 from mnad.errors import UsageError
 from mnad.video.address import is_live, redacted
+from mnad.video.find import EMPTY
 
 __all__ = [
     "Clip",
@@ -49,12 +50,16 @@ def open_dataset(spec: str | Path, labels: bool = True) -> Dataset:
         labels: False opens no label file at all, as training does.
 
     Raises:
-        UsageError: the prefix is no data set known here, or has no such option; a live source.
+        UsageError: the prefix is no data set known here, or has no such option; a live source; no
+            path.
         MnadError: nothing there, or labels that do not fit their clips.
     """
     prefix, colon, rest = str(spec).partition(":")
     name, _, option = prefix.partition("@")
-    if colon and name in NAMES:
+    known = bool(colon) and name in NAMES
+    if not (rest if known else str(spec)):
+        raise UsageError(EMPTY)
+    if known:
         # A shell leaves the ~ in ped2:~/data as it is.
         return open_known(name, option, Path(rest).expanduser(), labels)
     if is_live(str(spec)) and not Path(spec).exists():

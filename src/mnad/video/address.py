@@ -40,6 +40,11 @@ def missing(path: str | Path) -> str:
     """What to say of what is neither a stream nor a camera, and not there as a file either."""
     # As text or as a path, which has one slash of two left.
     scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]+):/", str(path))
+    if scheme is not None and _STREAM.match(f"{scheme[1]}://"):
+        return (
+            f"{redacted(str(path))} is not there as a file; a stream is for mnad watch or mnad "
+            f"detect, and starts with {scheme[1]}://."
+        )
     if scheme is not None:
         return (
             f"{scheme[1]!r} is no scheme of a stream: give rtsp, rtsps, rtmp, rtmps, http or https."

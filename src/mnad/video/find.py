@@ -9,13 +9,17 @@ from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
 
-from mnad.errors import MnadError
+from mnad.errors import MnadError, UsageError
 from mnad.video.address import missing
 
 IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
 VIDEOS = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"}
     | {".wmv", ".asf", ".flv", ".3gp", ".ogv", ".mxf", ".h264", ".264", ".h265", ".hevc"}
+)
+
+EMPTY = (
+    "a path is empty, as that of a variable that is not set: give one (. is the folder you are in)."
 )
 
 
@@ -63,9 +67,11 @@ def find_sources(paths: Sequence[str | Path]) -> list[Path]:
         The sources without repetition, in natural order.
 
     Raises:
-        MnadError: a path that does not exist or under which there is nothing to open.
+        MnadError: a path that is empty, does not exist or under which there is nothing to open.
     """
     found: dict[Path, None] = {}
+    if any(path == "" for path in paths):  # as a Path it would be the folder one is in
+        raise UsageError(EMPTY)
     for path in map(Path, paths):
         found.update(dict.fromkeys(_expand(path)))
     return sorted(found, key=natural)
