@@ -246,11 +246,12 @@ def test_one_class_has_no_number(label: int) -> None:
         ({"a": [0, 1], "b": [1]}, {"a": [1.0, 2.0]}, "'b' has labels but no scores"),
         ({"a": []}, {"a": []}, "'a' .* one number per frame"),
         ({}, {}, "no clip"),
+        ([0, 1], {"a": [1.0, 2.0]}, "labels are list; give them by clip"),
+        ({"a": [0, 1]}, np.array([1.0, 2.0]), "scores are ndarray; give them by clip"),
+        ({"a": [0, 1]}, [1.0, 2.0], "scores are list; give them by clip"),
     ],
 )
-def test_bad_input_names_the_clip(
-    labels: dict[str, list[int]], scores: dict[str, list[float]], message: str
-) -> None:
+def test_bad_input_names_the_clip(labels: Any, scores: Any, message: str) -> None:
     for protocol in (per_clip_minmax_micro, whole_set_minmax_micro, causal_micro, macro):
         with pytest.raises(MnadError, match=message):
             protocol(labels, scores)

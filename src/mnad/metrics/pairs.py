@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnad.errors import MnadError, UsageError
-from mnad.metrics.scores import Array, ClipValues, check_same_frames, checked_scores
+from mnad.metrics.scores import Array, ClipValues, check_by_clip, check_same_frames, checked_scores
 
 Pair = tuple[NDArray[np.bool_], Array]
 """Labels and scores of one clip, (T,) each."""
@@ -18,10 +18,11 @@ def checked_pairs(labels: ClipValues, scores: ClipValues) -> dict[str, Pair]:
     """Labels and scores of each clip, in the order of the scores.
 
     Raises:
-        MnadError: labels and scores that differ in clips or lengths, labels other than 0 and 1,
-            scores that are NaN or infinite.
+        MnadError: no mappings, labels and scores that differ in clips or lengths, labels other than
+            0 and 1, scores that are NaN or infinite.
     """
     s = checked_scores(scores)
+    check_by_clip(labels, "labels")
     y = {clip: np.asarray(v) for clip, v in labels.items()}
     check_same_frames(s, y, "scores", "labels")
     for clip, v in y.items():

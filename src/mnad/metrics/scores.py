@@ -74,8 +74,9 @@ def checked_scores(scores: ClipValues) -> dict[str, Array]:
     """The scores as float64 arrays.
 
     Raises:
-        MnadError: no clip, or one whose scores are not (T,) finite numbers with T > 0.
+        MnadError: no mapping, no clip, or one whose scores are not (T,) finite numbers with T > 0.
     """
+    check_by_clip(scores, "scores")
     if not scores:
         raise MnadError("There is no clip to measure; give at least one.")
     arrays = {clip: np.asarray(s, dtype=np.float64) for clip, s in scores.items()}
@@ -92,6 +93,18 @@ def checked_scores(scores: ClipValues) -> dict[str, Array]:
                 f"position {bad[0]}; leave such frames out or correct them."
             )
     return arrays
+
+
+def check_by_clip(values: object, what: str) -> None:
+    """Refuse the bare values of one clip, which is what one has at hand first.
+
+    Raises:
+        MnadError: no mapping.
+    """
+    if not isinstance(values, Mapping):
+        raise MnadError(
+            f"The {what} are {type(values).__name__}; give them by clip, as {{'clip': {what}}}."
+        )
 
 
 def _checked_parts(parts: Sequence[ClipValues], weights: Sequence[float]) -> list[dict[str, Array]]:
