@@ -102,6 +102,16 @@ def test_every_command_is_an_attribute_but_where_a_package_has_its_name() -> Non
         assert f"`{name}`" in (api.__doc__ or "")
 
 
+def test_a_notebook_completes_every_name() -> None:
+    """Also before anything of it was asked for, which imports it."""
+    code = "import mnad, sys; print(*dir(mnad), 'torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=True
+    )
+    *names, heavy = done.stdout.split()
+    assert set(mnad.__all__) <= set(names) and heavy == "False"
+
+
 def test_paths_may_be_text_or_paths(
     own_folder: Path, tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,3 +78,7 @@ if not TYPE_CHECKING:  # to which any name would be one of ours
 
             return getattr(api, name)
         raise AttributeError(f"module 'mnad' has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        # What is not imported yet would be missing where a notebook completes a name.
+        return sorted({*globals(), *__all__})
