@@ -290,6 +290,20 @@ def test_a_threshold_by_hand_holds_and_the_report_says_so(
     assert all(one["threshold"] == 0.8 for one in messages(tmp_path / "low"))
 
 
+def test_the_plot_shows_the_threshold_that_held(
+    model: Path, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the curve alone nobody sees what of it was an event."""
+    drawn = []
+    monkeypatch.setattr(
+        "mnad.watch.files.score_plot", lambda *_, threshold, **__: drawn.append(threshold)
+    )
+    detector = Detector.load(model)
+    for by_hand in (None, 0.625):
+        detect_source(detector, clip, tmp_path / "out", replace(QUIET, threshold=by_hand))
+    assert detector.threshold is not None and drawn == [detector.threshold, 0.625]
+
+
 def test_what_is_ignored_raises_no_event_and_is_never_shown(model: Path, tmp_path: Path) -> None:
     left = THING[0]
     corners = ((left - 0.1, 0.0), (left + 0.3, 0.0), (left + 0.3, 0.5), (left - 0.1, 0.5))

@@ -117,9 +117,10 @@ def detect_source(
             broken = broken or _unscored(path, detector, watcher)
         return failed(str(path), out, broken or "")
     seconds, psnr, distance, score = watcher.curve.rows().T
+    columns = seconds, psnr, distance, score
     try:
         with _DRAWING:
-            score_plot(out / PLOT, seconds, psnr, distance, score, title=watcher.name)
+            score_plot(out / PLOT, *columns, threshold=watcher.threshold, title=watcher.name)
     except MnadError as error:
         broken = broken or str(error)
     return Detection(
