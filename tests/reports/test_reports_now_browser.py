@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import threading
+import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -42,3 +47,26 @@ def test_the_picture_is_renewed_and_its_absence_is_said(tmp_path: Path) -> None:
     (tmp_path / NOW).unlink()
     for shown in opened(page, tmp_path / "profile")[1]["told"]:
         assert shown["size"] == [0, 0] and shown["says"] == "No picture" and shown["why"]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_what_a_killed_watch_left_is_not_now(tmp_path: Path) -> None:
+    """Which a page from a web server can see, by the dates that every one of them sends."""
+    Now(tmp_path, "gate")
+    page, picture = tmp_path / NOW_PAGE, tmp_path / NOW
+    page.write_text(page.read_text().replace("</body>", PERSON + "</body>"))
+    cv2.imwrite(str(picture), np.full((120, 200, 3), 90, np.uint8))
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/{NOW_PAGE}"
+    try:
+        for age, says in ((0, "Now"), (60, "No picture")):
+            os.utime(picture, 2 * (time.time() - age,))
+            later = opened(address, tmp_path / "profile")[1]["told"][1]
+            assert later["says"] == says and later["why"] == (age > 0)
+            assert later["size"] == ([0, 0] if age else [200, 120])
+    finally:
+        server.shutdown()
+        server.server_close()

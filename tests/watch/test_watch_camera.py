@@ -32,6 +32,7 @@ from mnad.watch import learn as learning
 from mnad.watch.camera import watch_camera
 from mnad.watch.footage import Footage, read_index
 from mnad.watch.normal import load_footage
+from mnad.watch.now import NOW
 from mnad.watch.options import EventTimes, WatchOptions
 from mnad.watch.site import SHORTEST_LEARNING, Settings, Site
 from mnad.watch.watcher import Watcher
@@ -505,6 +506,7 @@ def test_a_camera_that_is_away_at_the_start_is_sought_and_told_of(
 
     def connect(source: str, channels: int, *, quiet: bool) -> Camera:
         assert quiet == bool(tries)  # the feed need not say again and again what is said here
+        assert not (site.path / NOW).exists()
         tries.append(source)
         if len(tries) < 4:
             raise MnadError("10.0.0.7-cam: " + ("refused." if len(tries) < 3 else "password."))
@@ -518,6 +520,7 @@ def test_a_camera_that_is_away_at_the_start_is_sought_and_told_of(
         watch_camera(site, "rtsp://10.0.0.7/cam", GIVEN, options)
     in_use(site, model)
     tries.clear()
+    (site.path / NOW).touch()  # of a watch that a power cut ended
     seen = watch_camera(site, "rtsp://10.0.0.7/cam", GIVEN, options)
     assert seen is not None and seen.frames == 16 and len(tries) == 4
     told = read_events(site.path / "events.jsonl")

@@ -22,8 +22,10 @@ from mnad.events.message import camera_event
 from mnad.video.live import LiveSource
 from mnad.watch.folder import EVENTS
 from mnad.watch.judge import LOST
+from mnad.watch.now import NOW
 from mnad.watch.status import write_status
 from mnad.watch.watcher import LOST_SECONDS
+from mnad.writing import discard
 
 _LOG = logging.getLogger("mnad")
 SAID_AGAIN_SECONDS = 600.0
@@ -48,6 +50,7 @@ def awaited(
         MnadError: the folder cannot be written.
     """
     began, started = time.monotonic(), datetime.now(UTC).astimezone()
+    discard(folder / NOW)  # of a watch that was killed: as long as nothing comes it would stay
     with ExitStack() as stack:
         sender: Alarms | None = None
         lost: Event | None = None
