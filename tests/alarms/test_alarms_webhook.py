@@ -173,6 +173,18 @@ def test_verify_rejects_what_is_forged_changed_or_played_again() -> None:
     assert not verify("secret", "1000", b"body", "", now=1000)
 
 
+def test_nothing_in_a_request_makes_verify_raise() -> None:
+    """Who knows no secret must not be able to break the receiver."""
+    good = sign("secret", "1000", b"body")
+    for stamp, signature in (
+        *((None, good), ("1000", None), (None, None), ("9" * 400, good), ("9" * 5000, good)),
+        *(("1000", "sha256=\udcff"), ("1000", "\ud800"), ("\udcff", good), ("1000", "\x00é")),
+    ):
+        assert not verify("secret", stamp, b"body", signature, now=1000.0)
+    # A variable that is not set on the receiver's side: anybody can sign with nothing.
+    assert not verify("", "1000", b"body", sign("", "1000", b"body"), now=1000)
+
+
 def test_without_a_secret_nothing_is_signed_and_credentials_go_as_basic_authentication(
     server: Callable[..., Server], caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:

@@ -48,25 +48,36 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
 
 
 def verify(
-    secret: str, timestamp: str, body: bytes, signature: str, now: float, tolerance: float = 300
+    secret: str,
+    timestamp: str | None,
+    body: bytes,
+    signature: str | None,
+    now: float,
+    tolerance: float = 300,
 ) -> bool:
     """For a receiver: whether a request comes from one who knows the secret, and is fresh.
 
+    Nothing that stands in a request raises an error.
+
     Args:
-        secret: shared with the sender.
-        timestamp: the header ``X-Mnad-Timestamp``.
+        secret: shared with the sender; one that is empty everybody knows, and nothing passes.
+        timestamp: the header ``X-Mnad-Timestamp``; None where there is none.
         body: the bytes of the request, untouched.
-        signature: the header ``X-Mnad-Signature``.
+        signature: the header ``X-Mnad-Signature``, likewise.
         now: the receiver's clock, seconds since 1970.
         tolerance: seconds by which the timestamp may differ from `now`; an older request is
             taken for a recorded one that is played again.
     """
+    if not secret or timestamp is None or signature is None:
+        return False
     try:
         fresh = abs(now - int(timestamp)) <= tolerance
-    except ValueError:
+    except (ValueError, OverflowError):  # no number, or one of hundreds of digits
         return False
-    # compare_digest takes the same time for any wrong signature, and non-ASCII text only as bytes.
-    return hmac.compare_digest(sign(secret, timestamp, body).encode(), signature.encode()) and fresh
+    # compare_digest takes the same time for any wrong signature, and non-ASCII text only as bytes;
+    # servers give bytes that are no text as surrogates.
+    given = signature.encode(errors="surrogatepass")
+    return hmac.compare_digest(sign(secret, timestamp, body).encode(), given) and fresh
 
 
 class Webhook:
