@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from mnad.errors import MnadError
+from mnad.errors import MnadError, UsageError
 from mnad.video.sink import CsvSink, VideoSink, recover
 from mnad.video.source import open_source
 
@@ -189,6 +189,36 @@ def test_another_shape_is_a_bug_of_the_caller(tmp_path):
         VideoSink(tmp_path / "a.mp4", Fraction(25), (48, 64)) as sink,
     ):
         sink.write(flat(9, (64, 48)))
+
+
+@pytest.mark.parametrize("rate", [29.97, 23.976, 1 / 3, 12])
+def test_a_rate_may_be_a_float(tmp_path, rate):
+    """The exact fraction of 29.97 has a denominator of 2**48, which no header holds."""
+    with VideoSink(tmp_path / "a.mp4", rate, (48, 64)) as sink:
+        for _ in range(4):
+            sink.write(flat(9, (48, 64)))
+    _, frames = read(tmp_path / "a.mp4")
+    steps = np.diff([float(frame.seconds) for frame in frames])
+    np.testing.assert_allclose(steps, 1 / rate, atol=2e-5)
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf")])
+def test_a_rate_that_is_none_leaves_nothing(tmp_path, rate):
+    with pytest.raises(UsageError, match=r"the rate of .*a\.mp4 is .*; give frames per second"):
+        VideoSink(tmp_path / "a.mp4", rate, (48, 64))
+    assert not list(tmp_path.iterdir())
+
+
+def test_who_closes_within_the_block_closes_once(tmp_path):
+    """As with any file: the end of the block found the hidden file gone and called it an error."""
+    with VideoSink(tmp_path / "a.mp4", Fraction(10), (48, 64)) as video:
+        video.write(flat(9, (48, 64)))
+        video.close()
+    with CsvSink(tmp_path / "a.csv", ["x"]) as table:
+        table.write({"x": 1})
+        table.close()
+    assert len(read(tmp_path / "a.mp4")[1]) == 1
+    assert (tmp_path / "a.csv").read_text() == "x\n1\n"
 
 
 def test_csv_rows_are_flushed_and_the_file_appears_whole(tmp_path):

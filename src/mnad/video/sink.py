@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from mnad.errors import MnadError
+from mnad.errors import MnadError, UsageError
 from mnad.video.decode import EXACT
 from mnad.writing import discard
 
@@ -40,7 +41,7 @@ class _Beside(ABC):
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._broken = False
+        self._broken = self._ended = False
         self._part = self.path.with_name(f".{self.path.stem}.part{self.path.suffix}")
         try:
             self._part.touch()
@@ -48,7 +49,7 @@ class _Beside(ABC):
             raise MnadError(_cannot(self.path, error)) from error
 
     def close(self) -> None:
-        """End the file, which is whole unless a write has failed: then it goes.
+        """End the file, which is whole unless a write has failed: then it goes. Once is enough.
 
         Raises:
             MnadError: the file cannot be written.
@@ -64,6 +65,9 @@ class _Beside(ABC):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._ended:
+            return
+        self._ended = True
         whole = kind is None and not self._broken
         try:
             self._finish(whole)
@@ -93,22 +97,26 @@ class VideoSink(_Beside):
 
     Args:
         path: the file, ``.mp4``.
-        rate: frames per second.
+        rate: frames per second, above 0, to 1/90000 of one.
         size: rows and columns of the frames; an odd last row or column is repeated once, as
             the format holds even sizes only.
         front: put the index at the front, such that a browser plays it before it has all of it from
             a server; the file is copied for that, when it is closed.
 
     Raises:
+        UsageError: the rate is not above 0.
         MnadError: the file cannot be written.
     """
 
     def __init__(
-        self, path: str | Path, rate: Fraction, size: tuple[int, int], front: bool = True
+        self, path: str | Path, rate: Fraction | float, size: tuple[int, int], front: bool = True
     ) -> None:
+        if not 1 / 90000 <= rate < math.inf:
+            raise UsageError(f"the rate of {path} is {rate}; give frames per second above 0.")
         super().__init__(path)
         self.size, self._front = size, front
-        self._rate = Fraction(rate)
+        # 29.97 as a float is a fraction with more digits than a header holds.
+        self._rate = Fraction(rate).limit_denominator(90000)
         # Exact for a constant rate, and fine enough for any other times.
         self._tick = Fraction(1, self._rate.numerator * -(-90000 // self._rate.numerator))
         self._scaler = VideoReformatter()
