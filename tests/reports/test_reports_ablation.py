@@ -44,6 +44,22 @@ def test_what_is_published_and_what_is_missing_is_drawn(tmp_path: Path) -> None:
     assert MISSING not in text and CURVES[2].lower() not in text.lower()
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3, 12])
+def test_the_legend_is_whole_however_few_rows_there_are(tmp_path: Path, rows: int) -> None:
+    """Of each row and of the legend a diamond of the same size, none of them at the edge."""
+    shown = [Dots(f"row {n}", [0.80, 0.90], [0.85], 0.97) for n in range(rows)]
+    ablation_plot(tmp_path / "a.png", shown, "title", "note")
+    picture = cv2.imread(str(tmp_path / "a.png"))
+    assert picture is not None
+    rgb = [int(CURVES[2][i : i + 2], 16) for i in (1, 3, 5)]
+    mask = (np.abs(picture[..., ::-1].astype(int) - rgb) < 40).all(-1).astype(np.uint8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
+    sizes = stats[1:, cv2.CC_STAT_AREA]
+    assert len(sizes) == rows + 1 and sizes.min() > 0.8 * sizes.max()
+    # The longest mark is that of the mean, black: in the last rows of pixels there is nothing.
+    assert picture[-8:].min() > 240
+
+
 def test_no_rows_and_another_suffix_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MnadError, match="no rows to plot"):
         ablation_plot(tmp_path / "a.png", [])

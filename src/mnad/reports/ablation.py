@@ -92,11 +92,11 @@ def ablation_plot(
     axes.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=8)
     axes.set_xlabel("frame AUC, per-clip min-max", fontsize=9, color=DIM)
     if labels:
-        axes.legend(
+        # Of the figure, which makes room for it: below the axes of a few rows it would be cut off.
+        figure.legend(
             list(labels.values()),
             list(labels),
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.55 / (0.27 * len(rows) + 0.6)),
+            loc="outside lower center",
             ncols=len(labels),
             fontsize=8,
             frameon=False,
