@@ -13,9 +13,9 @@
 # the same OUT). OUT takes the table and the plot, everything else but weights in results.tgz.*, and
 # the weights of the models named by WEIGHTS, as NAME.safetensors.*, of so many models a slice as
 # MODELS_OUT says (1): all in pieces below 16 MB, few enough for one transfer (cat PIECES > FILE).
-# JOBS (3) models train at the same time: steps of batch 4 do not fill a large GPU. A training that is
+# JOBS (1) models train at the same time: steps of batch 4 do not fill a large GPU. A training that is
 # not finished goes on from WORK alone (its state is three times the weights): on a fresh machine it begins
-# anew, so take JOBS=1 where machines are lent for little longer than one training takes. Dry run on a CPU: DEVICE=cpu SEEDS=1 ROWS=no-memory OPTIONS="--epochs 1 --width 0.05 --height 32
+# anew, so take more where machines are lent for much longer than one training takes. Dry run on a CPU: DEVICE=cpu SEEDS=1 ROWS=no-memory OPTIONS="--epochs 1 --width 0.05 --height 32
 # --image_width 32 --channels 1".
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -53,7 +53,7 @@ bounded() {
 }
 
 ablate() {
-  bounded ablate "$data" --out "$models" --rows "$1" --seeds "$seeds" --device "$device" --jobs "${JOBS:-3}" ${OPTIONS:-}
+  bounded ablate "$data" --out "$models" --rows "$1" --seeds "$seeds" --device "$device" --jobs "${JOBS:-1}" ${OPTIONS:-}
 }
 
 # With all ways of testing it: its weights may not be there when the others are.
