@@ -85,7 +85,8 @@ def test_a_clip_in_memory_takes_no_more_than_it_was_counted_with(tmp_path):
         tracemalloc.stop()
     np.testing.assert_array_equal(clip, frames)
     assert kept < 1.1 * clip.nbytes
-    assert most < 1.5 * clip.nbytes
+    # What grows in place some versions count twice meanwhile; copied to twice the length, thrice.
+    assert most < 2.5 * clip.nbytes
 
 
 def test_beyond_the_limit_clips_lie_on_disk(clips, tmp_path):
