@@ -42,7 +42,7 @@ def files_first(words: Sequence[str], after: int) -> list[str]:
     while rest and rest[0] != "--":
         word = rest.pop(0)
         name, _, value = word.partition("=")
-        if name not in ("--config", "--confi", "--conf"):
+        if name not in ("--config", "--confi", "--conf"):  # in short, as the parser takes it too
             others.append(word)
         elif value:
             files.append(word)
