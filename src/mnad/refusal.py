@@ -45,8 +45,10 @@ def sentence(message: str, options: Collection[str]) -> str:
         near = get_close_matches(command[1].strip("'"), there_are, 1)
         rest = f"perhaps {near[0]}?" if near else f"there are {', '.join(there_are)}."
         return f"{command[1]} is no command; {rest}"
-    if re.match(r'expected "\S*command" to be one of', message):
-        return "A command is missing."
+    missing = re.match(r'expected "\S*command" to be one of \{(.*?)\}', message)
+    if missing:  # of many only some are named
+        named = "" if "..." in missing[1] else f": {missing[1].replace(',', ' or ')}"
+        return f"A command is missing{named}."
     switch = re.match(r"argument (--\S+)/(--\S+): ignored explicit argument", message)
     if switch:
         return f"{switch[1]} takes no value; say {switch[1]} or {switch[2]}."

@@ -507,7 +507,7 @@ DETECT = ("detect", "ped2-compact", "x.mp4", "--out", "o")
             "--channels is '2'; it must be one of 1, 3.",
         ),
         ([], "A command is missing."),
-        (["data"], "A command is missing."),
+        (["data"], "A command is missing: check or prepare."),
         (["score_file", "a"], "'score_file' is no command; perhaps score-file?"),
         (["data", "chek"], "'chek' is no command; perhaps check?"),
     ],

@@ -110,6 +110,7 @@ def test_ones_own_footage_is_trained_on_for_half_an_hour_and_a_killed_training_k
     monkeypatch.setattr(loop.Fitter, "step", step)
     with pytest.raises(mnad.UsageError, match="other settings"):
         mnad.train(str(own_folder), out=out, resume=True, **{**options, "seed": 5})  # type: ignore[arg-type]
+    caplog.clear()
     with caplog.at_level(logging.INFO, "mnad"):
         mnad.train(str(own_folder), out=out, resume=True, **options)  # type: ignore[arg-type]
     assert asked == [30.0]

@@ -386,7 +386,8 @@ def test_of_two_frames_a_second_a_window_takes_longer_to_be_of_new_ones(
 def test_what_is_told_ever_more_rarely_is_not_what_is_learnt_meanwhile(
     detector: Detector, tmp_path: Path
 ) -> None:
-    options, seen = replace(QUIET, times=EventTimes(longest_seconds=3.0)), []
+    times = EventTimes(longest_seconds=3.0, cooldown_seconds=3.0)
+    options, seen = replace(QUIET, times=times), []
     with Watcher(detector, tmp_path, "cam", Fraction(RATE), options, NOON) as watcher:
         for frame in as_frames(street(260, 2, thing=range(20, 160))):
             watcher.push(frame)
@@ -398,7 +399,7 @@ def test_what_is_told_ever_more_rarely_is_not_what_is_learnt_meanwhile(
     # Two rests of three and of six seconds; it is over a cool-down after its last frame.
     began, changed = seen.index((first.id,)), seen.index((second.id,))
     over = seen.index((), changed)
-    assert (changed / RATE, over / RATE) == pytest.approx((8.2, 21.1), abs=0.5)
+    assert (changed / RATE, over / RATE) == pytest.approx((8.2, 19.1), abs=0.5)
     assert seen == (
         [()] * began
         + [(first.id,)] * (changed - began)
@@ -784,7 +785,8 @@ def test_of_more_events_than_are_listed_all_are_counted(
 ) -> None:
     """Three alarms an hour are more than the report lists after a month."""
     monkeypatch.setattr("mnad.watch.watcher.MOST_EVENTS", 3)
-    options = replace(QUIET, threshold=0.0, times=EventTimes(longest_seconds=0.5))
+    times = EventTimes(longest_seconds=0.5, cooldown_seconds=0.5)
+    options = replace(QUIET, threshold=0.0, times=times)
     frames = as_frames(street(300, 1))
     with Watcher(detector, tmp_path, "cam", Fraction(RATE), options, NOON) as watcher:
         for frame in frames:
