@@ -121,3 +121,13 @@ def test_long_footage_leaves_evenly_spread_fingerprints() -> None:
     assert {known_share([clip[s : s + 3000]], known) for s in (0, 9000, 36000)} == {1}
     other = np.full((9000, 2, 2, 1), 255, np.uint8)
     assert known_share([clip[:3000], other], known) == 0.25
+
+
+def test_two_frames_far_apart_that_are_known_are_two() -> None:
+    """As a picture without signal, which looks the same in any footage."""
+    rng = np.random.default_rng(0)
+    clip = rng.integers(0, 256, (100, 4, 4, 1), np.uint8)
+    trained = rng.integers(0, 256, (50, 4, 4, 1), np.uint8)
+    clip[[10, 90]] = 0
+    trained[7] = 0
+    assert known_share([clip], fingerprints([trained])) == pytest.approx(0.02)

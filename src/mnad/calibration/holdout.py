@@ -90,8 +90,9 @@ def fingerprint(frame: Frames) -> int:
 def known_share(clips: Sequence[Frames], known: NDArray[np.uint64]) -> float:
     """Share of the frames that are among those of which `fingerprints` made `known`, 0..1.
 
-    Of long footage these are one frame in several. How many is told by the least distance at which
-    they follow on each other here: what lies between two of them is known as well.
+    Of long footage these are one frame in several, and `known` at least half of `MOST_KNOWN`. How
+    many is told by the least distance at which they follow on each other here: what lies between
+    two of them is known as well.
     """
     if not len(known):
         return 0.0
@@ -99,7 +100,9 @@ def known_share(clips: Sequence[Frames], known: NDArray[np.uint64]) -> float:
         np.flatnonzero(np.isin(np.array([fingerprint(frame) for frame in clip], np.uint64), known))
         for clip in clips
     ]
-    every = min((int(np.diff(own).min()) for own in found if len(own) > 1), default=1)
+    apart = [int(np.diff(own).min()) for own in found if len(own) > 1]
+    # Of short footage every frame is known, and two that are far apart are just two.
+    every = min(apart, default=1) if 2 * len(known) >= MOST_KNOWN else 1
     return min(1.0, every * sum(map(len, found)) / sum(map(len, clips)))
 
 
