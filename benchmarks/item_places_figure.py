@@ -5,8 +5,8 @@ python benchmarks/item_places_figure.py docs/figures/item-places.png
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,9 @@ def main() -> None:
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("png", type=Path, help="the figure to write")
+    png = parser.parse_args().png
     figure = new_figure(7.2, 3.9)
     panels = figure.subplots(1, 2)
     for axes, seed in zip(panels, (1, 2), strict=True):
@@ -34,7 +37,7 @@ def main() -> None:
         axes.set_xticks([])
         axes.set_yticks([])
     head(figure, "The item that is nearest at each place of the 32 x 32 query map", "")
-    save(figure, sys.argv[1], "png")
+    save(figure, png, "png")
 
 
 if __name__ == "__main__":

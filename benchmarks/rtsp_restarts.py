@@ -8,11 +8,11 @@ and no number comes twice in one run, so that a frame delivered twice shows.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -75,7 +75,9 @@ def until(seconds: float) -> Callable[[], bool]:
 
 
 def main() -> None:
-    restarts = int(sys.argv[1]) if len(sys.argv) > 1 else RESTARTS
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("restarts", type=int, nargs="?", default=RESTARTS)
+    restarts = parser.parse_args().restarts
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     items: list[Any] = []

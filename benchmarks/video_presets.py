@@ -9,7 +9,7 @@ ultrafast 23: 4.2 ms, 541 kB, 44.0 dB and 2.3 ms, 196 kB, 42.7 dB.
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -23,7 +23,9 @@ FRAMES = 150
 
 
 def main() -> None:
-    with av.open(sys.argv[1]) as source:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("clip", help="a video file")
+    with av.open(parser.parse_args().clip) as source:
         frames = [frame.to_ndarray(format="rgb24") for frame in source.decode(video=0)][:FRAMES]
     for preset, crf in (("veryfast", 20), ("ultrafast", 20), ("ultrafast", 23)):
         with tempfile.TemporaryDirectory() as folder:
