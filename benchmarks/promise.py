@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from mnad import __version__
 from mnad.calibration.calibrate import calibrate_model, smoothed
-from mnad.calibration.rate import Threshold, threshold_for
+from mnad.calibration.rate import Threshold, thresholds_for
 from mnad.config import (
     ModelConfig,
     NetworkConfig,
@@ -94,7 +94,7 @@ def promise() -> None:
     # From the scores that calibrate_model set the first on, and further ones.
     scores = np.split(model.reference.score(model.reference.peak), len(SEEDS["calibrate"]))
     stretches = [smoothed(single, RATE) for single in scores]
-    thresholds = [threshold_for(stretches, per_hour) for per_hour in PER_HOUR]
+    thresholds = thresholds_for(stretches, PER_HOUR)
     assert abs(thresholds[0].score - model.calibration.threshold.score) < 1e-6
     normal, odd = (
         [scored(given.work, model, seed, frames[part]) for seed in SEEDS[part]]

@@ -18,7 +18,8 @@ from mnad.calibration.rate import (
     threshold_for,
 )
 from mnad.errors import MnadError
-from mnad.events.machine import RELEASE_SHARE, EventConfig
+from mnad.events.event import Observed
+from mnad.events.machine import EventConfig, EventMachine
 
 RATE = 10
 Floats = NDArray[np.float64]
@@ -37,18 +38,36 @@ def footage(hours: float, memory: float, seed: int) -> Scored:
     return Scored(np.arange(len(score)) / RATE, score)
 
 
-def alarms(stretch: Scored, threshold: float) -> int:
-    """`alarms_at`, given only the frames near those that can belong to an event."""
-    near = np.convolve(stretch.score >= RELEASE_SHARE * threshold - 1e-9, np.ones(7), "same") > 0
-    if not near.any():
-        return 0
-    return alarms_at(Scored(stretch.seconds[near], stretch.score[near]), threshold)
+def every_frame(stretch: Scored, events: EventConfig) -> int:
+    """`alarms_at`, with each frame pushed."""
+    machine, started = EventMachine(events, "", None), 0
+    for index, (t, s) in enumerate(zip(stretch.seconds, stretch.score, strict=True)):
+        messages = machine.push(Observed(index, float(t), float(s)))
+        started += sum(message.phase == "start" for message in messages)
+    return started
 
 
-def test_frames_far_from_events_need_not_be_counted() -> None:
-    stretch = footage(1, 0.5, 0)
-    for threshold in (0.4, 0.5, 0.55):
-        assert alarms(stretch, threshold) == alarms_at(stretch, threshold) > 5
+def test_frames_that_cannot_belong_to_an_event_are_not_asked() -> None:
+    """At any rate, with holes, stalls, frames without a score and events that are too long."""
+    counted = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        steps = rng.choice([0.04, 0.1, 0.3, 3, 8], 600, p=[0.3, 0.5, 0.17, 0.02, 0.01])
+        score = np.repeat(rng.beta(1, 3, 200), rng.multinomial(600, [1 / 200] * 200))
+        score[rng.random(600) < 0.02] = np.nan
+        stretch = Scored(np.cumsum(steps), score)
+        events = EventConfig(
+            rng.uniform(0.3, 0.8),
+            min_seconds=rng.choice([0, 0.1, 0.2, 1]),
+            merge_seconds=rng.choice([0, 2]),
+            cooldown_seconds=rng.choice([0, 5, 20]),
+            longest_seconds=rng.choice([1, 10, 300]),
+        )
+        expected = every_frame(stretch, events)
+        assert alarms_at(stretch, events.threshold, events) == expected
+        counted += expected
+    assert counted > 1000
+    assert alarms_at(footage(0.1, 0, 1), 1.0) == 0
 
 
 @pytest.mark.parametrize(
@@ -69,7 +88,7 @@ def test_fresh_footage_has_about_the_alarms_that_were_asked_for(
         assert not threshold.extrapolated
         covered += threshold.interval[0] < 10 < threshold.interval[1]
         assert poisson.cdf(threshold.counted, 30) < 0.95
-        rates.append(alarms(footage(15, memory, 100 + seed), threshold.score) / 15)
+        rates.append(alarms_at(footage(15, memory, 100 + seed), threshold.score) / 15)
     assert 10 * low < np.mean(rates) < 10 * high
     assert max(rates) < 20
     assert covered >= 3  # of four intervals of 95 %
@@ -83,7 +102,7 @@ def test_short_footage_is_extrapolated_with_care() -> None:
         assert threshold.extrapolated and threshold.counted == 0
         assert threshold.expected == pytest.approx(0.1, rel=0.01) or threshold.expected < 0.1
         assert threshold.interval[0] <= 0.1 <= threshold.interval[1] * 1.5
-        counted.append(alarms(footage(20, 0.9, 100 + seed), threshold.score))
+        counted.append(alarms_at(footage(20, 0.9, 100 + seed), threshold.score))
     assert np.median(counted) <= 4 and np.mean(counted) <= 6  # 2 were asked for in 20 hours
 
 
@@ -98,7 +117,7 @@ def test_seconds_of_footage_keep_the_promise_on_average(seconds: int) -> None:
     for seed in range(60):
         threshold = threshold_for([footage(seconds / 3600, 0.9, seed)], 6)
         assert threshold.extrapolated
-        rates.append(alarms(footage(1, 0.9, 100 + seed), threshold.score))
+        rates.append(alarms_at(footage(1, 0.9, 100 + seed), threshold.score))
         above += rates[-1] > threshold.interval[1]
     assert np.mean(rates) < 12 and above <= 6
 

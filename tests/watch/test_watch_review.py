@@ -291,7 +291,9 @@ def test_less_than_the_threshold_rests_on_does_not_move_it(site: Site) -> None:
 
 def test_where_nothing_was_learnt_it_says_so(tmp_path: Path, model: Path) -> None:
     site = Site(tmp_path)
-    with pytest.raises(MnadError, match=r"site.json cannot be read"):
+    with pytest.raises(
+        MnadError, match=r"has no site\.json: give the folder \(--out\) of a mnad watch"
+    ):
         review(site, DAY, None, apply=False)
     settings = Settings(48, 64, 1, 5.0, 6.0, 0.02, 0)
     site.begin(settings)

@@ -95,15 +95,37 @@ def threshold_for(
     Raises:
         MnadError: no stretch is as long as an event has to be.
     """
+    (found,) = thresholds_for(stretches, (per_hour,), seed, events)
+    return found
+
+
+def thresholds_for(
+    stretches: Sequence[Scored], rates: Sequence[float], seed: int = 0, events: EventConfig = USUAL
+) -> tuple[Threshold, ...]:
+    """`threshold_for` of each of several rates; the footage is cut into blocks once."""
     blocks = [blocks_of(one, events.min_seconds) for one in stretches]
     maxima = np.concatenate([found.highest for found in blocks])
-    if not (count := len(maxima)):
+    if not len(maxima):
         raise MnadError(
             f"no stretch of this normal footage lasts for the {events.min_seconds:g} s that an "
             "event has to last: give longer ones."
         )
+    seconds = sum(found.seconds for found in blocks)
+    return tuple(_threshold(stretches, maxima, seconds, rate, seed, events) for rate in rates)
+
+
+def _threshold(
+    stretches: Sequence[Scored],
+    maxima: NDArray[np.float64],
+    seconds: float,
+    per_hour: float,
+    seed: int,
+    events: EventConfig,
+) -> Threshold:
+    """By the block maxima of the stretches, which are so many seconds in all."""
+    count = len(maxima)
     # Those of short clips are shorter than others, and there are more of them in an hour.
-    blocks_per_hour = 3600 * count / sum(found.seconds for found in blocks)
+    blocks_per_hour = 3600 * count / seconds
     share = min(per_hour / blocks_per_hour, 0.5)
     # Conformal: that a further block exceeds the k-th highest of n has a chance of k / (n + 1).
     # What is added keeps 2 from being 1.9999 for the sake of a rounding.
@@ -191,10 +213,14 @@ def _surprise(score: NDArray[np.float64]) -> NDArray[np.float64]:
 def alarms_at(stretch: Scored, threshold: float, events: EventConfig = USUAL) -> int:
     """Events that the event machine starts in a stretch."""
     machine = EventMachine(replace(events, threshold=threshold), "", None)
+    # Of frames that neither begin an event nor go on with one, the machine asks the time of the two
+    # before such a frame, and whether one came after it. Of a week that leaves a hundredth.
+    high = np.flatnonzero(stretch.score >= machine.config.lower_threshold)
+    near = np.unique(np.clip(high[:, None] + np.arange(-2, 2), 0, len(stretch.score) - 1))
     return sum(
         message.phase == "start"
-        for index, (t, s) in enumerate(zip(stretch.seconds, stretch.score, strict=True))
-        for message in machine.push(Observed(index, float(t), float(s)))
+        for i in near.tolist()
+        for message in machine.push(Observed(i, float(stretch.seconds[i]), float(stretch.score[i])))
     )
 
 

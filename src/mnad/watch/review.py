@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnad.calibration.calibrate import SHORTEST_SECONDS, thinned
-from mnad.calibration.rate import BLOCK_SECONDS, Scored, Threshold, alarms_at, threshold_for
+from mnad.calibration.rate import BLOCK_SECONDS, Scored, Threshold, alarms_at, thresholds_for
 from mnad.calibration.result import Calibration, rounded, spoken_hours
 from mnad.errors import MnadError
 from mnad.events.event import Event, Observed
@@ -164,9 +164,7 @@ def review(site: Site, last_seconds: float, per_hour: float | None, *, apply: bo
         )
     now, told = calibration.threshold, _anomalies(events, since)
     counts = times.at(now.score)
-    offers = tuple(
-        threshold_for(stretches, rate, events=counts) for rate in sorted({*RATES, asked})
-    )
+    offers = thresholds_for(stretches, sorted({*RATES, asked}), events=counts)
     seen = Review(
         site=site.path,
         since=since,

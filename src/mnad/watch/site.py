@@ -195,6 +195,10 @@ class Site:
         file = self.path / SETTINGS
         try:
             return Settings(**json.loads(file.read_bytes()))
+        except FileNotFoundError:
+            raise MnadError(
+                f"{self.path} has no {SETTINGS}: give the folder (--out) of a mnad watch."
+            ) from None
         except (OSError, ValueError, TypeError) as error:
             raise MnadError(
                 f"{file} cannot be read ({error}): give the folder (--out) of a mnad watch."
