@@ -308,6 +308,22 @@ def test_a_folder_from_before_an_option_was_there_is_gone_on_with(
         api.ablate(str(data), out=out, rows="official", seeds=1, **OPTIONS)
 
 
+def test_auto_on_another_machine_does_not_mix_precisions(
+    whole: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = shutil.copytree(whole, tmp_path / "out")
+    options = {**OPTIONS, "precision": "auto"}
+    for known in ("fp32", "auto"):  # the second as plans were written once
+        plan = json.loads((out / "plan.json").read_text())
+        plan["common"]["precision"] = known
+        (out / "plan.json").write_text(json.dumps(plan))
+        api.ablate(str(data), out=out, rows="official", seeds=1, **options)
+        assert json.loads((out / "plan.json").read_text())["common"]["precision"] == "fp32"
+    monkeypatch.setattr("mnad.training.precision.takes_bf16", lambda *_: True)
+    with pytest.raises(UsageError, match=r"other settings \(precision fp32, not bf16\)"):
+        api.ablate(str(data), out=out, rows="official", seeds=1, **options)
+
+
 def test_a_copy_for_another_network_is_refused_before_anything_is_trained(
     data: Path, tmp_path: Path
 ) -> None:

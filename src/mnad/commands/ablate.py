@@ -49,7 +49,8 @@ def ablate(
         batch_size: windows per step.
         learning_rate: at the start; null: the preset's.
         most_windows: of each epoch at most, evenly spread, others in each; null: all.
-        precision: fp32, bf16, or auto: bf16 on CUDA (from Ampere on), else fp32.
+        precision: fp32, bf16, or auto: bf16 on CUDA (from Ampere on), else fp32. Of one folder it
+            may not change.
         device: auto, cpu or cuda.
         cache_dir: where decoded frames go that do not fit into 4 GiB of memory.
         jobs: models that are trained at the same time, each in a process of its own: steps of batch
@@ -63,6 +64,7 @@ def ablate(
     from mnad.lock import locked
     from mnad.reports.ablation import Dots, ablation_plot
     from mnad.runtime.pick import pick_device
+    from mnad.training.precision import takes_bf16
     from mnad.writing import write
 
     if seeds < 1:
@@ -82,7 +84,8 @@ def ablate(
         (10 if dataset.name == "shanghaitech" else 60) if epochs is None else epochs,
         batch_size,
         learning_rate,
-        precision,
+        # As it comes out here: gone on with elsewhere, auto may be another one, in the same table.
+        "bf16" if takes_bf16(precision, where) else "fp32",
         most_windows,
     )
 

@@ -290,7 +290,7 @@ class Fitter:
         if not all(map(math.isfinite, mean)):
             raise MnadError(
                 f"the losses of epoch {epoch + 1} are no numbers any more ({mean}); train with a "
-                "lower --learning_rate or with --precision fp32."
+                "lower --learning_rate or with --precision fp32, into another --out."
             )
         row = {"epoch": epoch + 1, "seconds": round(seconds, 1)}
         row |= {name: float(f"{v:.6g}") for name, v in zip(LOSSES, mean, strict=True)}
