@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mnad.errors import MnadError, UsageError
-from mnad.reports.figures import ABNORMAL, CURVES, envelope
+from mnad.reports.figures import ABNORMAL, CURVES, envelope, head, new_figure
 from mnad.reports.plots import evaluation_plot, roc_plot, score_plot
 
 Video = tuple[NDArray[Any], ...]
@@ -209,6 +209,20 @@ def test_roc_plot_passes_through_its_points(tmp_path: Path) -> None:
     assert at_left.max() - top > 600
     middle = columns[(rows < top + 3)].min()
     assert (middle - left) / (right - left) == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("width", "note"), [(5.4, "band: 95 % by clip"), (5.2, ""), (10, "x" * 60)]
+)
+def test_titles_neither_leave_the_picture_nor_run_into_the_note(width: float, note: str) -> None:
+    for title in ("AUC", "W" * 300, "entrance of the east wing, camera 3, $2 and $3, " * 3):
+        figure = new_figure(width, 5.4)
+        head(figure, title, note)
+        (shown, *rest) = sorted(figure.texts, key=lambda text: text.get_position()[0])
+        end = min([text.get_window_extent().x0 for text in rest], default=figure.bbox.width)
+        said = shown.get_text()
+        assert 0.75 * end < shown.get_window_extent().x1 < end or said == title
+        assert said[:4] == title[:4][: len(said)] and said[-3:] == title[-3:]
 
 
 def test_what_cannot_be_plotted_is_said_in_a_sentence(tmp_path: Path, video: Video) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,13 +156,29 @@ def short(text: str, most: int) -> str:
 
 
 def head(figure: Figure, title: str, note: str) -> None:
-    """Write the title at the left and the note at the right of the top."""
-    if title or note:
-        figure.suptitle(short(title, 70), x=0.01, ha="left", fontsize=11, color=INK)
+    """Write the title at the left, its middle left out if too long, and the note at the right."""
+    end = 0.99 * figure.bbox.width
     if note:
         # The same distance from the top, in inches, at any height.
         y = 1 - 0.09 / figure.get_figheight()
-        figure.text(0.99, y, note, ha="right", va="top", fontsize=8, color=DIM)
+        right = figure.text(0.99, y, note, ha="right", va="top", fontsize=8, color=DIM)
+        end = right.get_window_extent().x0 - 0.01 * figure.bbox.width
+    if title or note:
+        left = figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
+        left.set_parse_math(False)  # a name may hold dollar signs
+        with _any_script():
+            for most in range(min(len(title), 200), 9, -1):
+                left.set_text(short(title, most))
+                if left.get_window_extent().x1 <= end:
+                    break
+
+
+@contextmanager
+def _any_script() -> Iterator[None]:
+    """A name in a script that the font lacks is drawn as boxes; the plot is none the worse."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
 
 
 def save(figure: Figure, path: str | os.PathLike[str], kind: str) -> None:
@@ -173,9 +191,7 @@ def save(figure: Figure, path: str | os.PathLike[str], kind: str) -> None:
     whole = Path(path)
     beside = whole.with_name(f".{whole.name}.{os.getpid()}.part")
     try:
-        with warnings.catch_warnings():
-            # A name in a script that the font lacks is drawn as boxes; the plot is none the worse.
-            warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        with _any_script():
             figure.savefig(beside, format=kind)
         os.replace(beside, whole)
     except OSError as problem:
