@@ -496,17 +496,19 @@ def test_a_disk_that_goes_read_only_is_one_sentence(
         save_state(tmp_path, State("r", 1, 0.0, {}, {}, torch.zeros(1)))
 
 
-@pytest.mark.parametrize("damage", ["nothing", "text", "names", "half"])
+@pytest.mark.parametrize("damage", ["nothing", "text", "names", "half", "bit"])
 def test_a_damaged_state_is_one_sentence(tmp_path: Path, damage: str) -> None:
-    save_state(tmp_path, State("{}", 1, 0.0, {"w": torch.zeros(9)}, {}, torch.zeros(4)))
+    weight = torch.full((9,), 1.25)
+    save_state(tmp_path, State("{}", 1, 0.0, {"w": weight}, {}, torch.zeros(4)))
     file = tmp_path / "state.pt"
     whole = file.read_bytes()
-    at = whole.index(b"recipe")
+    at, of_weight = whole.index(b"recipe"), whole.index(weight.numpy().tobytes()) + 7
     bad = {
         "nothing": b"",
         "text": b"hello world",
         "names": whole[:at] + b"\xff" * 6 + whole[at + 6 :],
         "half": whole[: len(whole) // 2],
+        "bit": whole[:of_weight] + bytes([whole[of_weight] ^ 64]) + whole[of_weight + 1 :],
     }
     file.write_bytes(bad[damage])
     with pytest.raises(MnadError, match=f"is damaged; remove {tmp_path} and train again"):

@@ -7,6 +7,7 @@ import pickle
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
 
@@ -113,7 +114,11 @@ def _read(folder: Path) -> State | None:
     if not file.exists():
         return None
     try:
+        # torch does not look at the check sums that it writes.
+        with ZipFile(file) as parts:
+            if (wrong := parts.testzip()) is not None:
+                raise BadZipFile(wrong)
         # weights_only: tensors and plain containers, no code of the file is ever run.
         return State(**torch.load(file, map_location="cpu", weights_only=True))
-    except (*_DAMAGED, EOFError, OSError, pickle.UnpicklingError):
+    except (*_DAMAGED, BadZipFile, EOFError, OSError, pickle.UnpicklingError):
         raise MnadError(f"{file} is damaged; remove {folder} and train again.") from None
