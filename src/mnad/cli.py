@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import inspect
 import io
 import logging
@@ -82,8 +83,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # Now, and not at the exit of Python, which would complain.
             sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _say_no_more()
         return 141
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _say_no_more()
+        told = "what the command has to say cannot be written"
+        print(f"mnad: {told} ({error.strerror}): make room, or send it elsewhere.", file=sys.stderr)
+        return 1
+
+
+def _say_no_more() -> None:
+    """At its exit Python writes what standard output still holds; now it does so to nobody."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_what_is_closed() -> None:

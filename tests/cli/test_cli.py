@@ -94,6 +94,22 @@ def test_output_that_nobody_reads_any_more_ends_quietly(model: Path, unbuffered:
         os.close(write)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_on_a_full_disk_is_one_sentence(model: Path, unbuffered: str) -> None:
+    command = [sys.executable, "-m", "mnad", "info", str(model)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment
+        )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "mnad: what the command has to say cannot be written (No space left on device): make room, "
+        "or send it elsewhere.\n"
+    )
+
+
 @pytest.mark.skipif(os.name == "nt", reason="sh closes the output")
 def test_without_any_output_a_command_runs_all_the_same(model: Path) -> None:
     command = f"'{sys.executable}' -m mnad info '{model}' >&-"
