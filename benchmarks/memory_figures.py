@@ -1,0 +1,139 @@
+"""Two figures of docs/what-the-memory-does.md: every change of the method, and every width.
+
+    python benchmarks/memory_figures.py docs/figures
+
+They are drawn of what `mnad ablate` wrote, the files in results/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from mnad.reports.figures import ABNORMAL, CURVES, DIM, INK, head, new_figure, plain, save
+
+RESULTS = Path(__file__).parent / "results"
+OFFICIAL, WITHOUT = "official, as the public code", "without memory"
+ABOUT = {
+    "P": OFFICIAL,
+    "official": OFFICIAL,
+    "P-no-memory": WITHOUT,
+    "no-memory": WITHOUT,
+    "no-losses": "neither loss of the memory",
+    "learnt-items": "items learnt by gradient",
+    "momentum-0.9": "items moved by momentum",
+    "items-1": "one item",
+    "items-50": "fifty items",
+    "temperature-0.1": "a sharp read",
+    "read-gradient": "the gradient passes the read",
+    "update-assigned": "maximum over the item's own queries",
+    "memory-paper": "the memory's losses as printed",
+    "reflect": "mirror images beyond the border",
+    "read-alone": "the decoder gets the read alone",
+    "skips-1": "the coarsest skip alone",
+    "skips-0": "no skips",
+    "loss-squared-sum": "equation 9: squares, summed",
+    "loss-norm-mean": "equation 9: norms, their mean",
+    "paper": "all as printed",
+    "loss-norm": "equation 9 alone as printed: norms, summed",
+    "no-memory-loss-norm": "the same without memory",
+}
+"""What each row is called, from the top down."""
+FILES = (
+    *("width-0.125", "width-0.125-seed-1", "avx512-seeds", "avx512", "readings", "memory"),
+    *("loss-parts", "loss-norm", "loss-norm-no-memory"),
+)
+WIDTHS = {"0.125": "loss-norm", **{w: f"loss-norm-width-{w}" for w in ("0.25", "0.5", "1")}}
+
+
+def rows_of(name: str) -> list[dict[str, Any]]:
+    found = json.loads((RESULTS / f"ablation-ped2-{name}.json").read_text())["rows"]
+    return list(found)
+
+
+def trainings() -> dict[str, dict[tuple[float, float], None]]:
+    """AUC and that of the PSNR alone, of every training of a row, each once."""
+    found: dict[str, dict[tuple[float, float], None]] = {about: {} for about in ABOUT.values()}
+    for row in (row for file in FILES for row in rows_of(file) if row["name"] in ABOUT):
+        both = (row["numbers"].get(what, {}).get("by_seed", {}) for what in ("auc", "psnr_alone"))
+        # Some results hold the same training.
+        found[ABOUT[row["name"]]] |= dict.fromkeys(
+            zip(*(one.values() for one in both), strict=True)
+        )
+    return found
+
+
+def changes(file: Path) -> None:
+    found = trainings()
+    figure = new_figure(8.5, 6.4)
+    axes: Any = figure.subplots()
+    plain(axes)
+    axes.grid(False, axis="y")
+    official = [auc for auc, _ in found[OFFICIAL]]
+    axes.axvspan(min(official), max(official), color=ABNORMAL, alpha=0.6, lw=0)
+    labels: dict[str, Any] = {}
+    for y, values in enumerate(found.values()):
+        for auc, psnr in values:
+            labels["PSNR alone"] = axes.scatter(
+                psnr, y, s=34, facecolors="none", edgecolors=DIM, linewidths=1, zorder=3
+            )
+            labels["a training: PSNR and distance"] = axes.scatter(
+                auc, y, s=20, color=CURVES[0], zorder=4
+            )
+    paper = axes.scatter(0.970, 0, marker="D", s=24, color=CURVES[2], zorder=4)
+    axes.scatter(0.943, 1, marker="D", s=24, color=CURVES[2], zorder=4)
+    labels["the paper (full width, 60 epochs)"] = paper
+    axes.set_ylim(len(found) - 0.4, -0.6)
+    axes.set_yticks(range(len(found)), list(found), fontsize=8)
+    axes.set_xlabel("frame AUC, per-clip min-max, UCSD Ped2", fontsize=9, color=DIM)
+    figure.legend(
+        list(labels.values()),
+        list(labels),
+        loc="outside lower center",
+        ncols=len(labels),
+        fontsize=8,
+        frameon=False,
+    )
+    head(figure, "One change at a time", f"band: {len(official)} trainings of official")
+    save(figure, file, "png")
+
+
+def widths(file: Path) -> None:
+    shown = {
+        "auc": "the paper's number (per clip)",
+        "psnr_alone": "PSNR alone (per clip)",
+        "camera": "score for cameras (causal)",
+        "distance_alone": "distance alone (per clip)",
+    }
+    figure = new_figure(8.5, 4.0)
+    axes: Any = figure.subplots()
+    plain(axes)
+    places = range(len(WIDTHS))
+    numbers = [
+        next(row["numbers"] for row in rows_of(name) if row["name"] == "loss-norm")
+        for name in WIDTHS.values()
+    ]
+    for (what, label), colour in zip(shown.items(), CURVES, strict=False):
+        axes.plot(places, [one[what]["mean"] for one in numbers], color=colour, label=label)
+        for place, one in zip(places, numbers, strict=True):
+            seeds = list(one[what]["by_seed"].values())
+            axes.scatter([place] * len(seeds), seeds, s=18, color=colour, zorder=4)
+    axes.set_xticks(places, [f"width {width}" for width in WIDTHS], fontsize=9, color=INK)
+    axes.set_ylabel("frame AUC, UCSD Ped2", fontsize=9, color=DIM)
+    axes.legend(fontsize=8, frameon=False, loc="lower left")
+    head(figure, "Wider networks detect no better", "equation 9 as printed, 5 epochs; dots: seeds")
+    save(figure, file, "png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="that takes the figures")
+    folder = parser.parse_args().folder
+    changes(folder / "changes.png")
+    widths(folder / "widths.png")
+
+
+if __name__ == "__main__":
+    main()
