@@ -3,7 +3,7 @@
 ::
 
     mnad train avenue:AVENUE_SAMPLE --out AVENUE --preset camera --width 0.125 --height 144 \\
-        --learning_rate 1e-3 --epochs 15 --seed 1 --by_place false --hold_out 0 \\
+        --learning_rate 1e-3 --epochs 15 --seed 1 --no_by_place --hold_out 0 \\
         --method.reconstruction_loss mse
     python benchmarks/promise.py --work RENDERED --json promise.json   # trains RENDERED/model
     python benchmarks/error_measures.py PED2 CLIPS --models MODEL ... \\

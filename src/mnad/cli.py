@@ -287,7 +287,7 @@ def _command_parser(function: Callable[..., Any]) -> ArgumentParser:
                 parser.add_argument(name, type=form, help=help_of[name])
         elif parameter.annotation == (str | Path | None):
             parser.add_argument(f"--{name}", type=Path | None, help=help_of[name])
-        elif parameter.annotation is bool:
+        elif parameter.annotation in (bool, bool | None):
             parser.add_argument(
                 f"--{name}",
                 action=ActionYesNo(no_prefix="no_"),

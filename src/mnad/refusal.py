@@ -107,6 +107,8 @@ def shown(value: str) -> str:
 def _unknown(option: str | None, said: str, options: Collection[str]) -> str:
     """Of an option in a file, or of words on the command line."""
     first = option or said.split()[0].partition("=")[0]
+    if first in ("true", "false"):
+        return f"{said} is too much here: a switch takes no value; --no_… in place of --… is false."
     if first[:1] != "-":
         return f"{said} is too much here, or an option stands between it and what it belongs to."
     near = get_close_matches(first, options, 1, 0.75)

@@ -489,6 +489,10 @@ DETECT = ("detect", "ped2-compact", "x.mp4", "--out", "o")
         ([*DETECT, "--config", "no_option.yaml"], "ovrlay is not known here; perhaps --overlay?"),
         ([*DETECT, "--overlay=no"], "--overlay takes no value; say --overlay or --no_overlay."),
         (
+            ["calibrate", "m", "a.mp4", "--by_place", "false"],
+            "false is too much here: a switch takes no value; --no_… in place of --… is false.",
+        ),
+        (
             [*DETECT, "b.mp4"],
             "b.mp4 is too much here, or an option stands between it and what it belongs to.",
         ),

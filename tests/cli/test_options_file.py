@@ -202,3 +202,23 @@ def test_a_password_in_a_wrong_file_is_not_repeated(
     said = capsys.readouterr()
     assert code == 2 and said.err.count("\n") == 1
     assert "Sesame7" not in said.err + said.out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], None),
+        (["--by_place"], True),
+        (["--no_by_place"], False),
+        (["--config", "null.yaml"], None),
+        (["--config", "true.yaml"], True),
+        (["--config", "true.yaml", "--no_by_place"], False),
+    ],
+)
+@pytest.mark.parametrize("command", [["train", "a", "--out", "o"], ["calibrate", "m", "a"]])
+def test_what_is_on_off_or_left_open_is_a_switch(
+    given: Given, command: list[str], words: list[str], expected: bool | None
+) -> None:
+    for value in ("null", "true"):
+        Path(f"{value}.yaml").write_text(f"by_place: {value}\n")
+    assert given(*command, *words)["by_place"] is expected
