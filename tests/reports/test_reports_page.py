@@ -34,6 +34,7 @@ from mnad.reports.pictures import (
     round_times,
     spoken,
     svg_path,
+    with_holes,
 )
 
 HOSTILE = "</script><script>alert('1')</script>\"><img src=http://x.test/a onerror=alert(1)>{{7*7}}"
@@ -207,6 +208,33 @@ def test_the_path_breaks_at_gaps_and_shows_single_points() -> None:
     )
     assert svg_path(curve[:2], [], closed=True) == "M0.0 1L0.0 0.5L1.0 0.5L1.0 1"
     assert svg_path(curve[:0], [3.0], closed=True) == ""
+
+
+def test_nothing_is_drawn_or_read_where_there_were_no_scores_for_a_while(
+    tmp_path: Path,
+) -> None:
+    """As over a restart, or while the machine was busy: it looked like a score that rises."""
+    before, after = np.arange(100) / 10, 30 + np.arange(50) / 10
+    seconds = np.concatenate([before, after])
+    told = page(tmp_path, report(curve=np.stack((seconds, np.full(150, 0.5)), axis=1)))
+    (line,) = (a["d"] or "" for a in told.all("path", "line"))
+    assert [run.count(" ") for run in line.split("M")[1:]] == [100, 50]
+    # The point that is nearest to any time in the hole has no score.
+    times, scores = np.array(told.data["times"]), told.data["scores"]
+    assert all(scores[np.abs(times - t).argmin()] is None for t in (10, 15, 20, 25, 29.9))
+    assert sum(score is None for score in scores) == 2
+
+
+def test_far_apart_points_of_a_long_run_are_one_line_also_beside_those_of_a_short_one() -> None:
+    """A day before the start is thinned, the minutes since are not."""
+    rng = np.random.default_rng(0)
+    steps = np.concatenate([rng.uniform(10, 30, 4000), np.full(2000, 0.1)])
+    curve = np.stack((steps.cumsum(), np.full(6000, 0.5)), axis=1)
+    assert np.array_equal(with_holes(curve), curve)
+    for n in range(4):
+        assert np.array_equal(with_holes(curve[:n]), curve[:n])
+    curve[3000:, 0] += 3600
+    assert np.isnan(with_holes(curve)[:, 1]).sum() == 2
 
 
 @pytest.mark.parametrize("total", [0.04, 1, 59, 3600, 8040, 86400, 1e6, 3e7])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mnad.calibration.result import rounded
 from mnad.events.event import Event
 from mnad.reports.html import write_html
-from mnad.reports.pictures import clock, embedded, round_times, spoken, svg_path
+from mnad.reports.pictures import clock, embedded, round_times, spoken, svg_path, with_holes
 from mnad.reports.wall import Wall
 
 NOW_PAGE = "now.html"
@@ -208,6 +208,7 @@ def _content(report: Report, folder: Path) -> dict[str, Any]:
     wall = Wall(report.started_at, report.total)
     anomalies = report.anomalies
     lost = [began for began, _ in report.unseen]
+    curve = with_holes(report.curve)
     by_peak = sorted(anomalies, key=lambda event: -event.peak_score)
     pictured = {event.id for event in by_peak[:MOST_PICTURES]}
     explained = {id_: event for event in report.events for id_ in event.explains}
@@ -222,8 +223,8 @@ def _content(report: Report, folder: Path) -> dict[str, Any]:
         "facts": list(_facts(report, wall)),
         "now": NOW_PAGE if (folder / NOW_PAGE).is_file() else "",
         "total": round(report.total, 2),
-        "line": svg_path(report.curve, lost, closed=False),
-        "area": svg_path(report.curve, lost, closed=True),
+        "line": svg_path(curve, lost, closed=False),
+        "area": svg_path(curve, lost, closed=True),
         "ticks": round_times(report.total),
         "held": [tuple(round(value, 5) for value in span) for span in report.held],
         "events": [
@@ -242,8 +243,8 @@ def _content(report: Report, folder: Path) -> dict[str, Any]:
             "shifts": wall.shifts,
             "dated": wall.dated,
             "spans": [(round(e.start, 2), round(report.end_of(e), 2)) for e in anomalies],
-            "times": np.round(report.curve[:, 0], 2).tolist(),
-            "scores": [None if np.isnan(s) else round(s, 3) for s in report.curve[:, 1].tolist()],
+            "times": np.round(curve[:, 0], 2).tolist(),
+            "scores": [None if np.isnan(s) else round(s, 3) for s in curve[:, 1].tolist()],
         },
     }
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from mnad.events.event import Box
+from mnad.events.machine import LOST_SECONDS
 from mnad.reports.heat import heat_map
 from mnad.reports.overlay import draw_boxes
 
@@ -115,6 +117,30 @@ def svg_path(curve: NDArray[np.float64], lost: Sequence[float], closed: bool) ->
         # A run of one point is a dot by its round ends.
         runs.append("M" + "L".join(points if len(points) > 1 else 2 * points))
     return "".join(runs)
+
+
+def with_holes(curve: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The curve, without a score where there were none for a while: no line belongs there.
+
+    A hole is longer than `LOST_SECONDS` and than five of the steps around it, as the points of a
+    long run lie far apart.
+
+    Args:
+        curve: (n, 2) seconds in rising order and score.
+
+    Returns:
+        (m, 2), each hole with a NaN beside both of its ends.
+    """
+    steps = np.diff(curve[:, 0])
+    if not len(steps):
+        return curve
+    around = sliding_window_view(np.pad(steps, 4, "reflect"), 9) if len(steps) > 4 else steps[None]
+    usual = np.median(around, axis=-1)
+    (holes,) = np.nonzero(steps > np.maximum(LOST_SECONDS, 5 * usual))
+    first, last = curve[holes, 0] + 0.01, curve[holes + 1, 0] - 0.01
+    ends = np.stack((first, last), axis=1).ravel()
+    unknown = np.stack((ends, np.full(len(ends), np.nan)), axis=1)
+    return np.insert(curve, np.repeat(holes + 1, 2), unknown, axis=0)
 
 
 def round_times(total: float) -> list[float]:
