@@ -73,6 +73,16 @@ def test_frames_that_come_more_rarely_from_now_on(
     assert (said in caplog.text) == known
 
 
+def test_a_source_at_the_brink_is_said_to_be_so_once(
+    detector: Detector, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Busy for seconds again and again, a machine filled its log with it."""
+    frames = as_frames(street(300, 3))
+    now_and_then = [f for f in frames if f.index % 100 < 20 or f.index % 5 == 0]
+    scores(Pairing(detector, Fraction(RATE)), now_and_then)
+    assert caplog.text.count("too rarely") == 1
+
+
 def test_frames_that_are_scored_by_themselves_know_no_holes() -> None:
     size = NetworkConfig("reconstruction", 1, 1, width=0.05, height=HEIGHT, image_width=WIDTH)
     config = ModelConfig(size, rate=float(RATE))

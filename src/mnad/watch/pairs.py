@@ -17,7 +17,8 @@ from mnad.video.source import Frame
 
 _LOG = logging.getLogger("mnad")
 MOST_LONE = 15
-"""Frames with a hole before each, one after the other, after which that is said."""
+"""Frames with a hole before each, one after the other, after which that is said, once for a model:
+of a machine that is at its limit it would be a line every few seconds."""
 
 
 class Pair(NamedTuple):
@@ -72,7 +73,7 @@ class Pairing:
         network = detector.model.config.network
         self._behind = network.window - 1 - network.target
         self._pace = pace_of(detector.model, self._rate)
-        self._lone = 0
+        self._lone, self._said = 0, False
         self._waiting: deque[tuple[Frame, int | None, NDArray[np.uint8] | None]] = deque()
         self._latest: FrameScore | None = None
         self.pushed = 0
@@ -127,7 +128,8 @@ class Pairing:
 
     def _say_if_too_rare(self) -> None:
         known = self.detector.model.calibration
-        if self._lone == MOST_LONE and known is not None:
+        if self._lone == MOST_LONE and known is not None and not self._said:
+            self._said = True
             _LOG.warning(
                 "%s: frames come too rarely to be scored: one every %.3g s, and the model knows "
                 "%.3g per second",
