@@ -17,7 +17,7 @@ def prune(folder: str | Path, most_bytes: int, keep: Collection[str] = ()) -> li
     """Remove the oldest videos, pictures and scores until a folder takes no more than it may.
 
     All files under the folder count. These go, each kind from its oldest on: scores of days that
-    are longer past than `DAYS`, as they are 60 MB a day; clips of events, segments of the overlay
+    are longer past than `DAYS`, as they are 75 MB a day; clips of events, segments of the overlay
     video, thumbnails, and at last the clips of the events to keep. Nothing else is ever removed:
     not the record of events, the thumbnails of the events to keep, or a file that is still being
     written.

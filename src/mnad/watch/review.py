@@ -102,7 +102,10 @@ class Review:
             )
         told.append("")
         if self.taken is not None:
-            told.append(f"The threshold is {self.taken.score:.3f} from now on.")
+            told.append(
+                f"The threshold is {self.taken.score:.3f} from now on, unless mnad watch was given "
+                "one (--threshold)."
+            )
         if self.unmarked:
             told += [
                 "What nobody marked counts as a false alarm, and puts the threshold above itself. "
