@@ -243,6 +243,7 @@ def test_check_names_the_test_clips_without_labels(own_folder: Path) -> None:
         file.unlink()
     (told,) = [w for w in mnad.check_data(str(own_folder))["warnings"] if w not in before]
     assert "its test clips have no labels" in told
+    assert mnad.check_data(str(own_folder))["label_source"] == "none"
 
 
 def test_check_of_nothing_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

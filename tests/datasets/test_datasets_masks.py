@@ -57,7 +57,7 @@ def test_masks_give_labels_and_pixels(own: Path, write) -> None:
     (own / "hall.csv").write_text("first,last\n5,5\n")
     (clip,) = open_dataset(own).test
     assert clip.labels.tolist() == [0, 0, 0, 0, 0, 1] and clip.masks is not None
-    assert open_dataset(own).mask_source == "files beside 1 of 1 clips"
+    assert open_dataset(own).mask_source == "files beside the clips of 1 of 1 clips"
     assert open_dataset(own, labels=False).test[0].masks is None
 
 

@@ -272,6 +272,33 @@ def test_avenue_has_two_conventions(tmp_path: Path) -> None:
         open_dataset(f"avenue@other:{tmp_path}")
 
 
+@pytest.mark.parametrize("given", ["", "Avenue_Dataset", "Avenue_Dataset/Avenue Dataset"])
+def test_avenue_masks_beside_the_folder_that_an_archive_unpacked_into(
+    tmp_path: Path, given: str
+) -> None:
+    home = miniatures.write_avenue(tmp_path)
+    (tmp_path / "Avenue_Dataset").mkdir()
+    home.rename(tmp_path / "Avenue_Dataset" / home.name)
+    dataset = open_dataset(f"avenue@owner:{tmp_path / given}")
+    assert ranges(dataset) == [[(5, 9)], [(3, 4)], [(1, 12)]]
+
+
+def test_the_folder_one_is_in_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data set goes by the name of its folder, and finds what lies beside it."""
+    monkeypatch.chdir(miniatures.write_phantom(tmp_path))
+    dataset = open_dataset("phantom:.")
+    assert dataset.name == "phantom/pendulum"
+    assert not any("is no class" in sentence for sentence in dataset.warnings)
+    monkeypatch.chdir(miniatures.write_mvtec(tmp_path) / "train")
+    assert open_dataset("mvtec:..").name == "mvtec/bottle"
+    monkeypatch.chdir(miniatures.write_avenue(tmp_path))
+    assert open_dataset("avenue:.").test[0].masks is not None
+    monkeypatch.chdir(miniatures.write_repackaged(tmp_path, "ped2"))
+    Path("ped2.mat").unlink()
+    with pytest.raises(MnadError, match="give the folder of ped1"):
+        open_dataset("ped1:.")
+
+
 def test_avenue_masks_that_do_not_fit(tmp_path: Path) -> None:
     miniatures.write_avenue(tmp_path)
     folder = tmp_path / "ground_truth_demo/testing_label_mask"
@@ -306,7 +333,8 @@ def test_shanghaitech(tmp_path: Path) -> None:
     assert list(lengths(dataset.test)) == ["01_0014", "01_0015", "12_0142"]
     assert ranges(dataset) == [[pair] for pair in RANGES]
     masks_are(dataset, miniatures.mask() > 0)
-    assert (dataset.label_source, dataset.mask_source) == ("test_frame_mask", "test_pixel_mask")
+    assert dataset.label_source == "test_frame_mask"
+    assert dataset.mask_source == "test_pixel_mask of 3 of 3 clips"
     # Three digits for four, in one of the places.
     (home / "testing/test_frame_mask/01_0014.npy").rename(
         home / "testing/test_frame_mask/01_014.npy"
@@ -341,6 +369,18 @@ def test_pixel_masks_alone_give_the_labels(tmp_path: Path) -> None:
     dataset = open_dataset(f"ped2:{public}")
     assert ranges(dataset) == [[pair] for pair in RANGES]
     masks_are(dataset, miniatures.mask() > 0)
+
+
+@pytest.mark.parametrize("shape", [(TEST_FRAMES, -1), (TEST_FRAMES, *miniatures.SIZE, 1), ()])
+def test_masks_of_another_shape_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    """They ended `mnad data check` and `mnad evaluate --pixels` in a traceback."""
+    home = miniatures.write_shanghaitech(tmp_path)
+    file = home / "testing/test_pixel_mask/01_0014.npy"
+    np.save(file, np.load(file).reshape(shape) if shape else 1)
+    with pytest.raises(MnadError, match=r"01_0014\.npy has shape .*: it must hold a mask for each"):
+        open_dataset(f"shanghaitech:{home}")
+    file.unlink()
+    assert open_dataset(f"shanghaitech:{home}").mask_source == "test_pixel_mask of 2 of 3 clips"
 
 
 def test_shanghaitech_takes_the_fullest_folder(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mnad.datasets.clip import Clip, Dataset
+from mnad.datasets.clip import Clip, Dataset, of_clips
 from mnad.datasets.facts import AVENUE_RANGES, KNOWN, differences, ranges_as_labels
 from mnad.datasets.layout import number_of, videos_in
 from mnad.datasets.masks import StoredMasks, labels_of, require_masks
@@ -72,9 +72,14 @@ def avenue_name(convention: str) -> str:
 
 
 def with_masks(root: Path, test: Sequence[Clip]) -> tuple[tuple[Clip, ...], str]:
-    """Test clips with the owners' masks where they lie in `root` or beside it; none is read."""
+    """Test clips with the owners' masks, none of which is read.
+
+    They lie in `root` or beside it, or, as archives unpack into folders of their own and a folder
+    up to two levels above may have been given, beside one of those.
+    """
     demo = "ground_truth_demo"
-    places = [p / q / _MASKS for p in (root, root.parent) for q in (demo, f"{demo}/{demo}", "")]
+    above = (root, *root.absolute().parents[:3])
+    places = [p / q / _MASKS for p in above for q in (demo, f"{demo}/{demo}", "")]
     folder = next((place for place in places if place.is_dir()), None)
     if folder is None:
         return tuple(test), "none"
@@ -83,8 +88,7 @@ def with_masks(root: Path, test: Sequence[Clip]) -> tuple[tuple[Clip, ...], str]
     for clip in test:
         file = files.get(number_of(clip.name))
         clips.append(clip if file is None else replace(clip, masks=StoredMasks(file)))
-    count = sum(clip.masks is not None for clip in clips)
-    return tuple(clips), f"{_MASKS} of {count} of {len(clips)} clips"
+    return tuple(clips), of_clips(_MASKS, clips)
 
 
 def by_masks(root: Path, test: Sequence[Clip]) -> tuple[Clip, ...]:

@@ -149,6 +149,12 @@ def by_pixels(test: Sequence[Clip]) -> tuple[Clip, ...]:
     )
 
 
+def of_clips(masks: str, test: Sequence[Clip]) -> str:
+    """Where masks are from, and how many of the test clips have them; ``none`` where none has."""
+    count = sum(clip.masks is not None for clip in test)
+    return f"{masks} of {count} of {len(test)} clips" if count else "none"
+
+
 def require_labels(dataset: Dataset) -> None:
     """Check that there are test clips and that each has labels.
 

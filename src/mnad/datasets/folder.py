@@ -20,15 +20,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from mnad.datasets.clip import Clip, Dataset, unlabelled
+from mnad.datasets.clip import Clip, Dataset, of_clips, unlabelled
 from mnad.datasets.cvat import ShapeMasks, read_cvat
 from mnad.datasets.facts import numbering
 from mnad.datasets.labels import read_csv, read_npy
 from mnad.datasets.masks import (
-    ArrayMasks,
     ImageMasks,
     Masks,
     StoredMasks,
+    array_masks,
     labels_of,
     open_array,
     require_masks,
@@ -66,17 +66,17 @@ def open_folder(root: Path, labels: bool) -> Dataset:
             f"{root} has neither training nor testing in it, so that its clips are both: a model "
             "that was trained on it has seen all that it is measured on.",
         )
-    masked = sum(clip.masks is not None for clip in test)
+    labelled = any(clip.labels is not None for clip in test)
     return Dataset(
         name=name_of(root),
         root=root,
         train=train,
         test=test,
-        label_source="files beside the clips" if labels else "not read",
+        label_source=("files beside the clips" if labelled else "none") if labels else "not read",
         warnings=warnings,
         own=True,
         layout="a folder of one's own",
-        mask_source=f"files beside {masked} of {len(test)} clips" if masked else "none",
+        mask_source=of_clips("files beside the clips", test) if labels else "not read",
     )
 
 
@@ -146,8 +146,7 @@ def _masks(clip: Clip, file: Path) -> Masks:
     if file.suffix == ".xml":
         return read_cvat(file, clip.length, {image.name: n for n, image in enumerate(images)})
     if file.suffix == ".npy":
-        require_masks(file, len(open_array(file)), clip.length)
-        return ArrayMasks(file)
+        return array_masks(file, clip.length)
     masks = StoredMasks(file)
     require_masks(file, len(masks), clip.length)
     return masks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +41,8 @@ def find_roots(name: str, path: Path, fits: Callable[[Path], bool], wanted: str)
     """
     if not path.is_dir():
         raise MnadError(f"{path} is not a folder: check the path after {name}:. {where_from(name)}")
-    level = [path]
+    # The name of a folder tells what it is, and that of . and .. nothing.
+    level = [path if path.name.strip(".") else Path(os.path.abspath(path))]
     for _ in range(3):
         found = [folder for folder in level if fits(folder)]
         if found:

@@ -142,6 +142,23 @@ def open_array(file: Path) -> NDArray[np.generic]:
     return array
 
 
+def array_masks(file: Path, length: int) -> ArrayMasks:
+    """The masks of a clip in a NumPy file.
+
+    Args:
+        file: ``.npy``.
+        length: frames of the clip.
+
+    Raises:
+        MnadError: no array (T, H, W), or of another number of masks than frames.
+    """
+    shape = open_array(file).shape
+    if len(shape) != 3:
+        raise MnadError(f"{file} has shape {shape}: it must hold a mask for each frame, (T, H, W).")
+    require_masks(file, shape[0], length)
+    return ArrayMasks(file)
+
+
 def require_masks(file: Path, found: int, length: int) -> None:
     """Check that masks are as many as frames.
 

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from mnad.datasets.avenue import HASAN, OWNER, avenue_name, by_hasan, by_masks, with_masks
-from mnad.datasets.clip import Clip, Dataset, by_pixels
+from mnad.datasets.clip import Clip, Dataset, by_pixels, of_clips
 from mnad.datasets.facts import KNOWN, differences, numbering
 from mnad.datasets.folder import clips_in
 from mnad.datasets.labels import find_joined, read_joined, read_mat
 from mnad.datasets.layout import number_of
-from mnad.datasets.masks import ArrayMasks, StoredMasks, open_array, require_masks
+from mnad.datasets.masks import StoredMasks, array_masks
 from mnad.datasets.shanghaitech import FRAME_MASKS, PIXEL_MASKS
 from mnad.errors import MnadError
 
@@ -110,17 +110,17 @@ def _labelled(
 def _masked(root: Path, test: tuple[Clip, ...], name: str) -> tuple[tuple[Clip, ...], str]:
     folder, archive = root / "testing" / PIXEL_MASKS, root / "pixel_masks.npz"
     if not folder.is_dir() and archive.exists():
-        return _archived(archive, test), archive.name
+        test = _archived(archive, test)
+        return test, of_clips(archive.name, test)
     if not folder.is_dir():
         return with_masks(root, test) if name == "avenue" else (test, "none")
     clips = []
     for clip in test:
         file = folder / f"{clip.name}.npy"
         if file.exists():
-            require_masks(file, len(open_array(file)), clip.length)
-            clip = replace(clip, masks=ArrayMasks(file))
+            clip = replace(clip, masks=array_masks(file, clip.length))
         clips.append(clip)
-    return tuple(clips), PIXEL_MASKS
+    return tuple(clips), of_clips(PIXEL_MASKS, clips)
 
 
 def _archived(file: Path, test: tuple[Clip, ...]) -> tuple[Clip, ...]:

@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mnad.datasets.clip import Clip, Dataset, by_pixels
+from mnad.datasets.clip import Clip, Dataset, by_pixels, of_clips
 from mnad.datasets.facts import KNOWN, differences, numbering
 from mnad.datasets.labels import find_joined, read_joined, read_npy
 from mnad.datasets.layout import videos_in
-from mnad.datasets.masks import ArrayMasks, open_array, require_masks
+from mnad.datasets.masks import array_masks
 from mnad.errors import MnadError
 from mnad.video.find import find_sources
 
@@ -47,7 +47,8 @@ def open_shanghaitech(root: Path, labels: bool) -> Dataset:
         frame_masks, pixel_masks = (root / "testing" / f for f in (FRAME_MASKS, PIXEL_MASKS))
         label_source, mask_source = "none", "none"
         if pixel_masks.is_dir():
-            test, mask_source = _masked(test, pixel_masks), PIXEL_MASKS
+            test = _masked(test, pixel_masks)
+            mask_source = of_clips(PIXEL_MASKS, test)
         joined = find_joined(root, "shanghai", "shanghaitech")
         if frame_masks.is_dir():
             test, label_source = _labelled(test, frame_masks), FRAME_MASKS
@@ -113,8 +114,7 @@ def _masked(test: Sequence[Clip], folder: Path) -> tuple[Clip, ...]:
     for clip in test:
         file = files.get(_key(clip.name))
         if file is not None:
-            require_masks(file, len(open_array(file)), clip.length)
-            clip = replace(clip, masks=ArrayMasks(file))
+            clip = replace(clip, masks=array_masks(file, clip.length))
         clips.append(clip)
     return tuple(clips)
 

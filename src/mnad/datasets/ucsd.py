@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mnad.datasets.clip import Clip, Dataset, by_pixels, unlabelled
+from mnad.datasets.clip import Clip, Dataset, by_pixels, of_clips, unlabelled
 from mnad.datasets.facts import KNOWN, differences, numbering
 from mnad.datasets.headers import damage_told, damaged_in
 from mnad.datasets.labels import fill, read_ranges
@@ -77,8 +77,7 @@ def _masked(test: Sequence[Clip]) -> tuple[tuple[Clip, ...], str]:
         folder = clip.path.with_name(f"{clip.path.name}_gt")
         files = images_in(folder) if folder.is_dir() else []
         clips.append(replace(clip, masks=_matched(clip, files)) if files else clip)
-    count = sum(clip.masks is not None for clip in clips)
-    return tuple(clips), f"TestNNN_gt of {count} of {len(clips)} clips" if count else "none"
+    return tuple(clips), of_clips("TestNNN_gt", clips)
 
 
 def _matched(clip: Clip, files: list[Path]) -> ImageMasks:
