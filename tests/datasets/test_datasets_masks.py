@@ -141,6 +141,12 @@ def test_cvat_for_video(own: Path) -> None:
         np.testing.assert_array_equal(clip.masks.at(frame), expected[frame])
 
 
+def test_cvat_lines_around_what_is_normal_do_no_harm(own: Path) -> None:
+    line = '<polyline label="normal" points="1,1;9,9"></polyline>'
+    (own / "hall.xml").write_text(IMAGES.replace("</image>", f"{line}</image>"))
+    assert open_dataset(own).test[0].labels.tolist() == [0, 1, 0, 1, 0, 0]
+
+
 def test_cvat_for_images_goes_by_the_names_of_the_images(own: Path) -> None:
     (own / "hall.xml").write_text(IMAGES)
     (clip,) = open_dataset(own).test
@@ -175,6 +181,11 @@ def test_cvat_turns_boxes_and_ellipses(own: Path) -> None:
         (VIDEO.replace('frame="3"', 'frame="7"'), "annotates frame 7 but its clip has 6 frames"),
         (VIDEO.replace('xtl="2.0"', ""), "cannot be read as an annotation"),
         (IMAGES.replace("2, 2, 1", "2, 2, 2"), "cannot be read as an annotation"),
+        (
+            VIDEO.replace("polygon", "polyline"),
+            r"hall\.xml annotates with polyline, from which no pixels are known: annotate boxes",
+        ),
+        (IMAGES.replace("<ellipse", "<points").replace("</ellipse", "</points"), "with points"),
         (IMAGES.replace("f4.png", "g4.png"), "annotates the image g4.png, which its clip does not"),
     ],
 )

@@ -22,6 +22,7 @@ from mnad.datasets.masks import Mask
 from mnad.errors import MnadError
 
 _SHAPES = ("box", "polygon", "ellipse", "mask")
+_WITHOUT_AREA = ("polyline", "points", "cuboid", "skeleton")
 _NORMAL = "normal"
 
 
@@ -79,11 +80,17 @@ def read_cvat(file: Path, length: int, numbers: Mapping[str, int]) -> ShapeMasks
             video, whose images are then taken by their id.
 
     Raises:
-        MnadError: no such XML, or a frame that the clip does not have.
+        MnadError: no such XML, a shape that has no area, or a frame that the clip does not have.
     """
     try:
         root = ElementTree.parse(file).getroot()
         size = _size(root)
+        lines = {
+            e.tag
+            for part in (*root.iter("track"), *root.iter("image"))
+            for e in part
+            if e.tag in _WITHOUT_AREA and _NORMAL not in (part.get("label"), e.get("label"))
+        }
         shapes: dict[int, list[Shape]] = {}
         tagged: set[int] = set()
         strange: list[str] = []
@@ -107,6 +114,11 @@ def read_cvat(file: Path, length: int, numbers: Mapping[str, int]) -> ShapeMasks
             f"{file} cannot be read as an annotation: export it as CVAT for video 1.1 or CVAT for "
             "images 1.1."
         ) from error
+    if lines:
+        raise MnadError(
+            f"{file} annotates with {', '.join(sorted(lines))}, from which no pixels are known: "
+            "annotate boxes, polygons, ellipses or masks, or tag the image."
+        )
     if strange:
         raise MnadError(
             f"{file} annotates the image {strange[0]}, which its clip does not have: take the "
