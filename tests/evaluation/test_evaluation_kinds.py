@@ -169,6 +169,10 @@ def test_mvtec_ad(tmp_path: Path) -> None:
     assert "bilinearly to the size of the mask" in result["localisation"]["protocol"]["resized"]
     html = (tmp_path / "report/evaluation.html").read_text()
     assert f"<td>{aurocs['contamination']:.4f}</td>" in html and "bilinearly" in html
+    with (tmp_path / "report/frames.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    scores = [float(row["highest_error"]) for row in rows]
+    assert aurocs["all"] == roc_auc_score([int(row["label"]) for row in rows], scores)
 
 
 def test_mvtec_loco(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,12 +25,18 @@ DAMAGE = ("damage", "missed", "false_alarms", "without")
 
 
 def frames_csv(result: Mapping[str, Any]) -> str:
-    """A row for each scored frame; empty where a part or score is not known."""
+    """A row for each scored frame; empty where a part or score is not known.
+
+    Of images there is also the highest error of a pixel, by which they are measured.
+    """
+    keys = dict(FRAMES)
+    if result["kind"] == "images":
+        keys["highest_error"] = "highest_error"
     rows = []
     for name, clip in result["frames_detail"].items():
-        columns = [clip[key] or [None] * len(clip["index"]) for key in FRAMES.values()]
+        columns = [clip[key] or [None] * len(clip["index"]) for key in keys.values()]
         rows += [(name, *values) for values in zip(*columns, strict=True)]
-    return _csv(("clip", *FRAMES), rows)
+    return _csv(("clip", *keys), rows)
 
 
 def clips_csv(result: Mapping[str, Any]) -> str:
