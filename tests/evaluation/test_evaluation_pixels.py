@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 import mnad
 from mnad.cli import main
 from mnad.datasets.clip import Clip, Dataset
-from mnad.errors import UsageError
+from mnad.errors import MnadError, UsageError
 from mnad.evaluation.pixels import THRESHOLDS, PixelLook
 from mnad.evaluation.truth import Maps, Truth
 from mnad.metrics.pixel import DualPixelCriterion, PixelRoc, UcsdCriterion
@@ -154,6 +154,20 @@ def test_what_has_no_mask(tmp_path: Path) -> None:
     # All are of the size of the masks, also where there is none.
     assert told["maps"]["error"]["pixel_auroc"]["pixels"] == 7 * 12 * 16
     assert told["maps"]["error"]["pixel_auroc"]["abnormal"] == 15
+
+
+def test_masks_of_several_sizes_in_a_clip_are_told_by_clip_and_frame(tmp_path: Path) -> None:
+    class Shrinking:
+        def at(self, frame: int) -> np.ndarray:
+            return np.zeros((6, 8) if frame < 2 else (3, 4), bool)
+
+    dataset = made(tmp_path, {"hall": (np.zeros(4), Shrinking())})
+    look = PixelLook(Maps(None), Truth.of_dataset(dataset, None), 4)
+    for frame in range(2):
+        look("hall", frame, parts(frame, np.ones((6, 8), np.float32)))
+    told = "clip hall has masks of 8x6 pixels and, of frame 2, one of 4x3: give it masks of one"
+    with pytest.raises(MnadError, match=told):
+        look("hall", 2, parts(2, np.ones((6, 8), np.float32)))
 
 
 def test_what_regions_cut_off_is_cut_off_the_masks(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mnad.errors import MnadError
 from mnad.evaluation.truth import MAPS, RESIZED, Map, Maps, Mask, Truth
 from mnad.metrics.pixel import BETA, SHARE, DualPixelCriterion, PixelRoc, UcsdCriterion
 from mnad.metrics.region_maps import Labels, track_maps
@@ -41,17 +42,24 @@ class PixelLook:
         self._maps, self._truth = maps, truth
         self._meters = {name: _Meter(most_frames) for name in maps.names}
         self._tracks: dict[str, _Tracks] = {}
+        self._sizes: dict[str, tuple[int, ...]] = {}
         self._frames: dict[str, int] = {}
 
     def __call__(self, clip: str, frame: int, parts: FrameParts) -> None:
         """Take in a frame.
 
         Raises:
-            MnadError: its mask cannot be read.
+            MnadError: its mask cannot be read, or is of another size than those before.
         """
         mask = self._truth.at(clip, frame)
         if mask is None:
             return
+        rows, columns = self._sizes.setdefault(clip, mask.shape)
+        if mask.shape != (rows, columns):
+            raise MnadError(
+                f"clip {clip} has masks of {columns}x{rows} pixels and, of frame {frame}, one of "
+                f"{mask.shape[1]}x{mask.shape[0]}: give it masks of one size."
+            )
         tracks = self._tracks.setdefault(clip, _Tracks()).of(mask)
         looked = self._truth.looked(mask.shape)
         for name, found in self._maps.of(parts, mask.shape).items():
