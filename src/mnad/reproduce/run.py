@@ -188,9 +188,9 @@ class Reproduction:
             told.append("That learning rate is the one that the public code trains at.")
         told += self.publication.unknown
         if len(found) < self.publication.classes:
+            which = "that were published" if self.publication.figures else "of the data set"
             told.append(
-                f"Ours is over {len(found)} of the {self.publication.classes} classes that were "
-                "published."
+                f"Ours is over {len(found)} of the {self.publication.classes} classes {which}."
             )
         for name, one in found.items():
             warnings = one["protocol"]["warnings"]
