@@ -15,6 +15,7 @@ import mnad
 from mnad.cli import main
 from mnad.commands.train import MethodOptions
 from mnad.datasets import open_dataset
+from mnad.evaluation.text import report_text
 
 FOUR = {"per_clip_minmax_micro", "whole_set_minmax_micro", "causal_micro", "macro"}
 
@@ -47,6 +48,19 @@ def test_a_folder_that_may_not_be_written_to_is_refused_before_anything_is_measu
             mnad.evaluate("no-model", "no-data", **place)
     with pytest.raises(mnad.UsageError, match=r"cannot be a folder for results \(Permission"):
         mnad.evaluate("no-model", "no-data", report=tmp_path)
+
+
+def test_one_part_alone_is_not_said_to_be_ranked(
+    trained: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """It stands in the causal column in its own unit: the PSNR in decibels, its sign turned."""
+    model, data = trained
+    result = mnad.evaluate(model, str(data), lambda_score=1.0, report=tmp_path)
+    for one in result["frames_detail"].values():
+        assert one["score"] == [-psnr for psnr in one["psnr"]]
+    page = (tmp_path / "evaluation.html").read_text()
+    for text in (result["protocol"]["normalisation"], report_text(result), page):
+        assert "one alone as it is" in " ".join(text.split())
 
 
 def test_the_numbers_follow_from_the_frames(trained: tuple[Path, Path], tmp_path: Path) -> None:

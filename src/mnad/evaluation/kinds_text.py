@@ -133,10 +133,11 @@ def kind_text(result: Mapping[str, Any]) -> str:
                     f"{number(interval[0])} to {number(interval[1])}"
                 )
         lines += [
-            "A clip's score is pooled from raw frame scores, never scaled by clip. combined: by "
-            "ranks among",
-            "normal frames, without look-ahead. number of frames: 0.5 says that the length of a "
-            "clip tells nothing.",
+            "A clip's score is pooled from raw frame scores, never scaled by clip. combined: no "
+            "look-ahead,",
+            "two parts by ranks among normal frames, one alone as it is. number of frames: 0.5 "
+            "says that",
+            "the length of a clip tells nothing.",
         ]
     else:
         found = result["localisation"]

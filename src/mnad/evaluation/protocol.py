@@ -68,7 +68,7 @@ def normalisation(kind: Kind, frames: str | None) -> str:
     """
     causal = "none but of a part alone, as the model was shown no normal frames to rank among"
     if frames is not None:
-        causal = f"by ranks among normal frames ({frames})"
+        causal = f"two parts by ranks among normal frames ({frames}), one alone as it is"
     if kind == "frames":
         return (
             "each part min-max scaled within its clip (looks ahead) or over the whole set (looks "

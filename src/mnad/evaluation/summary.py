@@ -50,7 +50,10 @@ def single(part: PerClip, sign: float = 1.0) -> Scores:
 def combined(
     psnr: PerClip, distance: PerClip | None, weight: float, reference: Reference | None
 ) -> Scores:
-    """The combined score: eq. 16 with each normalisation, and by ranks among normal frames."""
+    """The combined score: eq. 16 with each normalisation, and by ranks among normal frames.
+
+    A part alone, without memory or with a weight of 1, is causal as it is.
+    """
     if distance is None or weight == 1:
         one = single(psnr, -1.0)
         return Scores(one.per_clip, one.whole_set, one.causal)

@@ -79,10 +79,10 @@ def report_text(result: dict[str, Any]) -> str:
     lines += [
         "per clip = parts min-max scaled within each finished clip (the paper's protocol); "
         "whole set =",
-        "over all clips; causal = no look-ahead, by ranks among normal frames; macro = mean of the",
-        "clips' AUC. EER is interpolated. Only the camera score is smoothed: a causal mean over",
-        "a quarter second of the rank of the highest error of a block, against the contrast around",
-        "it or what is usual at its place.",
+        "over all clips; causal = no look-ahead, two parts by ranks among normal frames, one alone",
+        "as it is; macro = mean of the clips' AUC. EER is interpolated. Only the camera score is",
+        "smoothed: a causal mean over a quarter second of the rank of the highest error of a",
+        "block, against the contrast around it or what is usual at its place.",
         f"memory: {memory['policy']}, {100 * memory['share_of_frames_that_updated']:.1f} % of the "
         f"frames passed the gate (regular score < {memory['gamma']:g})",
     ]

@@ -71,7 +71,7 @@ def protocol_of(result: Mapping[str, Any]) -> str:
         )
     if result["kind"] == "clips":
         return (
-            "AUC over whole clips, raw frame scores (combined: by ranks among normal frames, "
+            "AUC over whole clips, raw frame scores (combined: parts by ranks among normal frames, "
             f"{weight}) pooled by mean, highest and mean of the highest 5 %; {memory}, last epoch"
         )
     return (
