@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from mnad.errors import MnadError
 from mnad.video.address import missing
+from mnad.video.file_time import exact, timed
 from mnad.video.find import IMAGES
 
 # SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT for FFmpeg's scaler: without the last two it
@@ -94,8 +95,7 @@ class Decoded(NamedTuple):
 def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
     """Frames of a video as displayed, each with its exact time since the start.
 
-    Time never goes back: a frame whose time stamp is not after the one before it is put one frame
-    (at the mean rate) after that, and all that follow are moved along with it.
+    Time never goes back, see `mnad.video.file_time.rising`.
 
     Args:
         path: video file.
@@ -111,11 +111,9 @@ def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
         stream.thread_type = "AUTO"
         # One for each layout, as they keep the tables of the last one.
         scaler, painter = VideoReformatter(), VideoReformatter()
-        step = 1 / (exact(stream.average_rate) or Fraction(25))
-        origin = stream.start_time or 0
-        count, first, seconds, shift = 0, None, -step, Fraction(0)
+        count, first = 0, None
         try:
-            for frame in _frames(container, stream):
+            for frame, seconds in timed(_frames(container, stream), container, stream):
                 pixels = displayed(scaler, frame, channels)
                 first = first or pixels.shape
                 if pixels.shape != first:
@@ -123,15 +121,6 @@ def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
                         f"{path}: frame {count} is {pixels.shape[1]}x{pixels.shape[0]} pixels but "
                         f"frame 0 is {first[1]}x{first[0]}: convert the video to one size."
                     )
-                tick = exact(frame.time_base)
-                if frame.pts is None or tick is None:
-                    seconds += step
-                else:
-                    when = (frame.pts - origin) * tick + shift
-                    if count and when <= seconds:
-                        shift += seconds + step - when
-                        when = seconds + step
-                    seconds = when
                 colour = None if channels == 3 else partial(displayed, painter, frame, 3)
                 yield Decoded(pixels, seconds, colour)
                 count += 1
@@ -224,14 +213,6 @@ def within(height: int, width: int, longest: int | None) -> tuple[int, int]:
     """Rows and columns of a picture scaled down to at most `longest` of both; None: any."""
     scale = 1.0 if longest is None else min(1.0, longest / max(height, width))
     return max(1, round(scale * height)), max(1, round(scale * width))
-
-
-def exact(rational: Any) -> Fraction | None:
-    """A rate or time base of FFmpeg, None where it is unset.
-
-    From 19 on PyAV has a class of its own for them, and 0/1 where it gave None before.
-    """
-    return Fraction(rational.numerator, rational.denominator) if rational else None
 
 
 def _luma(frame: VideoFrame) -> NDArray[np.uint8]:

@@ -15,7 +15,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mnad.video.address import camera, or_path, redacted
-from mnad.video.decode import ANY_TITLE, exact
+from mnad.video.decode import ANY_TITLE
+from mnad.video.file_time import exact
 from mnad.video.live_time import Pace, Pulse
 
 # A file that ends this much before its declared end was cut off.
