@@ -218,6 +218,28 @@ def test_cut_image_in_the_middle(tmp_path, noise, name, keep):
             next(passing)
 
 
+def test_what_follows_a_whole_jpeg_does_no_harm(tmp_path, noise):
+    """A phone's film behind its photograph; the end of a JPEG is that of its own last scan."""
+    folder = write_images(tmp_path, ["1.jpg"], noise(1))
+    whole = (folder / "1.jpg").read_bytes()
+    assert whole.endswith(b"\xff\xd9")
+    (folder / "2.jpg").write_bytes(whole + b"film \xff\xda film")
+    first, second = frames(folder)
+    np.testing.assert_array_equal(first.pixels, second.pixels)
+
+
+def test_the_end_of_a_thumbnail_is_not_that_of_the_jpeg(tmp_path, noise):
+    folder = write_images(tmp_path, ["1.jpg"], noise(1))
+    whole = (folder / "1.jpg").read_bytes()
+    exif = b"Exif\0\0" + whole[:2000] + b"\xff\xd9"
+    head = b"\xff\xd8\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
+    (folder / "1.jpg").write_bytes(head + whole[2:])
+    assert len(frames(folder)) == 1
+    (folder / "1.jpg").write_bytes(head + whole[2 : len(whole) // 2])
+    with pytest.raises(MnadError, match=r"1\.jpg cannot be read as an image"):
+        frames(folder)
+
+
 def test_frames_of_differing_sizes(tmp_path, noise):
     folder = write_images(tmp_path, ["1.png"], noise(1))
     write_images(tmp_path, ["2.png"], noise(1, 30, 40))

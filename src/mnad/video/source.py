@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from mnad.video.decode import Colour, declared, decode, opened, usual_rate, with
 from mnad.video.find import images_in, name_of
 
 FOLDER_RATE = Fraction(25)
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+"""Of a JPEG, but for those within its scans."""
 PICTURE = 1280
 """Most rows and columns of what is shown to people: videos of events, overlays, reports."""
 
@@ -196,13 +199,25 @@ def _read_image(file: Path, channels: int) -> NDArray[np.uint8]:
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
     except (cv2.error, OSError):
         pixels = None
-    # OpenCV 4 fills up a JPEG that was cut off: its last scan lacks the end-of-image marker.
-    jpeg = file.suffix.lower() in (".jpg", ".jpeg")
-    if pixels is None or (jpeg and content.rfind(b"\xff\xd9") < content.rfind(b"\xff\xda")):
+    if pixels is None or (content.startswith(b"\xff\xd8") and _is_cut_off(content)):
         raise MnadError(f"{file} cannot be read as an image: replace or remove the file.")
     return np.asarray(
         pixels[..., None] if channels == 1 else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8
     )
+
+
+def _is_cut_off(jpeg: bytes) -> bool:
+    """Whether the end-of-image marker is missing, as OpenCV 4 fills up what is.
+
+    It is sought from marker to marker: thumbnails before it have one too, and any bytes may follow,
+    as the film that phones append to a photograph.
+    """
+    at = 2
+    while marker := _MARKER.search(jpeg, at):
+        if marker[0] == b"\xff\xd9":
+            return False
+        at = marker.end() + int.from_bytes(jpeg[marker.end() : marker.end() + 2], "big")
+    return True
 
 
 def _read_colour(file: Path, longest: int | None) -> NDArray[np.uint8]:
