@@ -324,6 +324,28 @@ def test_cut_video_gives_its_good_frames_then_says_where(
             np.testing.assert_array_equal(frame.pixels, same.pixels)
 
 
+def test_a_matroska_file_that_was_cut_is_told(tmp_path, write_video, noise):
+    """FFmpeg gives what is left and says nothing, and so did whoever looked at it."""
+    path = write_video(tmp_path / "a.mkv", noise(40))
+    whole = frames(path)
+    assert len(whole) == 40
+    short = cut(path, 0.6)
+    good = []
+    with pytest.raises(MnadError, match=r"cut\.mkv breaks at frame \d+:"):
+        good.extend(open_source(short))
+    assert 20 <= len(good) < 30
+    for frame, same in zip(good, whole, strict=False):
+        np.testing.assert_array_equal(frame.pixels, same.pixels)
+
+
+def test_a_recording_without_an_end_is_whole(tmp_path, write_video, noise):
+    """As browsers and streams write Matroska: its size is not known."""
+    path = write_video(tmp_path / "a.mkv", noise(40), options={"live": "1"})
+    assert b"\x18\x53\x80\x67\x01" + 7 * b"\xff" in path.read_bytes()[:100]
+    assert len(frames(path)) == 40
+    assert 20 <= len(frames(cut(path, 0.6))) < 30
+
+
 def test_damage_in_the_middle_of_a_video(tmp_path, write_video, noise):
     path = write_video(tmp_path / "a.mp4", noise(60), codec="libx264", pix_fmt="yuv420p",
                        options={"movflags": "+faststart"})  # fmt: skip

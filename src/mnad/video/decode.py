@@ -40,6 +40,7 @@ FULL_RANGE = np.clip(np.rint((np.arange(256) - 16) * 255 / 219), 0, 255).astype(
 """Of the luma of a video, from 16..235."""
 _LOOKED_AT = 300
 """Packets of a video by which it is told how far apart its frames are."""
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 ANY_TITLE: dict[str, Any] = (
     {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 )
@@ -113,7 +114,7 @@ def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
         scaler, painter = VideoReformatter(), VideoReformatter()
         count, first = 0, None
         try:
-            for frame, seconds in timed(_frames(container, stream), container, stream):
+            for frame, seconds in timed(_frames(path, container, stream), container, stream):
                 pixels = displayed(scaler, frame, channels)
                 first = first or pixels.shape
                 if pixels.shape != first:
@@ -157,8 +158,8 @@ def usual_rate(container: InputContainer, stream: VideoStream) -> Fraction | Non
     return (1 / usual).limit_denominator(1001) if missing else average
 
 
-def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """Decoded frames; EOFError after the last good one if the file ends inside a frame."""
+def _frames(path: Path, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """Decoded frames; EOFError after the last good one if the file ends before its end."""
     torn: Packet[VideoStream] | None = None
     for packet in container.demux(stream):
         # Damage in the middle is left to the decoder, which conceals it. At the end the file was
@@ -174,8 +175,25 @@ def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
             # The flush. Frames at or after the decoding time of what is missing may have gaps
             # between them.
             yield from (f for f in packet.decode() if (f.pts or 0) < (torn.dts or 0))
-    if torn is not None:
+    if torn is not None or _is_cut_off(path):
         raise EOFError
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Whether a Matroska or WebM file is shorter than it says, which FFmpeg does not tell.
+
+    It begins with an EBML header, and all else is in one Segment (RFC 9559). The size of that is a
+    number whose length is that of the zeros before its first one, all ones where it is not known.
+    """
+    with path.open("rb") as file:
+        head = file.read(4096)
+    at = head.find(_SEGMENT) + len(_SEGMENT)
+    if not head.startswith(_EBML) or at < len(_SEGMENT) or not head[at : at + 1].strip(b"\0"):
+        return False
+    length = 9 - head[at].bit_length()
+    size = int.from_bytes(head[at : at + length], "big") - (1 << 7 * length)
+    known = size != (1 << 7 * length) - 1
+    return known and at + length + size > path.stat().st_size
 
 
 def displayed(
