@@ -19,6 +19,7 @@ def _write(
     pix_fmt: str = "bgr0",
     pts: Sequence[int] | None = None,
     tick: Fraction = Fraction(1, 25),
+    rate: Fraction = Fraction(25),
     matrix: Sequence[int] | None = None,
     options: dict[str, str] | None = None,
     codec_options: dict[str, str] | None = None,
@@ -27,7 +28,7 @@ def _write(
     """A video made by PyAV alone: lossless RGB (FFV1) unless told otherwise."""
     with av.open(str(path), "w", options=options or {}) as container:
         container.metadata.update(metadata or {})
-        stream: Any = container.add_stream(codec, rate=Fraction(25), options=codec_options or {})
+        stream: Any = container.add_stream(codec, rate=rate, options=codec_options or {})
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = pix_fmt
         stream.codec_context.time_base = tick

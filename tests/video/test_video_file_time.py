@@ -69,3 +69,26 @@ def test_an_avi_keeps_its_constant_rate(tmp_path, write_video, noise, codec, opt
     )
     with open_source(path) as source:
         assert [frame.seconds * 25 for frame in source] == list(range(24))
+
+
+@pytest.mark.parametrize("rate", [10, 25, 60])
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [("libx264", ".h264"), ("libx265", ".hevc"), ("mpeg2video", ".m2v")]
+)
+def test_a_file_without_a_container_has_the_rate_of_its_headers(
+    tmp_path, write_video, noise, codec, suffix, rate
+):
+    if (codec, rate) == ("mpeg2video", 10):
+        pytest.skip("no rate of MPEG-2")
+    path = write_video(
+        *(tmp_path / f"a{suffix}", noise(12)),
+        codec=codec,
+        pix_fmt="yuv420p",
+        tick=Fraction(1, rate),
+        rate=Fraction(rate),
+        codec_options={"x265-params": "log-level=error"} if codec == "libx265" else {},
+    )
+    with open_source(path) as source:
+        assert source.rate == rate
+        seconds = [frame.seconds for frame in source]
+    assert [then - seconds[0] for then in seconds] == [Fraction(k, rate) for k in range(12)]

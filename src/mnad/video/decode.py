@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from mnad.errors import MnadError
 from mnad.video.address import missing
-from mnad.video.file_time import exact, timed
+from mnad.video.file_time import exact, mean_rate, timed
 from mnad.video.find import IMAGES
 
 # SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT for FFmpeg's scaler: without the last two it
@@ -140,7 +140,7 @@ def usual_rate(container: InputContainer, stream: VideoStream) -> Fraction | Non
 
     That is their average, but for a video with holes, whose average counts these too.
     """
-    average, tick = exact(stream.average_rate), exact(stream.time_base)
+    average, tick = mean_rate(container, stream), exact(stream.time_base)
     if average is None or tick is None:
         return average
     try:

@@ -10,6 +10,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+_NO_TIMES = 0x80  # AVFMT_NOTIMESTAMPS
 MOST_LATE = 4
 """Frames in a row whose time has passed already, above which it is the clock that was set back.
 
@@ -26,11 +27,21 @@ def exact(rational: Any) -> Fraction | None:
     return Fraction(rational.numerator, rational.denominator) if rational else None
 
 
+def mean_rate(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """Frames per second on average; None where the file does not say.
+
+    A file without a container, such as ``.h264``, has no times, and FFmpeg puts 25 there; what is
+    in the headers of its frames is in the guess, which is 25 as well where they say nothing.
+    """
+    bare = container.format.flags & _NO_TIMES
+    return exact(stream.guessed_rate if bare else stream.average_rate)
+
+
 def timed(
     frames: Iterable[VideoFrame], container: InputContainer, stream: VideoStream
 ) -> Iterator[Timed]:
     """Frames with their time in seconds since the start, see `rising`."""
-    step = 1 / (exact(stream.average_rate) or Fraction(25))
+    step = 1 / (mean_rate(container, stream) or Fraction(25))
     # AVI holds frames in the order of decoding and no time of display. What FFmpeg gives for it is
     # of the packet that a frame was in, and goes back and forth where there are B-frames; the
     # packet with which the frame came out of the decoder is as many steps on as the frame.
