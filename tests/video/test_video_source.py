@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import wave
 from fractions import Fraction
 
@@ -191,6 +192,13 @@ def test_a_stream_where_a_file_is_wanted(address):
     assert "no scheme" not in str(told.value) and "secret" not in str(told.value)
     with pytest.raises(MnadError, match="'rtps' is no scheme of a stream"):
         open_source("rtps://cam/1")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_a_pipe_is_refused_where_one_would_wait_for_its_second_writer(tmp_path):
+    os.mkfifo(tmp_path / "a.ts")
+    with pytest.raises(MnadError, match=r"a\.ts is a pipe"):
+        open_source(tmp_path / "a.ts")
 
 
 def test_empty_folder(tmp_path):

@@ -53,10 +53,12 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """A video file and its first video stream.
 
     Raises:
-        MnadError: nothing there, a single image, not a video, or it cannot be read on.
+        MnadError: nothing there, a pipe, a single image, not a video, or it cannot be read on.
     """
     if not path.exists():
         raise MnadError(missing(path))
+    if path.is_fifo():
+        raise MnadError(f"{path} is a pipe, and a video is read more than once: give a file.")
     if path.suffix.lower() in IMAGES:
         raise MnadError(f"{path} is a single image: give the folder that holds the frames.")
     try:
