@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
+import model_card
+import pytest
 from model_card import BEGIN, END, NAME, PAGE, line, others, part, read, spread, with_part
 
 from mnad.models.builtin import built_in
@@ -27,3 +31,15 @@ def test_only_what_lies_between_the_marks_is_written_anew() -> None:
     once = with_part(page, "new")
     assert once == page.replace("old", "\nnew\n")
     assert with_part(once, "new") == once
+
+
+@pytest.mark.parametrize(("word", "code"), [("--help", 0), ("page.md", 2)])
+def test_who_asks_for_help_or_gives_a_word_has_nothing_written(
+    word: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[object] = []
+    monkeypatch.setattr(model_card, "write", lambda path, _: written.append(path))
+    monkeypatch.setattr(sys, "argv", ["model_card.py", word])
+    with pytest.raises(SystemExit) as ended:
+        model_card.main()
+    assert (ended.value.code, written) == (code, [])
