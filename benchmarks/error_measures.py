@@ -45,6 +45,7 @@ from mnad.scene.scene import render
 from mnad.scoring.peaks import block_errors
 from mnad.scoring.windows import Windows
 from mnad.video.cache import load_clips
+from mnad.writing import require_folder
 
 Floats = NDArray[np.float32]
 Clip = tuple[NDArray[np.uint8], NDArray[Any]]
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("--rendered", type=Path, help="the --work of promise.py")
     parser.add_argument("--json", type=Path, required=True)
     given = parser.parse_args()
+    require_folder(given.json)
     scenes: dict[str, list[dict[str, float]]] = {}
     for path in given.models:
         for scene, found in of_ped2(load_model(path), given.ped2, given.clips):

@@ -28,6 +28,8 @@ import av
 import cv2
 import numpy as np
 
+from mnad.writing import require_folder
+
 SIZE, RATE, FRAMES, BITS = (1920, 1080), 25, 1500, 4_000_000
 ROWS = {
     "scores and events": ["--no_overlay", "--no_clips"],
@@ -44,6 +46,7 @@ def large_frames() -> None:
     arguments.add_argument("--work", type=Path, required=True)
     arguments.add_argument("--json", type=Path, required=True)
     given = arguments.parse_args()
+    require_folder(given.json)
     given.work.mkdir(parents=True, exist_ok=True)
     clip = given.work / "large.mp4"
     if not clip.exists():

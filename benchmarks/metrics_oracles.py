@@ -39,6 +39,7 @@ from mnad.metrics.pixel import PixelRoc
 from mnad.metrics.pro import Defect, Pro, Spro, image_auroc
 from mnad.metrics.region import region_metrics
 from mnad.metrics.region_maps import detections_of, track_boxes, track_maps
+from mnad.writing import require_folder
 
 Array = NDArray[Any]
 Images = list[tuple[Array, list[Defect]]]
@@ -316,6 +317,7 @@ def main() -> None:
     for name in ("loco", "mvtec", "aed", "data", "json"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     given = parser.parse_args()
+    require_folder(given.json)
     sampled = [(one, mask) for _, number, one, mask in ped2(given.data) if number % EVERY == 0]
     maps, masks = (np.stack(part) for part in zip(*sampled, strict=True))
     what = f"Ped2, every {EVERY}th frame, frame differences"

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from mnad import __version__
 from mnad.metrics.pixel import DualPixelCriterion, PixelRoc, UcsdCriterion
+from mnad.writing import require_folder
 
 HEIGHT, WIDTH = 480, 856
 FRAMES, ABNORMAL = 40_791, 0.425
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--frames", type=int, default=FRAMES)
     given = parser.parse_args()
+    require_folder(given.json)
     metrics: dict[str, PixelRoc | UcsdCriterion | DualPixelCriterion] = {
         "pixel_auroc": PixelRoc(),
         "ucsd_criterion": UcsdCriterion(),

@@ -51,6 +51,7 @@ from mnad.scene.scene import SceneConfig, render
 from mnad.scene.traffic import KINDS
 from mnad.training.loop import Footage, main
 from mnad.training.precision import computes_bf16
+from mnad.writing import require_folder
 
 Clip = dict[str, NDArray[Any]]
 Told = tuple[float, float, float]
@@ -86,6 +87,7 @@ def promise() -> None:
     arguments.add_argument("--minutes", type=float, default=120.0)
     arguments.add_argument("--preset", default="camera", help="or official: the squares of eq. 9")
     given = arguments.parse_args()
+    require_folder(given.json)
     given.work.mkdir(parents=True, exist_ok=True)
     seconds = {part: 60 * given.minutes * SHARES[part] / len(SEEDS[part]) for part in SEEDS}
     frames = {part: round(RATE * length) for part, length in seconds.items()}

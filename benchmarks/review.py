@@ -32,6 +32,7 @@ from mnad.calibration.calibrate import smoothed
 from mnad.calibration.rate import Scored, alarms_at, threshold_for
 from mnad.models.folder import load_model
 from mnad.scoring.reference import Rank, squash
+from mnad.writing import require_folder
 
 SECONDS, PER_HOUR, DRAWS = 180, 1.0, 100
 WATCHED_CLIPS = (6, 11)
@@ -43,6 +44,7 @@ def review() -> None:
     arguments.add_argument("--work", type=Path, required=True)
     arguments.add_argument("--json", type=Path, required=True)
     given = arguments.parse_args()
+    require_folder(given.json)
     reference = load_model(given.work / "calibrated").reference
     assert reference is not None
     clips = np.split(reference.peak, len(SEEDS["calibrate"]))

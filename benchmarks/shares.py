@@ -39,6 +39,7 @@ from mnad.stream import LiveStream
 from mnad.video.source import Frame, open_source
 from mnad.watch.options import WatchOptions
 from mnad.watch.watcher import Watcher
+from mnad.writing import require_folder
 
 STEPS = {
     "resize": (LiveStream, "fitted"),
@@ -113,6 +114,7 @@ def main() -> None:
     asked.add_argument("--rounds", type=int, default=5)
     asked.add_argument("--json", type=Path, required=True)
     given = asked.parse_args()
+    require_folder(given.json)
     torch.set_num_threads(1)
     book = Booked()
     for name, (owner, method) in STEPS.items():

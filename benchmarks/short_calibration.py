@@ -29,6 +29,7 @@ from mnad.calibration.calibrate import smoothed
 from mnad.calibration.rate import threshold_for
 from mnad.models.folder import load_model
 from mnad.scoring.reference import Rank, squash
+from mnad.writing import require_folder
 
 Peaks = NDArray[np.float64]
 
@@ -42,6 +43,7 @@ def short_calibration() -> None:
     arguments.add_argument("--work", type=Path, required=True)
     arguments.add_argument("--json", type=Path, required=True)
     given = arguments.parse_args()
+    require_folder(given.json)
     reference = load_model(given.work / "calibrated").reference
     assert reference is not None
     clips = np.split(reference.peak, len(SEEDS["calibrate"]))

@@ -41,6 +41,7 @@ from mnad.scoring.reference import Rank, squash
 from mnad.scoring.smooth import causal_mean
 from mnad.scoring.stream import Scorer
 from mnad.video.cache import load_clips
+from mnad.writing import require_folder
 
 Floats = NDArray[np.float64]
 Smooth = Callable[[Floats, float], Floats]
@@ -59,6 +60,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", type=Path, required=True, help="of Ped2")
     parser.add_argument("--json", type=Path, required=True)
     given = parser.parse_args()
+    require_folder(given.json)
     dataset = open_dataset(f"ped2:{given.ped2}")
     models = [load_model(path) for path in given.models]
     by_model = [of_model(model, dataset, given.clips) for model in models]

@@ -29,6 +29,7 @@ from mnad.calibration.footage import NormalFootage
 from mnad.models.folder import load_model
 from mnad.reports.figures import CURVES, DIM, INK, head, new_figure, plain, save
 from mnad.runtime.pick import load_runtime
+from mnad.writing import require_folder
 
 RUNTIMES = ("openvino", "openvino-int8")
 ROUNDS = 3
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--plot", type=Path)
     given = parser.parse_args()
+    require_folder(given.json)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as work:
         measured = []
