@@ -353,6 +353,25 @@ def test_a_damaged_export_says_so(folder: Path, name: str, file: str) -> None:
         find_export(folder, name)
 
 
+def test_a_full_disk_is_told_of_by_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenVINO itself says no more than 'iostream error', in an error of its own kind."""
+    network = trained(steps=0)
+    model = Model(ModelConfig(network.config), network)
+    save_model(tmp_path / "m", model)
+    save = engine.save
+
+    def full(graph: Any, folder: Path) -> None:
+        (folder / "model.bin").symlink_to("/dev/full")
+        save(graph, folder)
+
+    monkeypatch.setattr(engine, "save", full)
+    with pytest.raises(MnadError, match=r"openvino cannot be written \(OpenVINO says .*make room"):
+        export_model(tmp_path / "m", model, "openvino")
+    assert not [*(tmp_path / "m").glob("*openvino*")]
+
+
 def test_int8_does_not_go_on_with_the_threshold_of_torch_where_its_own_was_lost(
     folder: Path,
 ) -> None:

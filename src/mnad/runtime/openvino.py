@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -54,8 +55,15 @@ def nodes(model: openvino.Model) -> list[Node]:
 
 
 def save(model: openvino.Model, folder: Path) -> None:
-    """Write a model, its weights as they are: in 16 bits the scores would not be the model's."""
-    _engine().save_model(model, folder / FILE, compress_to_fp16=False)
+    """Write a model, its weights as they are: in 16 bits the scores would not be the model's.
+
+    Raises:
+        OSError: it cannot be written, as to a full disk.
+    """
+    try:
+        _engine().save_model(model, folder / FILE, compress_to_fp16=False)
+    except RuntimeError as error:  # it has no other kind, and does not say why
+        raise OSError(errno.EIO, f"OpenVINO says {str(error).splitlines()[-1]!r}") from error
 
 
 def compiled(model: openvino.Model | Path) -> Run:
