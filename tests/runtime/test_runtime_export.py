@@ -353,6 +353,35 @@ def test_a_damaged_export_says_so(folder: Path, name: str, file: str) -> None:
         find_export(folder, name)
 
 
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("openvino", "model.bin"),
+        ("openvino-int8", "model.bin"),
+        ("onnx", "model.onnx"),
+        ("ncnn", "encoder.bin"),
+        ("ncnn", "decoder.param"),
+    ],
+)
+def test_one_bit_of_an_export_that_flipped_is_noticed(folder: Path, name: str, file: str) -> None:
+    """The engines load most of these, and compute other scores."""
+    part = folder / name / file
+    whole = part.read_bytes()
+    part.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    with pytest.raises(MnadError, match=rf"{file} is damaged.*mnad export .* --format"):
+        load_runtime(folder, name=name)  # type: ignore[arg-type]
+    part.write_bytes(whole)
+    assert load_runtime(folder, name=name)[1].name == name  # type: ignore[arg-type]
+
+
+def test_an_export_of_an_older_version_says_nothing_of_its_graph_and_is_used(folder: Path) -> None:
+    record = folder / "onnx" / "export.json"
+    said = json.loads(record.read_text())
+    del said["graph"]
+    record.write_text(json.dumps(said))
+    assert load_runtime(folder, name="onnx")[1].name == "onnx"
+
+
 def test_a_full_disk_is_told_of_by_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

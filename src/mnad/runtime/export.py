@@ -24,7 +24,7 @@ from mnad.config import ExportFormat, RuntimeName
 from mnad.errors import MnadError
 from mnad.lock import locked
 from mnad.models.folder import CONFIG, Model, save_normal
-from mnad.runtime.exports import FORMAT, RECORD, sources_of
+from mnad.runtime.exports import FORMAT, RECORD, graph_of, sources_of
 from mnad.runtime.pick import PACKAGES, open_graph, require
 from mnad.runtime.quantize import quantize
 from mnad.runtime.runtime import Runtime
@@ -83,6 +83,7 @@ def export_model(
             record["calibration"] = {"windows": len(windows), "sources": footage.names}
             record["distances"] = distances
         engine.save(graph, beside)
+        record["graph"] = graph_of(beside)
         if footage is not None:
             runtime = open_graph(model, name, beside)
             save_normal(beside, _measured(model, runtime, footage, windows, trained_on, progress))

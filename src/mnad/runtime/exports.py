@@ -34,8 +34,8 @@ class Export:
 
     Attributes:
         folder: where it lies.
-        record: what ``export.json`` says: ``of`` (SHA-256 by file of the model), ``versions``, and
-            for int8 ``calibration``.
+        record: what ``export.json`` says: ``of`` (SHA-256 by file of the model), ``graph`` (the
+            same of the export's own), ``versions``, and for int8 ``calibration``.
         changed: files of the model that are not those it was made of; it must not be used then.
     """
 
@@ -74,6 +74,16 @@ def sources_of(model: Path, name: str) -> dict[str, str]:
     return {file: _sha256(model / file) for file in files}
 
 
+def graph_of(folder: Path) -> dict[str, str]:
+    """SHA-256 of the files of an export that an engine reads, by name.
+
+    Of weights that changed, as on a failing disk, an engine computes other scores without a word,
+    and a text that changed ends ncnn together with the whole process.
+    """
+    own = (RECORD, NORMAL)  # of which either says for itself whether it is damaged
+    return {file.name: _sha256(file) for file in folder.iterdir() if file.name not in own}
+
+
 def find_export(model: Path, name: str) -> Export | None:
     """The export of a model for a runtime, or None.
 
@@ -88,12 +98,20 @@ def find_export(model: Path, name: str) -> Export | None:
         if record["format"] > FORMAT:
             raise MnadError(f"{file.parent} was written by a newer mnad; update mnad.")
         now, then = sources_of(model, name), dict(record["of"])
+        graph = dict(record.get("graph", {}))  # older exports do not say it
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise MnadError(
             f"{file} is damaged ({type(error).__name__}: {error}); export again by "
             f"`{command(model, name)}`."
         ) from None
     changed = tuple(f for f in sorted({*now, *then}) if now.get(f) != then.get(f))
+    for own, sha256 in graph.items() if not changed else ():
+        part = file.with_name(own)
+        if not part.is_file() or _sha256(part) != sha256:
+            raise MnadError(
+                f"{part} is damaged: it is not what was exported; export again by "
+                f"`{command(model, name)}`."
+            )
     return Export(file.parent, record, changed)
 
 
