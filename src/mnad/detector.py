@@ -52,8 +52,9 @@ class Detector:
     """Scores frames with a trained model.
 
     Its streams are for one thread; for a thread each see `together`. For processes start them by
-    ``spawn``: in a fork of one that has scored, the threads of torch and OpenVINO are gone, and
-    whoever waits for them waits for ever.
+    ``spawn``, and load a detector in each: what computes by an export cannot be sent to another. In
+    a fork of one that has scored, the threads of torch and OpenVINO are gone, and whoever waits for
+    them waits for ever.
 
     Args:
         model: the model.
