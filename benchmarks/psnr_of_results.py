@@ -31,7 +31,8 @@ def main() -> None:
     given = parser.parse_args()
     found = {str(file): numbers(json.loads(file.read_text())) for file in given.results}
     for name, row in found.items():
-        print(name, " ".join(f"{key} {value or 0:.4g}" for key, value in row.items()))
+        told = (f"{key} {value:.4g}" for key, value in row.items() if value is not None)
+        print(name, *told)
     if given.json is not None:
         rows = list(found.values())  # by their order, as paths are this machine's
         given.json.write_text(json.dumps({"protocol": __doc__, "rows": rows}, indent=1) + "\n")
