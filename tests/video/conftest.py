@@ -21,6 +21,7 @@ def _write(
     tick: Fraction = Fraction(1, 25),
     rate: Fraction = Fraction(25),
     matrix: Sequence[int] | None = None,
+    pixel: Fraction = Fraction(1),
     options: dict[str, str] | None = None,
     codec_options: dict[str, str] | None = None,
     metadata: dict[str, str] | None = None,
@@ -32,6 +33,7 @@ def _write(
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = pix_fmt
         stream.codec_context.time_base = tick
+        stream.codec_context.sample_aspect_ratio = pixel
         if matrix is not None:
             stream.set_display_matrix(matrix)
         for index, image in enumerate(images):

@@ -194,6 +194,45 @@ def test_a_stream_where_a_file_is_wanted(address):
         open_source("rtps://cam/1")
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("pixel", "turned", "shown"),
+    [
+        (Fraction(2), False, (48, 128)),  # half of the columns, as of 352 x 480
+        (Fraction(1, 2), False, (96, 64)),  # half of the rows, as of 704 x 288
+        (Fraction(16, 11), True, (93, 48)),
+        (Fraction(40), False, (48, 64)),  # nonsense
+        (Fraction(2), None, (480, 1280)),
+    ],
+)
+def test_what_people_see_has_square_pixels_and_what_is_scored_has_those_there_are(
+    tmp_path, write_video, channels, pixel, turned, shown
+):
+    size = (600, 800) if turned is None else (48, 64)
+    image = np.zeros((*size, 3), np.uint8)
+    image[: size[0] // 2, : size[1] // 4] = 200  # the quarter at the left, of the upper half
+    matrix = [0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30] if turned else None
+    path = write_video(
+        *(tmp_path / "a.mp4", [image, image]),
+        codec="libx264rgb",
+        pix_fmt="rgb24",
+        codec_options={"qp": "0"},
+        pixel=pixel,
+        matrix=matrix,
+    )
+    with open_source(path, channels) as source:
+        first = next(iter(source))
+        size = tuple(reversed(size)) if turned else size
+        assert first.pixels.shape == (*size, channels) and source.size == size
+        assert first.rgb.shape == (*size, 3)
+        picture = first.picture
+    assert picture.shape == (*shown, 3)
+    rows, columns = (np.flatnonzero((picture[..., 0] > 100).any(axis=axis)) for axis in (1, 0))
+    tall, wide = (shown[1], shown[0]) if turned else shown
+    found = (len(columns), len(rows)) if turned else (len(rows), len(columns))
+    assert found == (pytest.approx(tall / 2, abs=1), pytest.approx(wide / 4, abs=1))
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
 def test_a_pipe_is_refused_where_one_would_wait_for_its_second_writer(tmp_path):
     os.mkfifo(tmp_path / "a.ts")

@@ -38,6 +38,8 @@ LUMA_FIRST = ("yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p
 """Pixel formats of which the first plane is the luma, a byte for each pixel."""
 FULL_RANGE = np.clip(np.rint((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
 """Of the luma of a video, from 16..235."""
+_NARROWEST = Fraction(1, 4)
+"""Of pixels: what is declared beyond is a mistake."""
 _LOOKED_AT = 300
 """Packets of a video by which it is told how far apart its frames are."""
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
@@ -114,7 +116,7 @@ def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
         stream.thread_type = "AUTO"
         # One for each layout, as they keep the tables of the last one.
         scaler, painter = VideoReformatter(), VideoReformatter()
-        count, first = 0, None
+        count, first, pixel = 0, None, pixel_of(stream)
         try:
             for frame, seconds in timed(_frames(path, container, stream), container, stream):
                 pixels = displayed(scaler, frame, channels)
@@ -124,8 +126,7 @@ def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
                         f"{path}: frame {count} is {pixels.shape[1]}x{pixels.shape[0]} pixels but "
                         f"frame 0 is {first[1]}x{first[0]}: convert the video to one size."
                     )
-                colour = None if channels == 3 else partial(displayed, painter, frame, 3)
-                yield Decoded(pixels, seconds, colour)
+                yield Decoded(pixels, seconds, in_colour(painter, frame, channels, pixel))
                 count += 1
         except (av.FFmpegError, EOFError) as error:
             if count:
@@ -198,8 +199,27 @@ def _is_cut_off(path: Path) -> bool:
     return known and at + length + size > path.stat().st_size
 
 
+def pixel_of(stream: VideoStream) -> Fraction:
+    """Width of a pixel over its height, as recorders give that keep half of the rows; 1 usually."""
+    pixel = exact(stream.sample_aspect_ratio)
+    return Fraction(1) if pixel is None or not _NARROWEST <= pixel <= 1 / _NARROWEST else pixel
+
+
+def in_colour(
+    painter: VideoReformatter, frame: VideoFrame, channels: int, pixel: Fraction
+) -> Colour | None:
+    """What makes a picture of a frame, if its pixels are none."""
+    if channels == 3 and pixel == 1:
+        return None
+    return partial(displayed, painter, frame, 3, pixel=pixel)
+
+
 def displayed(
-    scaler: VideoReformatter, frame: VideoFrame, channels: int, longest: int | None = None
+    scaler: VideoReformatter,
+    frame: VideoFrame,
+    channels: int,
+    longest: int | None = None,
+    pixel: Fraction = Fraction(1),
 ) -> NDArray[np.uint8]:
     """Pixels of a decoded frame as they are shown, rotation metadata honoured.
 
@@ -207,19 +227,21 @@ def displayed(
         scaler: one for each layout, as it keeps the tables of the last one.
         frame: of any pixel format.
         channels: 1 (luma on the full range 0..255) or 3 (RGB).
-        longest: most rows and columns; larger frames are scaled down, in the same pass, which takes
-            a quarter of the time of doing so afterwards. None: as large as it is.
+        longest: most rows and columns of a picture for the eye, with square pixels; larger frames
+            are scaled down, in the same pass, which takes a quarter of the time of doing so
+            afterwards. None: the pixels that there are.
+        pixel: width of a pixel over its height.
 
     Returns:
         uint8 (H, W, channels).
     """
-    height, width = within(frame.height, frame.width, longest)
-    smaller = height < frame.height or width < frame.width
-    if channels == 1 and frame.format.name in LUMA_FIRST and not smaller:
+    height, width = within(frame.height, frame.width, longest, pixel)
+    as_it_is = (height, width) == (frame.height, frame.width)
+    if channels == 1 and frame.format.name in LUMA_FIRST and as_it_is:
         pixels = _luma(frame)
     else:
         layout = "gray" if channels == 1 else "rgb24"
-        how = SMALLER if smaller else EXACT
+        how = SMALLER if height < frame.height or width < frame.width else EXACT
         image = scaler.reformat(frame, width, height, layout, interpolation=how)
         pixels = np.asarray(image.to_ndarray(), np.uint8)
         pixels = pixels.reshape(image.height, image.width, channels)
@@ -229,10 +251,16 @@ def displayed(
     return pixels if matrix is None else _oriented(pixels, np.frombuffer(matrix, np.int32))
 
 
-def within(height: int, width: int, longest: int | None) -> tuple[int, int]:
-    """Rows and columns of a picture scaled down to at most `longest` of both; None: any."""
-    scale = 1.0 if longest is None else min(1.0, longest / max(height, width))
-    return max(1, round(scale * height)), max(1, round(scale * width))
+def within(
+    height: int, width: int, longest: int | None, pixel: Fraction = Fraction(1)
+) -> tuple[int, int]:
+    """Rows and columns of a picture of at most `longest` of both, its pixels square; None: any."""
+    if longest is None:
+        return height, width
+    aspect = float(pixel)
+    tall, wide = height / min(aspect, 1.0), width * max(aspect, 1.0)
+    scale = min(1.0, longest / max(tall, wide))
+    return max(1, round(scale * tall)), max(1, round(scale * wide))
 
 
 def _luma(frame: VideoFrame) -> NDArray[np.uint8]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from fractions import Fraction
-from functools import partial
 
 from av.video.reformatter import VideoReformatter
 
 from mnad.closing import Closing
 from mnad.errors import UsageError
 from mnad.video.address import is_live, live_name, redacted
-from mnad.video.decode import displayed
+from mnad.video.decode import displayed, in_colour
 from mnad.video.live_feed import Feed, Gap
 from mnad.video.source import Frame
 
@@ -76,7 +75,7 @@ class LiveSource(Closing):
             return item
         shot, seconds = item
         pixels = displayed(self._scaler, shot.frame, self._channels)
-        colour = None if self._channels == 3 else partial(displayed, self._painter, shot.frame, 3)
+        colour = in_colour(self._painter, shot.frame, self._channels, shot.pixel)
         self.lag = time.monotonic() - shot.arrived
         self._count += 1
         return Frame(pixels, self._count - 1, seconds, colour)

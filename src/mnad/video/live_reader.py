@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mnad.video.address import camera, or_path, redacted
-from mnad.video.decode import ANY_TITLE
+from mnad.video.decode import ANY_TITLE, pixel_of
 from mnad.video.file_time import exact
 from mnad.video.live_time import Pace, Pulse
 
@@ -53,6 +53,7 @@ class Shot(NamedTuple):
         rate: mean frames per second as declared, or None.
         lasting: it is of a file, of which no frame may be left out.
         absolute: its time stamp means the same in every connection.
+        pixel: width of its pixels over their height.
     """
 
     frame: VideoFrame
@@ -61,6 +62,7 @@ class Shot(NamedTuple):
     rate: Fraction | None
     lasting: bool
     absolute: bool
+    pixel: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ def shots(source: str, stall: float, pulse: Pulse) -> Generator[Shot, None, None
                 if kind.paced and last is not None:
                     pace.wait(last)
                 pts = None if kind.clockless else last
-                yield Shot(frame, pts, time.monotonic(), rate, kind.lasting, kind.paced)
+                told = rate, kind.lasting, kind.paced, pixel_of(stream)
+                yield Shot(frame, pts, time.monotonic(), *told)
                 seen = time.monotonic()
             if time.monotonic() - seen > stall:
                 break
