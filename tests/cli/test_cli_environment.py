@@ -72,7 +72,7 @@ def test_a_process_of_ours_imports_nothing_of_the_current_folder(tmp_path: Path)
     os.close(read)
     os.close(write)
     assert done.returncode == 1
-    assert done.stderr.startswith("mnad: site has no site.json: give the folder (--out) of a mnad watch")
+    assert done.stderr.startswith("mnad: site has no site.json")
 
 
 def test_a_package_that_lies_in_the_current_folder_is_found_there(
