@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from mnad.errors import MnadError
 from mnad.video.address import missing
-from mnad.video.file_time import exact, mean_rate, timed
+from mnad.video.file_time import exact, exact_start, mean_rate, timed
 from mnad.video.find import IMAGES
 
 # SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT for FFmpeg's scaler: without the last two it
@@ -110,15 +110,18 @@ def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
         The frames; of a grey one, `colour` gives the RGB when it is called.
 
     Raises:
-        MnadError: not a video, no frames, a frame of another size, or the video breaks off.
+        MnadError: not a video, no frames, a frame of another size, the video breaks off; or, after
+            its last frame, that some could not be decoded.
     """
     with opened(path) as (container, stream):
         stream.thread_type = "AUTO"
         # One for each layout, as they keep the tables of the last one.
         scaler, painter = VideoReformatter(), VideoReformatter()
         count, first, pixel = 0, None, pixel_of(stream)
+        decoder = _Decoder(stream)
         try:
-            for frame, seconds in timed(_frames(path, container, stream), container, stream):
+            good = _frames(path, container, stream, decoder)
+            for frame, seconds in timed(good, container, stream):
                 pixels = displayed(scaler, frame, channels)
                 first = first or pixels.shape
                 if pixels.shape != first:
@@ -136,6 +139,21 @@ def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
                 ) from error
         if not count:
             raise MnadError(f"{path} holds no frame that can be decoded: copy or record it again.")
+        if decoder.failed:
+            places = len(decoder.failed)
+            raise MnadError(
+                f"{path} is damaged{_at(decoder.failed[0], stream)}"
+                f"{f' ({places} places in all)' if places > 1 else ''}: what cannot be decoded was "
+                f"left out, up to the next key frame, and {count} frames are good; copy the file "
+                "again."
+            )
+
+
+def _at(packet: Packet[VideoStream], stream: VideoStream) -> str:
+    tick = exact(packet.time_base)
+    if packet.pts is None or tick is None:
+        return ""
+    return f" at {max(0.0, float(packet.pts * tick - exact_start(stream))):.1f} s"
 
 
 def usual_rate(container: InputContainer, stream: VideoStream) -> Fraction | None:
@@ -161,23 +179,49 @@ def usual_rate(container: InputContainer, stream: VideoStream) -> Fraction | Non
     return (1 / usual).limit_denominator(1001) if missing else average
 
 
-def _frames(path: Path, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+class _Decoder:
+    """Decodes packets; after one of which nothing can be made, none up to the next key frame.
+
+    What the decoder can conceal is left to it. But frames that build on one that is missing are
+    none that the camera saw.
+    """
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._stream = stream
+        self._waits = False
+        self.failed: list[Packet[VideoStream]] = []
+
+    def frames(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
+        if self._waits and packet.size and not packet.is_keyframe:
+            return []
+        self._waits = False
+        try:
+            return packet.decode()
+        except av.FFmpegError:
+            self._stream.codec_context.flush_buffers()
+            self._waits = True
+            self.failed.append(packet)
+            return []
+
+
+def _frames(
+    path: Path, container: InputContainer, stream: VideoStream, decoder: _Decoder
+) -> Iterator[VideoFrame]:
     """Decoded frames; EOFError after the last good one if the file ends before its end."""
     torn: Packet[VideoStream] | None = None
     for packet in container.demux(stream):
-        # Damage in the middle is left to the decoder, which conceals it. At the end the file was
-        # cut, which some decoders do not notice.
+        # At the end the file was cut, which some decoders do not notice.
         if torn is not None and packet.size:
-            yield from torn.decode()
+            yield from decoder.frames(torn)
             torn = None
         if packet.is_corrupt:
             torn = packet
         elif torn is None:
-            yield from packet.decode()
+            yield from decoder.frames(packet)
         else:
             # The flush. Frames at or after the decoding time of what is missing may have gaps
             # between them.
-            yield from (f for f in packet.decode() if (f.pts or 0) < (torn.dts or 0))
+            yield from (f for f in decoder.frames(packet) if (f.pts or 0) < (torn.dts or 0))
     if torn is not None or _is_cut_off(path):
         raise EOFError
 
