@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 from scipy.special import ndtr, ndtri
-from scipy.stats import ks_2samp
 
 from mnad.camera.change import Change
-from mnad.camera.drift import SPACING, WINDOW, Drift, autocorrelation_time, ks_distance
+from mnad.camera.drift import SPACING, WINDOW, Drift, autocorrelation_time
 from mnad.errors import MnadError
 
 HOUR = 3600
@@ -23,13 +22,6 @@ def scores(seed: int, seconds: int, memory: float, shift: float = 0.0) -> np.nda
 def run(drift: Drift, values: np.ndarray, start: float = 0.0) -> list[Change]:
     found = (drift.push(score, start + t) for t, score in enumerate(values.tolist()))
     return [change for change in found if change]
-
-
-def test_distance_is_that_of_scipy() -> None:
-    rng = np.random.default_rng(0)
-    for n, m in ((1, 1), (7, 30), (200, 90)):
-        a, b = rng.normal(size=n).round(1), rng.normal(0.5, 2, m).round(1)
-        assert ks_distance(a, b) == pytest.approx(ks_2samp(a, b).statistic)
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.5, 0.9])
@@ -57,7 +49,6 @@ def test_a_lasting_change_is_told_once_a_day() -> None:
     (change,) = run(drift, scores(1, 23 * HOUR, 5, shift=-1.0))
     assert (change.what, change.phase) == ("drift", "start")
     assert WINDOW * SPACING - SPACING <= change.seconds < 3 * HOUR
-    assert "lower" in change.detail
     assert len(run(drift, scores(2, 5 * HOUR, 5, shift=-1.0), start=23 * HOUR)) == 1
 
 
@@ -77,14 +68,7 @@ def test_a_night_like_that_of_the_calibration_is_no_drift(kept: str) -> None:
     drift = Drift(normal, 1, 0.98)
     assert run(drift, day_and_night(1, 4)) == []
     changed = run(Drift(normal, 1, 0.98), day_and_night(2, 1, shift=1.5))
-    assert len(changed) == 1 and "higher" in changed[0].detail
-
-
-def test_a_new_start_after_a_reset() -> None:
-    drift = Drift(scores(0, HOUR, 5), 1, 0.98)
-    assert len(run(drift, scores(1, 4 * HOUR, 5, shift=1.0))) == 1
-    drift.reset()
-    assert len(run(drift, scores(1, 4 * HOUR, 5, shift=1.0), start=4 * HOUR)) == 1
+    assert len(changed) == 1
 
 
 def test_a_long_anomaly_is_no_drift() -> None:

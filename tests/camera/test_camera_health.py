@@ -233,10 +233,10 @@ def test_what_normally_stands_still_is_not_frozen(scene: Place) -> None:
     assert not any(health.push(still, k / RATE) for k in range(60))
 
 
-def test_the_detail_says_how_far(scene: Place) -> None:
+def test_a_picture_that_has_shifted_is_of_a_camera_that_moved(scene: Place) -> None:
     health, shifted = Health(scene.view, RATE), [move(0.125)(pixels) for pixels in scene.rest[:40]]
     (change,) = (c for k, pixels in enumerate(shifted) for c in health.push(pixels, k / RATE))
-    assert change.detail == "the picture has shifted by about 12% of its width"
+    assert (change.what, change.phase) == ("moved", "start")
     assert health.ill == ("moved",)
 
 

@@ -15,10 +15,8 @@ class Change:
             ``slow`` or ``lost``.
         phase: ``start`` or ``end``.
         seconds: when it became certain, since the start of the source.
-        detail: one sentence for people.
     """
 
     what: str
     phase: Literal["start", "end"]
     seconds: float
-    detail: str

@@ -75,11 +75,6 @@ class Drift:
         self._last = self._told = -np.inf
         self._new = 0
 
-    def reset(self) -> None:
-        """Forget what came in: after a calibration, or when the camera was out of order."""
-        self._window.clear()
-        self._told, self._new = -np.inf, 0
-
     def push(self, score: float, seconds: float) -> Change | None:
         """Take in the score of a frame.
 
@@ -103,14 +98,7 @@ class Drift:
         if distance < max(LEAST, self._limit(recent)) or seconds - self._told < SILENCE:
             return None
         self._told = seconds
-        higher = np.median(recent) > np.median(self._reference)
-        return Change(
-            "drift",
-            "start",
-            seconds,
-            f"normal scores have become {'higher' if higher else 'lower'} than at calibration "
-            f"(distance {distance:.2f} of 1): calibrate again on recent footage",
-        )
+        return Change("drift", "start", seconds)
 
     def _distance(self, recent: NDArray[np.float64]) -> float:
         """How far the distribution function leaves the band, 0..1."""
@@ -164,13 +152,6 @@ def _by_chance(n: float, m: float) -> float:
 def _shares(ordered: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
     """The empirical distribution function of a sorted sample."""
     return np.searchsorted(ordered, at, side="right") / len(ordered)
-
-
-def ks_distance(a: ArrayLike, b: ArrayLike) -> float:
-    """Greatest distance, 0..1, of the empirical distribution functions of two samples."""
-    x, y = np.sort(np.asarray(a, np.float64)), np.sort(np.asarray(b, np.float64))
-    both = np.concatenate([x, y])
-    return float(np.abs(_shares(x, both) - _shares(y, both)).max())
 
 
 def autocorrelation_time(series: ArrayLike) -> float:

@@ -30,8 +30,8 @@ AGAIN = 0.5
 """Likewise, after which a picture that was frozen and has changed is not free yet: what freezes
 again within two seconds has never been free."""
 
-_Verdict = str | bool | None
-"""What is wrong, as a sentence; False if nothing is; None if it cannot be judged."""
+_Verdict = bool | None
+"""Whether it is so; None if that cannot be judged."""
 
 
 class Health:
@@ -96,7 +96,7 @@ class Health:
     def _frozen(self, now: Glance, seconds: float) -> _Verdict:
         same, still = self._stillness.add(now.grey, seconds)
         if same >= max(SAME, 3 * self._view.same) or still >= max(STOOD, 3 * self._view.still):
-            return f"the same picture has been repeated for {max(same, still):.0f} seconds"
+            return True
         stands = same >= max(AGAIN, 3 * self._view.same)
         return None if stands and self._states["frozen"].on else False
 
@@ -130,68 +130,45 @@ class _State:
         self._since: float | None = None
 
     def update(self, verdict: _Verdict, seconds: float) -> Change | None:
-        if verdict is None or bool(verdict) == self.on:
+        if verdict is None or verdict == self.on:
             self._since = None
             return None
         if self._since is None:
             self._since = seconds
         if seconds - self._since < self._hold[self.on]:
             return None
-        self.on, self._since = bool(verdict), None
-        if self.on:
-            return Change(self.what, "start", seconds, str(verdict))
-        return Change(self.what, "end", seconds, f"the camera is no longer {_ENDED[self.what]}")
+        self.on, self._since = verdict, None
+        return Change(self.what, "start" if verdict else "end", seconds)
 
 
-_ENDED = {what: what for what in HOLD} | {"lighting": "under another light"}
-
-
-def _covered(like: Likeness, kept: float) -> _Verdict:
+def _covered(like: Likeness, kept: float) -> bool:
+    """Whether the picture is bare where the learnt one has detail."""
     empty = like.bare >= 0.65 or like.structure < 0.35
-    if not (empty and kept < 0.5 and like.coarse < 0.7):
-        return False
-    light = (
-        " dark and" if like.brightness < -1.5 else " bright and" if like.brightness > 0.6 else ""
-    )
-    return f"the picture is{light} bare where the learnt one has detail: the lens seems covered"
+    return empty and kept < 0.5 and like.coarse < 0.7
 
 
-def _moved(like: Likeness, kept: float, shift: Shift) -> _Verdict:
+def _moved(like: Likeness, kept: float, shift: Shift) -> bool:
+    """Whether the picture has shifted or turned, or shows another place."""
     gain = shift.match - like.match
     # An absolute gain, too: of two poor matches the better one is no proof.
     if gain > 0.12 and gain > 0.25 * shift.match and shift.size > 0.008:
-        parts = []
-        distance = float(np.hypot(shift.across, shift.down))
-        if distance > 0.005:
-            parts.append(f"shifted by about {max(distance, 0.01):.0%} of its width")
-        if shift.angle:
-            parts.append(f"turned by about {abs(shift.angle):.0f}°")
-        return f"the picture has {' and '.join(parts)}"
-    if kept < 0.25 and (like.bare < 0.5 or like.coarse < 0.7):
-        return "the picture shows another place than the one that was learnt"
-    return False
+        return True
+    return kept < 0.25 and (like.bare < 0.5 or like.coarse < 0.7)
 
 
-def _blurred(like: Likeness, view: View) -> _Verdict:
-    if like.sharpness >= 0.7 * view.low.sharpness:
-        return False
-    return f"fine detail is down to {like.sharpness / view.middle.sharpness:.0%} of what it was"
+def _blurred(like: Likeness, view: View) -> bool:
+    return like.sharpness < 0.7 * view.low.sharpness
 
 
-def _relit(like: Likeness, view: View) -> _Verdict:
+def _relit(like: Likeness, view: View) -> bool:
     """Whether the light has changed; the structure is known to be in place."""
     colour, usual = like.colour, view.picture.colour
-    if usual > 8 and colour < 0.35 * view.low.colour:
-        return "the picture has lost its colour: the camera sees by night or infrared"
-    if usual < 5 and colour > 12 + 3 * view.high.colour:
-        return "the picture has gained colour: the camera sees by day again"
-    darker, brighter = view.low.brightness - 0.4, view.high.brightness + 0.4
-    if not darker <= like.brightness <= brighter:
-        factor = 2 ** (like.brightness - view.middle.brightness)
-        word = "darker" if factor < 1 else "brighter"
-        return f"the picture is about {abs(factor - 1):.0%} {word} than learnt"
+    if usual > 8 and colour < 0.35 * view.low.colour:  # as by night or infrared
+        return True
+    if usual < 5 and colour > 12 + 3 * view.high.colour:  # as by day again
+        return True
+    if not view.low.brightness - 0.4 <= like.brightness <= view.high.brightness + 0.4:
+        return True
     # Where parts have become bare, something hides them.
     hidden = like.bare > 0.4
-    if not hidden and not view.low.contrast - 0.7 <= like.contrast <= view.high.contrast + 0.7:
-        return f"contrast is about {2**like.contrast:.1f} times what was learnt"
-    return False
+    return not hidden and not view.low.contrast - 0.7 <= like.contrast <= view.high.contrast + 0.7

@@ -52,8 +52,8 @@ class Slow:
         self._share = scored + (self._share - scored) * math.exp(-step / _MEMORY)
         if not self._on and self._share < BLIND:
             self._on = True
-            return Change(SLOW, "start", self._scored, "frames come too rarely to be scored")
+            return Change(SLOW, "start", self._scored)
         if self._on and self._share >= SEEING:
             self._on = False
-            return Change(SLOW, "end", seconds, "frames come often enough again")
+            return Change(SLOW, "end", seconds)
         return None

@@ -185,19 +185,19 @@ class Judge:
         """The stream has been lost since then, and for long: told once."""
         if LOST in self._ill:
             return ()
-        return (self._camera(Change(LOST, "start", seconds, ""), self._index),)
+        return (self._camera(Change(LOST, "start", seconds), self._index),)
 
     def back(self, seconds: float) -> tuple[Event, ...]:
         """The stream is back; it ends what `lost` told, if it did."""
         if LOST not in self._ill:
             return ()
-        return (self._camera(Change(LOST, "end", seconds, ""), self._index),)
+        return (self._camera(Change(LOST, "end", seconds), self._index),)
 
     def close(self) -> tuple[Event, ...]:
         """The end: everything that is open ends."""
         ended = () if self._machine is None else self._machine.close(self._seconds)
         for what in list(self._ill):
-            ended += (self._camera(Change(what, "end", self._looked, ""), 0),)
+            ended += (self._camera(Change(what, "end", self._looked), 0),)
         return ended
 
     def _camera(self, change: Change, index: int) -> Event:
@@ -223,5 +223,5 @@ class Judge:
     def _passing(self, change: Change, index: int) -> tuple[Event, ...]:
         """A request, such as to calibrate again: it starts and ends at once."""
         start = self._camera(change, index)
-        end = Change(change.what, "end", change.seconds, change.detail)
+        end = Change(change.what, "end", change.seconds)
         return start, self._camera(end, index)
