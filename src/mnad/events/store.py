@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,20 +13,18 @@ DAYS = 8
 """Newest files of scores that stay: of a week, as `mnad review` may look back."""
 
 
-def prune(folder: str | Path, most_bytes: int, keep: Collection[str] = ()) -> list[Path]:
+def prune(folder: str | Path, most_bytes: int) -> list[Path]:
     """Remove the oldest videos, pictures and scores until a folder takes no more than it may.
 
     All files under the folder count. These go, each kind from its oldest on: scores of days that
     are longer past than `DAYS`, as they are 75 MB a day; clips of events, segments of the overlay
-    video, thumbnails, and at last the clips of the events to keep. Nothing else is ever removed:
-    not the record of events, the thumbnails of the events to keep, or a file that is still being
-    written.
+    video, and thumbnails. Nothing else is ever removed: not the record of events, nor a file that
+    is still being written.
 
     Args:
         folder: of the results, with ``scores-*.csv``, ``clips``, ``thumbnails`` and
             ``overlay-*.mp4`` in it, the last or one level below.
         most_bytes: the cap. It is not reached where what may go does not suffice.
-        keep: ids of the events to keep.
 
     Returns:
         The files removed, in that order.
@@ -35,16 +33,11 @@ def prune(folder: str | Path, most_bytes: int, keep: Collection[str] = ()) -> li
     # Asked once a minute by the thread that scores: of months of clips nothing else is looked at.
     if (total := _taken(folder)) <= most_bytes:
         return []
-    files = list(files_below(folder))
-    clips = _oldest_first(folder.glob("clips/*.mp4"))
-    segments = [path for path in files if path.match("overlay-*.mp4") and _near(path, folder)]
-    pictures = _oldest_first(folder.glob("thumbnails/*.jpg"))
-    days = sorted(folder.glob("scores-????????.csv"))  # named by their day
-    order = days[:-DAYS]
-    order += [path for path in clips if path.stem not in keep]
-    order += _oldest_first(segments)
-    order += [path for path in pictures if path.stem not in keep]
-    order += [path for path in clips if path.stem in keep]
+    order = sorted(folder.glob("scores-????????.csv"))[:-DAYS]  # named by their day
+    order += _oldest_first(folder.glob("clips/*.mp4"))
+    segments = (path for path in files_below(folder) if path.match("overlay-*.mp4"))
+    order += _oldest_first(p for p in segments if folder in (p.parent, p.parent.parent))
+    order += _oldest_first(folder.glob("thumbnails/*.jpg"))
     removed, kept = [], False
     for path in order:
         if total <= most_bytes:
@@ -81,11 +74,6 @@ def _taken(folder: str | Path) -> int:
                 below = entry.is_dir(follow_symlinks=False)
                 total += _taken(entry.path) if below else entry.stat().st_size
     return total
-
-
-def _near(path: Path, folder: Path) -> bool:
-    """Whether it lies in a folder or one level below."""
-    return folder in (path.parent, path.parent.parent)
 
 
 def _oldest_first(paths: Iterable[Path]) -> list[Path]:
