@@ -60,13 +60,13 @@ def test_score_plot_is_a_png_of_its_size_and_leaves_nothing_else(
     assert [p.name for p in tmp_path.iterdir()] == ["score.png"]
 
 
-def test_score_plot_shades_where_labels_are_one(tmp_path: Path, video: Video) -> None:
-    seconds, psnr, distance, score, labels = video
-    score_plot(tmp_path / "score.png", seconds, psnr, distance, score, labels)
-    picture = read(tmp_path / "score.png")
+def test_a_plot_shades_where_labels_are_one(tmp_path: Path, video: Video) -> None:
+    seconds, _, _, score, labels = video
+    evaluation_plot(tmp_path / "e.png", {"a": (seconds, score, labels)})
+    picture = read(tmp_path / "e.png")
     shaded = columns_of(of(picture, ABNORMAL))
     # The curve spans the axes from left to right, so 25 % .. 50 % of that is abnormal.
-    inked = np.flatnonzero(of(picture, CURVES[1], 20).any(0))
+    inked = np.flatnonzero(of(picture, CURVES[0], 20).any(0))
     left = inked.max() - (inked.max() - inked.min()) * 400 / 396
     share = (shaded[[0, -1]] - left) / (inked.max() - left)
     assert share == pytest.approx([0.25, 0.5], abs=0.005)
@@ -74,11 +74,11 @@ def test_score_plot_shades_where_labels_are_one(tmp_path: Path, video: Video) ->
 
 
 def test_one_abnormal_frame_at_the_very_end_is_seen(tmp_path: Path, video: Video) -> None:
-    seconds, psnr, distance, score, labels = video
+    seconds, _, _, score, labels = video
     labels[:] = 0
     labels[-1] = 1
-    score_plot(tmp_path / "score.png", seconds, psnr, distance, score, labels)
-    assert len(columns_of(of(read(tmp_path / "score.png"), ABNORMAL))) >= 2
+    evaluation_plot(tmp_path / "e.png", {"a": (seconds, score, labels)})
+    assert len(columns_of(of(read(tmp_path / "e.png"), ABNORMAL))) >= 1
 
 
 def test_threshold_is_a_dashed_line(tmp_path: Path, video: Video) -> None:
@@ -92,18 +92,17 @@ def test_threshold_is_a_dashed_line(tmp_path: Path, video: Video) -> None:
 
 
 def test_svg_and_names_that_look_like_formulas(tmp_path: Path, video: Video) -> None:
-    seconds, psnr, distance, score, labels = video
-    score_plot(
-        tmp_path / "s.svg", seconds, psnr, distance, score, labels, title=r"$\frac$ 日本_^{.mp4"
-    )
+    seconds, psnr, distance, score, _ = video
+    score_plot(tmp_path / "s.svg", seconds, psnr, distance, score, title=r"$\frac$ 日本_^{.mp4")
     assert ElementTree.parse(tmp_path / "s.svg").getroot().tag.endswith("svg")
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_very_short_videos_without_any_score(tmp_path: Path, n: int) -> None:
     nothing = np.full(n, np.nan)
-    score_plot(tmp_path / "s.png", np.arange(n) / 25, nothing, nothing, nothing, np.ones(n))
-    assert of(read(tmp_path / "s.png"), ABNORMAL).sum() > 10_000
+    score_plot(tmp_path / "s.png", np.arange(n) / 25, nothing, nothing, nothing)
+    evaluation_plot(tmp_path / "e.png", {"a": (np.arange(n), nothing, np.ones(n))})
+    assert of(read(tmp_path / "e.png"), ABNORMAL).sum() > 10_000
 
 
 def test_infinite_psnr_leaves_a_gap(tmp_path: Path, video: Video) -> None:
@@ -226,11 +225,11 @@ def test_titles_neither_leave_the_picture_nor_run_into_the_note(width: float, no
 
 
 def test_what_cannot_be_plotted_is_said_in_a_sentence(tmp_path: Path, video: Video) -> None:
-    seconds, psnr, distance, score, labels = video
+    seconds, psnr, distance, score, _ = video
     with pytest.raises(UsageError, match=r"s\.gif: .*\.png or \.svg"):
         score_plot(tmp_path / "s.gif", seconds, psnr, distance, score)
-    with pytest.raises(MnadError, match="400, 400, 400, 400, 399 rows"):
-        score_plot(tmp_path / "s.png", seconds, psnr, distance, score, labels[1:])
+    with pytest.raises(MnadError, match="400, 399, 400, 400 rows"):
+        score_plot(tmp_path / "s.png", seconds, psnr, distance, score[1:])
     with pytest.raises(MnadError, match="no frames"):
         score_plot(tmp_path / "s.png", [], [], [], [])
     with pytest.raises(MnadError, match="no clips"):

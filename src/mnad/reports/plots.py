@@ -43,7 +43,6 @@ def score_plot(
     psnr: ArrayLike,
     distance: ArrayLike,
     score: ArrayLike,
-    labels: ArrayLike | None = None,
     threshold: float | None = None,
     title: str = "",
 ) -> None:
@@ -55,7 +54,6 @@ def score_plot(
         psnr: (T,) in dB; NaN where there is none, here and below.
         distance: (T,) of the queries to their nearest memory items.
         score: (T,) in 0..1, high is abnormal.
-        labels: (T,) 1 where the ground truth is abnormal; those intervals are shaded.
         threshold: score from which on a frame is an alarm, drawn as a dashed line.
         title: such as the name of the video.
 
@@ -66,15 +64,12 @@ def score_plot(
     kind = kind_of(path)
     t = np.asarray(seconds, float)
     columns = [np.asarray(c, float) for c in (score, psnr, distance)]
-    truth = None if labels is None else np.asarray(labels) > 0
-    check_lengths(path, t, *columns, *([] if truth is None else [truth]))
+    check_lengths(path, t, *columns)
     figure = new_figure(10, 5.6)
     panels: Any = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))
     names = ("score", "PSNR (dB)", "distance")
     for axes, name, column, colour in zip(panels, names, columns, CURVES[:3], strict=True):
         plain(axes)
-        if truth is not None:
-            shade(axes, t, truth)
         curve(axes, t, column, color=colour, linewidth=1.3)
         axes.set_ylabel(name)
     panels[0].set_ylim(-0.03, 1.03)
@@ -93,7 +88,7 @@ def score_plot(
     panels[-1].set_xlim(span(t))
     time_axis(panels[-1], t)
     figure.align_ylabels(panels)
-    head(figure, title, SHADED if truth is not None else "")
+    head(figure, title, "")
     save(figure, path, kind)
 
 
