@@ -355,20 +355,18 @@ def test_a_picture_that_cannot_be_read_for_now_is_read_later(
     assert embedded(tmp_path / "a.jpg") is not None
 
 
-def test_the_picture_of_a_peak_has_box_and_heat() -> None:
+def test_the_picture_of_a_peak_has_its_heat() -> None:
     grey = np.full((540, 960, 1), 128, np.uint8)
     error = np.zeros((64, 64), np.float32)
     error[28:36, 28:36] = 0.02
-    data = peak_jpeg(grey, [Box(0.25, 0.25, 0.75, 0.75, 1)], error)
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), 1)[..., ::-1].astype(int)
+    picture = cv2.imdecode(np.frombuffer(peak_jpeg(grey, error), np.uint8), 1)[..., ::-1].astype(
+        int
+    )
     assert picture.shape == (270, 480, 3)
     red, _, blue = picture[135, 240]
     assert red > blue + 60
     assert abs(picture[20, 20] - 128).max() < 6
     assert abs(picture[100, 180] - 128).max() < 6
-    edge = picture[135, 118:128]
-    assert (edge[:, 0] - edge[:, 2]).max() > 60
-    assert edge.sum(1).min() < 240
 
 
 def test_clips_are_linked_only_while_they_are_there(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One frame of the overlay video: the original, where the prediction failed, the score so far."""
+"""One frame of the overlay video: the picture, and below it the score so far."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from mnad.errors import MnadError
 from mnad.events.event import Box
-from mnad.reports.heat import heat_map
 from mnad.reports.lettering import Colour, Font
 
 Picture = NDArray[np.uint8]
@@ -27,6 +26,8 @@ TEXT: Colour = (232, 235, 240)
 NORMAL: Colour = (86, 180, 233)
 ALARM: Colour = (240, 128, 48)
 
+_EDGE = 2
+"""Pixels of the orange line around a box; the casing adds as many on either side."""
 _SUBPIXEL = 4
 # A 4K stream at 240 frames/s keeps 17 s of it; more points than that cannot be told apart.
 _MOST_POINTS = 4096
@@ -41,26 +42,25 @@ def timestamp(seconds: float) -> str:
     return f"{hours:02d}:{minutes:02d}:{whole:02d}.{milliseconds:03d}"
 
 
-def draw_boxes(picture: Picture, boxes: Sequence[Box], line: int = 2) -> None:
+def draw_boxes(picture: Picture, boxes: Sequence[Box]) -> None:
     """Draw boxes in place: orange in a dark casing, so that they show on any background.
 
     Args:
         picture: (H, W, 3) uint8 RGB.
         boxes: in shares of width and height; what lies outside 0..1 is drawn at the border.
-        line: pixels of the orange line; the casing adds as many on either side.
     """
     height, width = picture.shape[:2]
     regions = [
         picture[
-            _extent(box.top, box.bottom, height, 6 * line),
-            _extent(box.left, box.right, width, 6 * line),
+            _extent(box.top, box.bottom, height, 6 * _EDGE),
+            _extent(box.left, box.right, width, 6 * _EDGE),
         ]
         for box in boxes
     ]
     for region in regions:
-        _draw_edge(region, 3 * line, BACKGROUND)
+        _draw_edge(region, 3 * _EDGE, BACKGROUND)
     for region in regions:
-        _draw_edge(region[line:-line, line:-line], line, ALARM)
+        _draw_edge(region[_EDGE:-_EDGE, _EDGE:-_EDGE], _EDGE, ALARM)
 
 
 def _extent(start: float, end: float, size: int, least: int) -> slice:
@@ -131,10 +131,6 @@ class Overlay:
         index: int,
         seconds: float,
         score: float | None = None,
-        error: NDArray[np.float32] | None = None,
-        scale: float = 0.02,
-        boxes: Sequence[Box] = (),
-        alarm: bool = False,
         at: datetime | None = None,
     ) -> Picture:
         """Draw the next frame.
@@ -144,10 +140,6 @@ class Overlay:
             index: of the frame in its video, from 0.
             seconds: its time; a time before the last one starts the curve anew.
             score: 0..1, high is abnormal; None while there is none.
-            error: (h, w) float32 >= 0, the error of the prediction; None draws no heat map.
-            scale: the error that gets the hottest colour.
-            boxes: where something is abnormal.
-            alarm: an event is on; the frame gets a border.
             at: the time of day, to be shown in place of the seconds from the start.
 
         Returns:
@@ -164,14 +156,9 @@ class Overlay:
             )
         if frame.shape[2] == 1:
             frame = cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB)
-        if error is not None:
-            frame = heat_map(frame, error, scale)
         self.follow(seconds, math.nan if score is None else score)
         canvas = np.empty((*self.size, 3), np.uint8)
         canvas[:height, :width] = frame
-        draw_boxes(canvas[:height, :width], boxes, self._line)
-        if alarm:
-            _draw_edge(canvas[:height, :width], 2 * self._line, ALARM)
         canvas[:height, width:] = canvas[:height, width - 1 : width]
         strip = canvas[height:]
         strip[:] = self._strip

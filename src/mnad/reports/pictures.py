@@ -12,10 +12,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from mnad.events.event import Box
 from mnad.events.machine import LOST_SECONDS
 from mnad.reports.heat import heat_map
-from mnad.reports.overlay import draw_boxes
 
 Picture = NDArray[np.uint8]
 
@@ -34,16 +32,14 @@ _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 
 
 def peak_jpeg(
     frame: Picture,
-    boxes: Sequence[Box] = (),
     error: NDArray[np.float32] | None = None,
     scale: float = 0.02,
     width: int = 480,
 ) -> bytes:
-    """The picture of an event's peak: heat map and boxes on the frame, made smaller.
+    """A frame, made smaller, with a heat map on it.
 
     Args:
         frame: (H, W, 3) uint8 RGB, or (H, W, 1) grey.
-        boxes: where the event is.
         error: (h, w) float32 >= 0, the error of the prediction; None draws no heat map.
         scale: the error that gets the hottest colour.
         width: most columns of the picture.
@@ -54,8 +50,7 @@ def peak_jpeg(
     if frame.shape[2] == 1:
         frame = cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB)
     small = _at_most(frame, width)
-    picture = small.copy() if error is None else heat_map(small, error, scale)
-    draw_boxes(picture, boxes, max(1, round(picture.shape[1] / 320)))
+    picture = small if error is None else heat_map(small, error, scale)
     return _jpeg(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 
 
