@@ -14,7 +14,6 @@ is measured, as ours are.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -32,7 +31,7 @@ from mnad.bench.run import Plan, run_bench, start_row
 from mnad.bench.table import text_of
 from mnad.errors import MnadError
 from mnad.models.folder import load_model
-from mnad.writing import require_folder, write
+from mnad.writing import require_folder, write_json
 
 AS_SHIPPED, NO_GRAD = "public code", "public no_grad"
 
@@ -82,7 +81,7 @@ def main() -> int:
         result = run_bench(plan, start, public_rows) | {"missing": missing}
         print(text_of(result))
         if given.json is not None:
-            write(given.json, json.dumps(result, indent=1) + "\n")
+            write_json(given.json, result)
     except MnadError as error:
         print(f"bench_public: {error}", file=sys.stderr)
         return error.exit_code

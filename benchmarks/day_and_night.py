@@ -27,7 +27,6 @@ go (`ped2.md`); and against the contrast, by the same networks calibrated so on 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ from mnad.watch.footage import Footage
 from mnad.watch.learn import learn
 from mnad.watch.normal import load_footage
 from mnad.watch.site import Settings, Site
-from mnad.writing import require_folder, write
+from mnad.writing import require_folder, write_json
 
 HEIGHT, WIDTH, RATE, NOISE = 160, 256, 10.0, 5.0
 SETTINGS = Settings(HEIGHT, WIDTH, false_alarms_per_hour=6.0, training_minutes=600.0, seed=1)
@@ -107,7 +106,7 @@ def main() -> None:
         "models": models,
         "rows": rows,
     }
-    write(given.json, json.dumps(result, indent=1) + "\n")
+    write_json(given.json, result)
 
 
 def pixels_of(clip: Clip, night: bool, rate: float = RATE) -> Pixels:

@@ -29,7 +29,6 @@ file whose time stamps are closed up, whose leaps nothing betrays.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -51,7 +50,7 @@ from mnad.models.builtin import copy_folder
 from mnad.scoring.smooth import causal_mean
 from mnad.video.source import open_source
 from mnad.watch.files import Detection
-from mnad.writing import require_folder, write
+from mnad.writing import require_folder, write_json
 
 Row = dict[str, Any]
 Pixels = NDArray[np.uint8]
@@ -104,7 +103,7 @@ def main() -> None:
         "thresholds": thresholds,
         "clips": clips,
     }
-    write(given.json, json.dumps(result, indent=1) + "\n")
+    write_json(given.json, result)
 
 
 def alarms(clip: Clip, rate: float) -> list[Row]:

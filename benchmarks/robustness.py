@@ -43,7 +43,7 @@ from mnad.stream import FrameScore
 from mnad.video.source import Frame, open_source
 from mnad.watch.judge import Judge
 from mnad.watch.options import WatchOptions
-from mnad.writing import require_folder, write
+from mnad.writing import require_folder, write_json
 
 Frames = NDArray[np.uint8]
 
@@ -91,7 +91,7 @@ def main() -> None:
         if name not in result["conditions"]:
             found = condition(detector, perturb, name, given.seed, test, normal, rate)
             result["conditions"][name] = {"what": words} | found
-            write(given.json, json.dumps(result, indent=1) + "\n")
+            write_json(given.json, result)
     print(table(result))
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mnad.errors import MnadError, UsageError
@@ -51,26 +53,46 @@ def write(path: Path, content: str | bytes, *, lasting: bool = True) -> None:
     Raises:
         MnadError: it cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.write_bytes(content.encode() if isinstance(content, str) else content)
-        (into_place if lasting else os.replace)(part, path)
+        with beside(path, lasting=lasting) as part:
+            part.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
-        discard(part)
         raise MnadError(
             f"{path} cannot be written ({error.strerror}); make room, or give a "
             "folder that may be written to."
         ) from None
 
 
-def into_place(part: Path, path: Path) -> None:
-    """Rename a file that was written beside its place, such that a power cut leaves it whole, too.
+def write_json(path: Path, value: object, *, indent: int | None = 1, lasting: bool = True) -> None:
+    """`write` a value as JSON, with a line break at its end."""
+    write(path, json.dumps(value, indent=indent) + "\n", lasting=lasting)
 
-    Many file systems write down the new name before the content: without waiting for that an empty
-    file may be found in the place of the one before.
+
+@contextmanager
+def beside(path: Path, *, lasting: bool = True) -> Iterator[Path]:
+    """A file beside `path` to be written in the ``with`` block: it takes that place, or it goes.
+
+    Args:
+        path: the place.
+        lasting: as of `write`.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be renamed, or what the block raises.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        (_into_place if lasting else os.replace)(part, path)
+    except BaseException:
+        discard(part)
+        raise
+
+
+def _into_place(part: Path, path: Path) -> None:
+    """Rename a file, such that a power cut leaves it whole, too.
+
+    Many file systems write down the new name before the content: without waiting for the content,
+    an empty file may be found in the place of the one before.
     """
     with part.open("rb+") as file:
         os.fsync(file.fileno())

@@ -12,7 +12,7 @@ from mnad.ablation.rows import CHANGES, Row
 from mnad.config import ModelConfig, NetworkConfig, Precision, Task, TrainConfig, preset_of
 from mnad.datasets.clip import Dataset
 from mnad.errors import MnadError, UsageError
-from mnad.writing import write
+from mnad.writing import write_json
 
 FILE = "plan.json"
 
@@ -139,7 +139,7 @@ def claim(out: Path, dataset: Dataset, common: Common, planned: Sequence[Trainin
             "the command that began it, or give another --out."
         )
     now["models"] = {**before.get("models", {}), **models}
-    write(file, json.dumps(now, indent=1) + "\n")
+    write_json(file, now)
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -42,7 +42,7 @@ from mnad.models.normal import NORMAL, load_normal
 from mnad.training.loop import Footage, main
 from mnad.video.cache import Stretches, load_clips
 from mnad.video.source import without_rate
-from mnad.writing import write
+from mnad.writing import write_json
 
 _LOG = logging.getLogger("mnad")
 MEMORY = "memory.json"
@@ -284,11 +284,11 @@ class Ablation:
             )
         known = folder / MEMORY
         if not known.exists():
-            write(known, json.dumps(self._memory(model)) + "\n")
+            write_json(known, self._memory(model), indent=None)
         (folder / TESTS).mkdir(exist_ok=True)
         for name, row in training.tests.items():
             if self._stored(training, seed, name) is None:
-                write(folder / TESTS / f"{name}.json", json.dumps(self._test(model, row)) + "\n")
+                write_json(folder / TESTS / f"{name}.json", self._test(model, row), indent=None)
 
     def _memory(self, model: Model) -> dict[str, Any] | None:
         if model.network.memory is None:

@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 
 from mnad.alarms.channel import Channel, Message, Never, NotNow
-from mnad.writing import discard, into_place
+from mnad.writing import beside, discard
 
 log = logging.getLogger("mnad")
 
@@ -192,13 +192,8 @@ def own_files(folder: Path) -> list[Path]:
 
 
 def _write(file: Path, message: Message) -> None:
-    part = file.with_name(f".{file.name}.part")
-    try:
+    with beside(file) as part:
         part.write_text(json.dumps(asdict(message)), "utf-8")
-        into_place(part, file)
-    except OSError:
-        discard(part)
-        raise
 
 
 def reject(file: Path, limit: int) -> None:

@@ -2,7 +2,6 @@
 
 # Annotations are not postponed: to resolve them the command line would have to import torch.
 
-import json as json_lib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,7 +64,7 @@ def ablate(
     from mnad.reports.ablation import Dots, ablation_plot
     from mnad.runtime.pick import pick_device
     from mnad.training.precision import takes_bf16
-    from mnad.writing import write
+    from mnad.writing import write, write_json
 
     if seeds < 1:
         raise UsageError(f"seeds is {seeds}; it must be 1 or more.")
@@ -90,7 +89,7 @@ def ablate(
     )
 
     def told(result: dict[str, Any]) -> None:
-        write(folder / "ablation.json", json_lib.dumps(result, indent=1) + "\n")
+        write_json(folder / "ablation.json", result)
         write(folder / "ablation.md", markdown(result) + "\n")
         dots = []
         for row in result["rows"]:

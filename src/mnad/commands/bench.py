@@ -2,7 +2,6 @@
 
 # Annotations are not postponed: to resolve them the command line would have to import torch.
 
-import json as json_lib
 import shlex
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,7 @@ def bench(
     from mnad.models.folder import load_model
     from mnad.runtime.pick import pick_device
     from mnad.training.precision import computes_bf16
-    from mnad.writing import require_folder, write
+    from mnad.writing import require_folder, write, write_json
 
     for name, value in (("repeats", repeats), ("threads", threads)):
         if value is not None and value < 1:
@@ -89,7 +88,7 @@ def bench(
     )
     result = run_bench(plan) | {"missing": missing, "command": _command(given)}
     if json is not None:
-        write(Path(json), json_lib.dumps(result, indent=1) + "\n")
+        write_json(Path(json), result)
     if markdown is not None:
         write(Path(markdown), text_of(result, markdown=True) + "\n")
     return result

@@ -2,7 +2,6 @@
 
 # Annotations are not postponed: to resolve them the command line would have to import torch.
 
-import json as json_lib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +59,7 @@ def evaluate(
     from mnad.evaluation.run import evaluate_model
     from mnad.reports.figures import kind_of
     from mnad.runtime.pick import load_runtime
-    from mnad.writing import make_folder, require_folder, write
+    from mnad.writing import make_folder, require_folder, write_json
 
     if streams < 1:
         raise UsageError(f"streams is {streams}; it must be 1 or more.")
@@ -88,7 +87,7 @@ def evaluate(
         pixels=pixels,
     )
     if json is not None:
-        write(Path(json), json_lib.dumps(result, indent=1) + "\n")
+        write_json(Path(json), result)
     if plot is not None:
         _plot_scores(Path(plot), result, Path(model).name)
     if report is not None and dataset.kind != "frames":

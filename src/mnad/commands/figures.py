@@ -2,7 +2,6 @@
 
 # Annotations are not postponed: to resolve them the command line would have to import torch.
 
-import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -72,7 +71,7 @@ def figures(
     from mnad.datasets import open_dataset
     from mnad.models.folder import load_model
     from mnad.runtime.pick import pick_device
-    from mnad.writing import make_folder, write
+    from mnad.writing import make_folder, write_json
 
     if scenes < 1:
         raise UsageError(f"scenes is {scenes}; it must be 1 or more.")
@@ -96,7 +95,7 @@ def figures(
         "figures": captions,
         "models": {name: _facts_of(one, places[name]) for name, one in found.items()},
     }
-    write(folder / "figures.json", json.dumps(facts, indent=1) + "\n")
+    write_json(folder / "figures.json", facts)
     return facts
 
 

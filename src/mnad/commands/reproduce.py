@@ -2,7 +2,6 @@
 
 # Annotations are not postponed: to resolve them the command line would have to import torch.
 
-import json as json_lib
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -73,7 +72,7 @@ def reproduce(
     from mnad.lock import locked
     from mnad.reproduce.published import publication, published_setting, usual_task
     from mnad.reproduce.run import EVALUATION, Reproduction
-    from mnad.writing import write
+    from mnad.writing import write_json
 
     if preset == "camera":
         raise UsageError("preset is camera, of which nothing was published: official or paper.")
@@ -146,7 +145,7 @@ def reproduce(
             device=device,
         )
         # Last, as it says that the evaluation is done.
-        write(into / EVALUATION, json_lib.dumps(result, indent=1) + "\n")
+        write_json(into / EVALUATION, result)
 
     work = Reproduction(
         name, Path(path), folder, setting, usual, seed, pixels, publication(name, setting.task)

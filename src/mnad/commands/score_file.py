@@ -2,7 +2,6 @@
 
 # Annotations are not postponed: to resolve them the command line would have to import torch.
 
-import json as json_lib
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ def score_file(
     """
     from mnad.evaluation.given import evaluate_scores
     from mnad.evaluation.score_files import read_labels, read_scores
-    from mnad.writing import require_folder, write
+    from mnad.writing import require_folder, write_json
 
     if first_frame < 0:
         raise UsageError(f"first_frame is {first_frame}; frames count from 0.")
@@ -44,5 +43,5 @@ def score_file(
         low_is_abnormal=low_is_abnormal,
     )
     if json is not None:
-        write(Path(json), json_lib.dumps(result, indent=1) + "\n")
+        write_json(Path(json), result)
     return result

@@ -31,7 +31,7 @@ from mnad.scoring.peaks import block_errors
 from mnad.scoring.reference import Reference
 from mnad.scoring.stream import Blocks
 from mnad.video.regions import Regions
-from mnad.writing import make_folder, write
+from mnad.writing import make_folder, write, write_json
 
 FORMAT = 4
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -112,7 +112,7 @@ def save_model(path: Path, model: Model) -> None:
         "method": asdict(model.config.method),
         "training": model.training,
     }
-    write(path / CONFIG, json.dumps(config, indent=2) + "\n")
+    write_json(path / CONFIG, config, indent=2)
 
 
 def save_normal(path: Path, model: Model) -> None:

@@ -20,7 +20,7 @@ from mnad.reproduce.published import (
     paper_learning_rate,
 )
 from mnad.reproduce.summary import average, key_numbers, protocol_of
-from mnad.writing import make_folder, write
+from mnad.writing import make_folder, write_json
 
 _LOG = logging.getLogger("mnad")
 SETTING = "setting.json"
@@ -102,7 +102,7 @@ class Reproduction:
         if not found:
             raise MnadError(f"no class of {self.path} came through: {next(iter(failed.values()))}")
         result = self._result(found, failed)
-        write(self.out / RESULT, json.dumps(result, indent=1) + "\n")
+        write_json(self.out / RESULT, result)
         return result
 
     def _claim(self) -> None:
@@ -130,7 +130,7 @@ class Reproduction:
                 f"{self.out} holds a reproduction in another setting ({'; '.join(differ)}); go on "
                 "with it by the command that began it, or give another --out."
             )
-        write(file, json.dumps(now, indent=1) + "\n")
+        write_json(file, now)
 
     def _result(
         self, found: Mapping[str, dict[str, Any]], failed: Mapping[str, str]
@@ -214,4 +214,4 @@ def _claim_training(folder: Path, dataset: Dataset) -> None:
             f"{folder} to train anew, or give another --out."
         )
     make_folder(folder)
-    write(file, json.dumps(now) + "\n")
+    write_json(file, now, indent=None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from mnad.errors import MnadError, UsageError
 from mnad.scene.scene import SceneConfig, SceneFrame, render
 from mnad.scene.traffic import KINDS
 from mnad.video.sink import CsvSink, VideoSink
-from mnad.writing import discard
+from mnad.writing import beside
 
 COLUMNS = ("track", "frame", "x0", "y0", "x1", "y1", "kind")
 
@@ -121,13 +120,9 @@ def _write_test(path: Path, config: SceneConfig, frames: Iterable[SceneFrame]) -
 
 
 def _write_array(path: Path, write: Callable[[Any], None]) -> None:
-    """Write beside and rename, so that no half file is ever seen."""
-    part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
+        with beside(path, lasting=False) as part, part.open("wb") as file:
             write(file)
-        os.replace(part, path)
     except OSError as error:
-        discard(part)
         reason = error.strerror or error  # NumPy's own errors have only their text
         raise MnadError(f"{path} cannot be written ({reason}).") from error

@@ -13,7 +13,7 @@ import torch
 
 from mnad.config import ModelConfig, TrainConfig
 from mnad.errors import MnadError, UsageError
-from mnad.writing import discard, into_place
+from mnad.writing import beside
 
 FILE = "state.pt"
 _DAMAGED = RuntimeError, TypeError, ValueError, LookupError, AttributeError
@@ -47,13 +47,11 @@ def save_state(folder: Path, state: State) -> None:
     Raises:
         MnadError: no room, or no right to write; the state before is whole.
     """
-    beside = folder / (FILE + ".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        torch.save(vars(state), beside)
-        into_place(beside, folder / FILE)
+        with beside(folder / FILE) as part:
+            torch.save(vars(state), part)
     except (OSError, RuntimeError) as error:  # torch's own writer raises RuntimeError
-        discard(beside)
         reason = getattr(error, "strerror", None) or "the disk may be full"
         raise MnadError(
             f"{folder} cannot take the state of the training ({reason}): make room and go on with "

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnad.errors import MnadError
-from mnad.writing import discard
+from mnad.writing import beside
 
 _LOG = logging.getLogger("mnad")
 SEGMENT_SECONDS = 60.0
@@ -152,11 +151,9 @@ class Footage:
             return
         events = tuple(sorted(now.events))
         segment = Segment(name, len(now.frames), span, follows, events, self._skipped)
-        beside = self.folder / f".{name}.part"
         try:
-            with beside.open("wb") as file:
+            with beside(self.folder / name, lasting=False) as part, part.open("wb") as file:
                 np.save(file, np.stack(now.frames))
-            os.replace(beside, self.folder / name)
             self.segments.append(segment)
             self._skipped = 0.0
             gone = []
@@ -168,7 +165,6 @@ class Footage:
                 (self.folder / old.name).unlink(missing_ok=True)
             self._follows = True
         except OSError as error:
-            discard(beside)
             reason = error.strerror or error  # NumPy's own errors have only their text
             remedy = (
                 "see to its rights" if isinstance(error, PermissionError) else "make room there"
@@ -197,9 +193,8 @@ class Footage:
         )
 
     def _write_index(self) -> None:
-        beside = self.folder / f".{INDEX}.part"
-        beside.write_text(json.dumps([asdict(segment) for segment in self.segments], indent=1))
-        os.replace(beside, self.folder / INDEX)
+        with beside(self.folder / INDEX, lasting=False) as part:
+            part.write_text(json.dumps([asdict(segment) for segment in self.segments], indent=1))
 
 
 def read_index(folder: Path) -> Iterator[Segment]:

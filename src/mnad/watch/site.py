@@ -20,7 +20,7 @@ from mnad.events.log import latest, read_events
 from mnad.events.store import files_below
 from mnad.video.regions import Regions
 from mnad.watch.options import EventTimes
-from mnad.writing import write
+from mnad.writing import write, write_json
 
 _LOG = logging.getLogger("mnad")
 SETTINGS, CURRENT, MARKS, WISH = "site.json", "current", "marks.jsonl", "relearn"
@@ -164,7 +164,7 @@ class Site:
             return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            write(file, json.dumps(asdict(settings), indent=2) + "\n")
+            write_json(file, asdict(settings), indent=2)
         except OSError as error:
             raise MnadError(
                 f"{self.path} cannot be written ({error.strerror}): give another --out."
@@ -239,7 +239,7 @@ class Site:
             MnadError: they cannot be read or written.
         """
         changed = replace(self.known_settings(), **settings)
-        write(self.path / SETTINGS, json.dumps(asdict(changed), indent=2) + "\n")
+        write_json(self.path / SETTINGS, asdict(changed), indent=2)
         return changed
 
     def normal_events(self) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import sys
@@ -16,7 +15,7 @@ from mnad.video.live import LiveSource
 from mnad.video.played import PlayedSource
 from mnad.watch.judge import LOST
 from mnad.watch.watcher import Watcher
-from mnad.writing import write
+from mnad.writing import write_json
 
 _LOG = logging.getLogger("mnad")
 STATUS = "status.json"
@@ -159,7 +158,7 @@ def write_status(folder: Path, name: str, state: State, **facts: Any) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     status = {"at": now, "source": name, "state": state, **facts}
     try:
-        write(folder / STATUS, json.dumps(status, indent=1) + "\n", lasting=False)
+        write_json(folder / STATUS, status, lasting=False)
     except MnadError as error:
         _LOG.debug("%s", error)
 
