@@ -11,12 +11,7 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 
 from mnad.errors import MnadError, UsageError
-from mnad.metrics.controls import (
-    block_maximum,
-    control_scores,
-    mean_squared_difference,
-    squared_difference,
-)
+from mnad.metrics.controls import block_maximum, control_scores
 from mnad.metrics.frame import causal_micro, per_clip_minmax_micro
 
 Frames = NDArray[np.uint8]
@@ -28,20 +23,12 @@ def frames(seed: int, count: int = 5, channels: int = 3) -> Frames:
 
 
 def test_difference_by_hand() -> None:
-    black, white = np.zeros((2, 2, 1), np.uint8), np.full((2, 2, 1), 255, np.uint8)
-    assert squared_difference(black, white).tolist() == [[1, 1], [1, 1]]
     # 51 is a fifth of 255; one pixel of four, one channel of three, and it got darker.
     before, after = np.full((2, 2, 3), 60, np.uint8), np.full((2, 2, 3), 60, np.uint8)
     after[1, 0, 2] = 9
-    assert squared_difference(before, after)[1, 0] == pytest.approx(0.04 / 3)
-    assert mean_squared_difference(before, after) == pytest.approx(0.04 / 12)
-
-
-def test_difference_in_floating_point() -> None:
-    a, b = frames(0, 2)
-    expected = ((a / 255 - b / 255) ** 2).mean(axis=2)
-    np.testing.assert_allclose(squared_difference(a, b), expected, atol=1e-15)
-    assert mean_squared_difference(a, b) == pytest.approx(expected.mean(), abs=1e-15)
+    scores = control_scores([before, after], block=1)
+    assert scores["squared_difference"] == pytest.approx([0, 0.04 / 12])
+    assert scores["squared_difference_block"] == pytest.approx([0, 0.04 / 3])
 
 
 @pytest.mark.parametrize("block", [1, 3, 4, 12])
@@ -84,8 +71,9 @@ def test_control_scores_of_a_clip() -> None:
     assert scores["clip_id"].tolist() == [7] * 5
     assert scores["mean_intensity"] == pytest.approx(clip.mean(axis=(1, 2, 3)) / 255)
     pairs = list(itertools.pairwise(clip))
-    means = [0.0] + [mean_squared_difference(a, b) for a, b in pairs]
-    blocks = [0.0] + [block_maximum(squared_difference(a, b), 4) for a, b in pairs]
+    maps = [((a / 255 - b / 255) ** 2).mean(axis=2) for a, b in pairs]
+    means = [0.0] + [one.mean() for one in maps]
+    blocks = [0.0] + [block_maximum(one, 4) for one in maps]
     assert scores["squared_difference"] == pytest.approx(means, abs=1e-15)
     assert scores["squared_difference_block"] == pytest.approx(blocks, abs=1e-12)
 
@@ -114,7 +102,7 @@ def test_bad_frames() -> None:
         control_scores([clip[0], clip[1][:, :-1]])
     for bad in (clip[0] / 255, clip[0, :, :, 0], clip[0, :0]):
         with pytest.raises(MnadError, match="give uint8 frames"):
-            mean_squared_difference(bad, bad)
+            control_scores([bad])
 
 
 def test_ped2_controls(data: Path) -> None:

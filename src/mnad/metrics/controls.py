@@ -20,27 +20,6 @@ Array = NDArray[np.float64]
 _WHITE = 255
 
 
-def squared_difference(previous: Frame, current: Frame) -> Array:
-    """Squared difference of two frames, averaged over the channels.
-
-    Args:
-        previous: (H, W, C) uint8.
-        current: the frame after it.
-
-    Returns:
-        (H, W), 0..1.
-
-    Raises:
-        MnadError: the frames are not uint8 (H, W, C) of one shape.
-    """
-    return _summed_squares(previous, current) / _unit(current)
-
-
-def mean_squared_difference(previous: Frame, current: Frame) -> float:
-    """Mean of `squared_difference` over the frame, 0..1; same arguments and errors."""
-    return float(_summed_squares(previous, current).mean() / _unit(current))
-
-
 def block_maximum(squares: NDArray[np.generic], block: int = 36) -> float:
     """Largest mean over a block x block square centred on any pixel.
 
