@@ -44,7 +44,7 @@ from mnad.camera.health import Health
 from mnad.datasets import open_dataset
 from mnad.datasets.clip import Clip
 from mnad.scoring.steady import Steady
-from mnad.video.cache import load_clip
+from mnad.video.cache import load_clips
 from mnad.watch.footage import Footage
 from mnad.watch.learn import learn
 from mnad.watch.normal import load_footage
@@ -111,7 +111,7 @@ def main() -> None:
 
 def pixels_of(clip: Clip, night: bool, rate: float = RATE) -> Pixels:
     """A clip (T, h, w, 1), at ten frames a second by day."""
-    pixels = load_clip(clip.path, HEIGHT, WIDTH, 1)
+    pixels = load_clips([clip.path], HEIGHT, WIDTH, 1)[0]
     shown: Pixels = infrared(pixels, int(clip.name)) if night else pixels
     return shown[:: round(RATE / rate)]
 

@@ -26,7 +26,7 @@ from mnad.datasets import open_dataset
 from mnad.models.builtin import resolve
 from mnad.models.folder import Model, load_model
 from mnad.network.window import split_window
-from mnad.video.cache import load_clip
+from mnad.video.cache import load_clips
 
 Items = NDArray[np.int64]
 CHANGES: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
@@ -74,7 +74,8 @@ def every(model: Model, data: str, stride: int) -> Iterator[NDArray[np.uint8]]:
     """The windows (T, c, H, W), so many frames apart, of all test clips."""
     config = model.config.network
     for clip in open_dataset(data, labels=False).test:
-        frames = load_clip(clip.path, config.height, config.image_width, config.channels)
+        size = config.height, config.image_width, config.channels
+        (frames,) = load_clips([clip.path], *size)
         for first in range(0, len(frames) - config.window + 1, stride):
             yield np.moveaxis(frames[first : first + config.window], -1, 1)
 

@@ -37,7 +37,7 @@ from mnad.network.mnad import MNAD
 from mnad.network.window import split_window
 from mnad.scoring.parts import psnr
 from mnad.scoring.windows import Windows
-from mnad.video.cache import load_clip
+from mnad.video.cache import load_clips
 
 TRAINING_WINDOWS = 200
 
@@ -56,7 +56,7 @@ def main() -> None:
     dataset = open_dataset(given.data)
 
     def frames(path: Path) -> NDArray[np.uint8]:
-        return load_clip(path, config.height, config.image_width, config.channels)
+        return load_clips([path], config.height, config.image_width, config.channels)[0]
 
     training = [frames(clip.path) for clip in dataset.train]
     windows = Windows(training, [clip.name for clip in dataset.train], config.window)

@@ -28,7 +28,7 @@ from mnad import __version__
 from mnad.datasets import open_dataset
 from mnad.detector import Detector
 from mnad.metrics.frame import causal_micro, per_clip_minmax_micro
-from mnad.video.cache import load_clip
+from mnad.video.cache import load_clips
 
 Values = Mapping[str, NDArray[Any]]
 
@@ -48,7 +48,8 @@ def main() -> None:
     scores: dict[str, dict[str, NDArray[Any]]] = {"block error": {}, "causal score": {}, "PSNR": {}}
     for clip in tqdm(open_dataset(given.data).test):
         assert clip.labels is not None
-        frames = load_clip(clip.path, network.height, network.image_width, network.channels)
+        size = network.height, network.image_width, network.channels
+        (frames,) = load_clips([clip.path], *size)
         found = detector.score(frames)
         labels[clip.name] = clip.labels[found.index]
         parts = zip(scores, (found.peak, found.score, -found.psnr), strict=True)

@@ -14,7 +14,7 @@ import mnad
 from mnad.cli import main
 from mnad.datasets import open_dataset
 from mnad.errors import MnadError, UsageError
-from mnad.video.cache import load_clip, resize
+from mnad.video.cache import load_clips, resize
 from mnad.video.source import open_source
 
 TINY = {"channels": 1, "width": 0.05, "height": 32, "image_width": 32, "epochs": 1}
@@ -81,7 +81,8 @@ def test_a_copy_is_to_the_bit_what_a_network_sees(name: str, channels: int, tmp_
             assert (a.name, a.length) == (b.name, b.length)
             with open_source(a.path, channels, damaged=original.damaged) as source:
                 expected = [resize(frame.pixels, 16, 24) for frame in source]
-            np.testing.assert_array_equal(load_clip(b.path, 16, 24, channels), expected)
+            (clip,) = load_clips([b.path], 16, 24, channels)
+            np.testing.assert_array_equal(clip, expected)
             if part == "test":
                 np.testing.assert_array_equal(a.labels, b.labels)
                 assert (a.masks is None) == (b.masks is None)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mnad.errors import MnadError
-from mnad.video.cache import Stretches, _load, load_clip, load_clips, resize
+from mnad.video.cache import Stretches, _load, load_clips, resize
 from mnad.video.regions import Regions
 from mnad.video.sink import VideoSink
 from mnad.video.source import open_source
@@ -61,15 +61,9 @@ def test_large_frames_are_halved_first():
 
 def test_a_clip_is_resized_frame_by_frame(clips):
     for path, expected in zip(*clips, strict=True):
-        clip = load_clip(path, 32, 24, 3)
+        (clip,) = load_clips([path], 32, 24, 3)
         assert clip.dtype == np.uint8
         np.testing.assert_array_equal(clip, expected)
-
-
-def test_a_clip_of_undeclared_length_is_loaded_whole(tmp_path, write_video, noise):
-    images = noise(150, 16, 16)
-    clip = load_clip(write_video(tmp_path / "a.mkv", images), 16, 16, 3)
-    np.testing.assert_array_equal(clip, images)
 
 
 def test_a_clip_in_memory_takes_no_more_than_it_was_counted_with(tmp_path):
@@ -123,7 +117,7 @@ def test_an_error_in_a_clip_comes_through(clips):
 
 def test_ped2_as_the_public_code_reads_it(data):
     folder = data / "ped2" / "testing" / "frames" / "09"
-    clip = load_clip(folder, 256, 256, 3)
+    (clip,) = load_clips([folder], 256, 256, 3)
     assert clip.shape == (120, 256, 256, 3)
     image = cv2.resize(cv2.imread(str(folder / "077.jpg")), (256, 256))
     np.testing.assert_array_equal(clip[77], image[..., ::-1])

@@ -113,20 +113,6 @@ def resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uin
     return np.asarray(resized, np.uint8).reshape(height, width, channels)
 
 
-def load_clip(path: str | Path, height: int, width: int, channels: int) -> NDArray[np.uint8]:
-    """Decode a source into memory, frame by frame.
-
-    Returns:
-        uint8 (T, height, width, channels).
-
-    Raises:
-        MnadError: see `open_source`.
-    """
-    with open_source(path, channels) as source:
-        frames = _frames(source, height, width)
-        return _load(frames, source.length, (height, width, channels))
-
-
 def load_clips(
     paths: Sequence[str | Path],
     height: int,
@@ -189,10 +175,10 @@ def _frames(
     source: Source,
     height: int,
     width: int,
-    rate: float | None = None,
-    regions: Regions | None = None,
-    last: Filter | None = None,
-    progress: bool = False,
+    rate: float | None,
+    regions: Regions | None,
+    last: Filter | None,
+    progress: bool,
 ) -> Iterator[NDArray[np.uint8]]:
     count = None if source.length is None else -(-source.length // step_of(source.rate, rate))
     shown = tqdm(
@@ -210,10 +196,10 @@ def _frames(
 
 
 def _load(
-    frames: Iterator[NDArray[np.uint8]], length: int | None, shape: tuple[int, int, int]
+    frames: Iterator[NDArray[np.uint8]], length: int, shape: tuple[int, int, int]
 ) -> NDArray[np.uint8]:
     # A damaged header may declare any length: start small enough and grow.
-    clip = np.empty((min(length or 64, 4096), *shape), np.uint8)
+    clip = np.empty((min(length, 4096), *shape), np.uint8)
     count = 0
     for frame in frames:
         if count == len(clip):
