@@ -55,8 +55,7 @@ def combined(
     A part alone, without memory or with a weight of 1, is causal as it is.
     """
     if distance is None or weight == 1:
-        one = single(psnr, -1.0)
-        return Scores(one.per_clip, one.whole_set, one.causal)
+        return single(psnr, -1.0)
     parts = ({clip: -values for clip, values in psnr.items()}, distance)
     weights = (weight, 1 - weight)
     causal = None

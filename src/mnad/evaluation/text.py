@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mnad.evaluation.kinds_text import kind_text, number, pixel_lines
+from mnad.evaluation.kinds_text import SCORES, kind_text, number, pixel_lines
 
 COLUMNS = {
     "per_clip_minmax_micro": "per clip",
@@ -14,18 +14,11 @@ COLUMNS = {
     "macro": "macro",
 }
 
-PARTS = {
-    "psnr": "psnr alone",
-    "distance": "distance alone",
-    "peak": "block peak alone",
-    "camera": "camera score (smoothed peak)",
-}
-
 
 def rows_of(result: Mapping[str, Any]) -> list[tuple[str, dict[str, float | None]]]:
     """Every number with its name and its value in each protocol, in the order to be read."""
     rows = [(f"combined, lambda {result['protocol']['lambda']:g}", result["auc"])]
-    rows += [(PARTS[name], values) for name, values in result["parts"].items()]
+    rows += [(SCORES[name], values) for name, values in result["parts"].items()]
     rows += [("  EER, combined", result["eer"]), ("  AP, combined", result["ap"])]
     rows += [
         (f"control: {name.replace('_', ' ')}", values)
