@@ -11,6 +11,7 @@ import torch
 from footage import moving_square
 
 from mnad.config import MethodConfig, ModelConfig, NetworkConfig
+from mnad.datasets import open_dataset
 from mnad.evaluation.memory_use import (
     QueryFacts,
     item_similarity,
@@ -59,9 +60,7 @@ def test_over_footage_it_is_what_a_plain_loop_finds(own_folder: Path) -> None:
     network = NetworkConfig(channels=1, width=0.1, height=32, image_width=32, items=4)
     config = ModelConfig(network, MethodConfig(read_temperature=0.2))
     built = build_network(config).eval().requires_grad_(False)
-    found = measure_memory(
-        Model(config, built), [own_folder / "testing" / name for name in "cd"], most=4
-    )
+    found = measure_memory(Model(config, built), open_dataset(own_folder, labels=False), most=4)
     assert found["windows"] == 4  # two of each clip: the first and the last of its ten
     counts, largest = np.zeros(4), []
     for number in (2, 3):

@@ -293,8 +293,7 @@ class Ablation:
     def _memory(self, model: Model) -> dict[str, Any] | None:
         if model.network.memory is None:
             return None
-        clips = [clip.path for clip in self.dataset.test]
-        return measure_memory(model, clips, self.dataset.rate, damaged=self.dataset.damaged)
+        return measure_memory(model, self.dataset)
 
     def _test(self, model: Model, row: Row) -> dict[str, Any]:
         config = model.config

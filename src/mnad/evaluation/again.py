@@ -54,9 +54,7 @@ def see_again(
     Returns:
         By clip and frame number.
     """
-    intake = Intake(
-        model.config.network, dataset.rate, model.config.rate, model.regions, dataset.damaged
-    )
+    intake = Intake.of_model(model, dataset)
     network, found = model.config.network, {}
     for clip in dataset.test:
         numbers = set(wanted.get(clip.name, ()))

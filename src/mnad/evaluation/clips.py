@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnad.config import NetworkConfig
+from mnad.datasets.clip import Dataset
 from mnad.errors import MnadError
+from mnad.models.folder import Model
 from mnad.scoring.stream import FrameParts, Scorer, Stream
 from mnad.video.ahead import ahead
 from mnad.video.cache import resize
@@ -93,6 +95,12 @@ class Intake:
     rate: float | None = None
     regions: Regions | None = None
     damaged: Collection[Path] = ()
+
+    @classmethod
+    def of_model(cls, model: Model, dataset: Dataset) -> Intake:
+        """As a model takes the clips of a data set."""
+        config = model.config
+        return cls(config.network, dataset.rate, config.rate, model.regions, dataset.damaged)
 
     def frames(self, path: Path) -> Iterator[Taken]:
         """The frames of a source, decoded as they are asked for."""

@@ -6,14 +6,13 @@ Facts beside a number, none of which is a score. N windows have K queries each; 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mnad.datasets.clip import Dataset
 from mnad.errors import MnadError
 from mnad.evaluation.clips import Intake
 from mnad.models.folder import Model
@@ -88,33 +87,25 @@ def memory_use(facts: QueryFacts, items: Tensor) -> dict[str, Any]:
     }
 
 
-def measure_memory(
-    model: Model,
-    clips: Sequence[Path],
-    rate: float | None = None,
-    most: int = WINDOWS,
-    damaged: Collection[Path] = (),
-) -> dict[str, Any]:
-    """The facts of a model's trained memory over about `most` windows, evenly spread over clips.
+def measure_memory(model: Model, dataset: Dataset, most: int = WINDOWS) -> dict[str, Any]:
+    """The facts of a model's trained memory over about `most` windows of the test clips.
 
     Args:
         model: with memory.
-        clips: their sources.
-        rate: frames per second of folders of images, which do not say it.
-        most: windows to look at, the same number of each clip.
-        damaged: image files in whose place the frame before is shown.
+        dataset: its test clips need no labels.
+        most: windows to look at, the same number of each clip, evenly spread over it.
 
     Raises:
         MnadError: a clip cannot be decoded, or none is as long as a window.
     """
     assert model.network.memory is not None
-    config = model.config
-    intake = Intake(config.network, rate, config.rate, model.regions, damaged)
+    config, clips = model.config, dataset.test
+    intake = Intake.of_model(model, dataset)
     temperature = config.method.read_temperature
     items = model.network.memory.items
     found: list[QueryFacts] = []
     for clip in clips:
-        frames = np.stack([frame.pixels for frame in intake.frames(clip)])
+        frames = np.stack([frame.pixels for frame in intake.frames(clip.path)])
         starts = len(frames) - config.network.window + 1
         count = min(starts, math.ceil(most / len(clips)))
         chosen = [round(float(n)) for n in np.linspace(0, starts - 1, max(0, count))]

@@ -74,7 +74,7 @@ def evaluate_model(
     chosen, policy = policy is not None, policy or USUAL_POLICY[dataset.kind]
     look = _look(model, dataset, pixels)
     scorer = Scorer(runtime, policy, model.mask, model.blocks)
-    intake = Intake(network, dataset.rate, model.config.rate, model.regions, dataset.damaged)
+    intake = Intake.of_model(model, dataset)
     total = sum(clip.length for clip in dataset.test)
     with tqdm(total=total, unit="frame", disable=hidden(progress)) as bar:
         clips, failed = score_clips(
@@ -129,7 +129,7 @@ def evaluate_model(
     if isinstance(look, ImageLook):
         for name, scores in look.highest(labels)["highest_error"].items():
             detail[name]["highest_error"] = scores
-    return _plain(
+    result: dict[str, Any] = plain(
         {
             "dataset": dataset.name,
             "kind": dataset.kind,
@@ -143,6 +143,7 @@ def evaluate_model(
             "frames_detail": detail,
         }
     )
+    return result
 
 
 def _look(model: Model, dataset: Dataset, pixels: bool) -> ImageLook | PixelLook | None:
@@ -160,11 +161,6 @@ def _look(model: Model, dataset: Dataset, pixels: bool) -> ImageLook | PixelLook
         return None
     most = sum(clip.length for clip in dataset.test)
     return PixelLook(Maps.of_model(model), Truth.of_dataset(dataset, regions), most)
-
-
-def _plain(result: dict[str, Any]) -> dict[str, Any]:
-    out: dict[str, Any] = plain(result)
-    return out
 
 
 def _labels(clip: Clip) -> np.ndarray[Any, Any]:

@@ -69,7 +69,7 @@ def sample_queries(
         )
     places = _places(model)
     sizes = [len(part) for part in np.array_split(np.arange(count), len(drawn))]
-    intake = Intake(network, dataset.rate, model.config.rate, model.regions, dataset.damaged)
+    intake = Intake.of_model(model, dataset)
     found: list[NDArray[np.float32]] = []
     window: deque[NDArray[np.uint8]]
     for clip in clips:

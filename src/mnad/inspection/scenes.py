@@ -60,9 +60,7 @@ def score_test(model: Model, dataset: Dataset, runtime: Runtime) -> Test:
     Raises:
         MnadError: no clip could be scored.
     """
-    intake = Intake(
-        model.config.network, dataset.rate, model.config.rate, model.regions, dataset.damaged
-    )
+    intake = Intake.of_model(model, dataset)
     paths = [(clip.name, clip.path) for clip in dataset.test]
     scorer = Scorer(runtime, "frozen", model.mask)
     clips, failed = score_clips(scorer, intake, paths, 1, lambda _: None)
