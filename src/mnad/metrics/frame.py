@@ -234,17 +234,26 @@ def _rank(y: NDArray[np.bool_], s: Array) -> FrameMetrics:
     from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
     fpr, tpr, _ = roc_curve(y, s)
-    gap = fpr + tpr - 1
-    after = int(np.argmax(gap >= 0))
-    share = gap[after - 1] / (gap[after - 1] - gap[after])
-    eer = fpr[after - 1] + share * (fpr[after] - fpr[after - 1])
     return FrameMetrics(
         float(roc_auc_score(y, s)),
-        float(eer),
+        interpolated_eer(fpr, tpr),
         float(average_precision_score(y, s)),
         frames,
         abnormal,
     )
+
+
+def interpolated_eer(fpr: Array, tpr: Array) -> float:
+    """Where a ROC curve from (0, 0), its points joined by straight lines, meets FPR = 1 - TPR.
+
+    Args:
+        fpr: (n,) false positive rates along the curve.
+        tpr: (n,) true positive rates.
+    """
+    gap = fpr + tpr - 1
+    after = int(np.argmax(gap >= 0))
+    share = gap[after - 1] / (gap[after - 1] - gap[after])
+    return float(fpr[after - 1] + share * (fpr[after] - fpr[after - 1]))
 
 
 def _mean(values: list[float | None]) -> float | None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mnad.errors import UsageError
-from mnad.metrics.frame import causal_micro
+from mnad.metrics.frame import causal_micro, interpolated_eer
 from mnad.metrics.maps import Map, Mask, checked_pair
 from mnad.metrics.tally import BUFFER, CELLS, Tally, area
 
@@ -202,10 +202,7 @@ class DualPixelCriterion:
             for changes, of in ((alarms, self._normal), (found, self._abnormal))
         )
         auc = float((np.diff(fpr) * (tpr[1:] + tpr[:-1])).sum() / 2)
-        gap = fpr + tpr - 1
-        after = int(np.argmax(gap >= 0))
-        share = gap[after - 1] / (gap[after - 1] - gap[after])
-        eer = float(fpr[after - 1] + share * (fpr[after] - fpr[after - 1]))
+        eer = interpolated_eer(fpr, tpr)
         return PixelCriterion(auc, eer, 1 - eer, frames, self._abnormal)
 
 
