@@ -12,7 +12,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mnad.reports.figures import ABNORMAL, CURVES, DIM, INK, head, new_figure, plain, save
+from mnad.reports.figures import (
+    ABNORMAL,
+    CURVES,
+    DIM,
+    INK,
+    head,
+    legend_below,
+    new_figure,
+    plain,
+    save,
+)
 
 RESULTS = Path(__file__).parent / "results"
 OFFICIAL, WITHOUT = "official, as the public code", "without memory"
@@ -88,14 +98,7 @@ def changes(file: Path) -> None:
     axes.set_ylim(len(found) - 0.4, -0.6)
     axes.set_yticks(range(len(found)), list(found), fontsize=8)
     axes.set_xlabel("frame AUC, per-clip min-max, UCSD Ped2", fontsize=9, color=DIM)
-    figure.legend(
-        list(labels.values()),
-        list(labels),
-        loc="outside lower center",
-        ncols=len(labels),
-        fontsize=8,
-        frameon=False,
-    )
+    legend_below(figure, labels)
     head(figure, "One change at a time", f"band: {len(official)} trainings of official")
     save(figure, file, "png")
 

@@ -36,7 +36,7 @@ def test_dots_lie_in_the_proportion_of_the_numbers(tmp_path: Path) -> None:
 
 
 def test_what_is_published_and_what_is_missing_is_drawn(tmp_path: Path) -> None:
-    ablation_plot(tmp_path / "a.svg", ROWS, "Ablation on ped2", "protocol")
+    ablation_plot(tmp_path / "a.svg", ROWS, "Ablation on ped2")
     text = (tmp_path / "a.svg").read_text()
     assert MISSING in text and CURVES[2].lower() in text.lower()
     ablation_plot(tmp_path / "b.svg", [Dots("official", [0.8], [0.8])])
@@ -48,7 +48,7 @@ def test_what_is_published_and_what_is_missing_is_drawn(tmp_path: Path) -> None:
 def test_the_legend_is_whole_however_few_rows_there_are(tmp_path: Path, rows: int) -> None:
     """Of each row and of the legend a diamond of the same size, none of them at the edge."""
     shown = [Dots(f"row {n}", [0.80, 0.90], [0.85], 0.97) for n in range(rows)]
-    ablation_plot(tmp_path / "a.png", shown, "title", "note")
+    ablation_plot(tmp_path / "a.png", shown, "title")
     picture = cv2.imread(str(tmp_path / "a.png"))
     assert picture is not None
     rgb = [int(CURVES[2][i : i + 2], 16) for i in (1, 3, 5)]

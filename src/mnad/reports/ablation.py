@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnad.errors import MnadError
-from mnad.reports.figures import CURVES, DIM, GRID, INK, head, kind_of, new_figure, plain, save
+from mnad.reports.figures import (
+    CURVES,
+    DIM,
+    GRID,
+    INK,
+    head,
+    kind_of,
+    legend_below,
+    new_figure,
+    plain,
+    save,
+)
 
 MISSING = "no seed yet"
 
@@ -30,16 +41,13 @@ class Dots:
     published: float | None = None
 
 
-def ablation_plot(
-    path: str | os.PathLike[str], rows: Sequence[Dots], title: str = "", note: str = ""
-) -> None:
+def ablation_plot(path: str | os.PathLike[str], rows: Sequence[Dots], title: str = "") -> None:
     """Plot the AUC of each seed of each row, the mean, the PSNR alone and the paper's figure.
 
     Args:
         path: file to write, ``.png`` or ``.svg``.
         rows: from the top down; a row without values says so.
         title: such as the data set.
-        note: such as the protocol.
 
     Raises:
         UsageError: a suffix other than these two.
@@ -92,14 +100,6 @@ def ablation_plot(
     axes.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=8)
     axes.set_xlabel("frame AUC, per-clip min-max", fontsize=9, color=DIM)
     if labels:
-        # Of the figure, which makes room for it: below the axes of a few rows it would be cut off.
-        figure.legend(
-            list(labels.values()),
-            list(labels),
-            loc="outside lower center",
-            ncols=len(labels),
-            fontsize=8,
-            frameon=False,
-        )
-    head(figure, title, note)
+        legend_below(figure, labels)
+    head(figure, title, "")
     save(figure, path, kind)

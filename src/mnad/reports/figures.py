@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from mnad.errors import MnadError, UsageError
 from mnad.writing import discard
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -179,6 +180,21 @@ def _any_script() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
+
+
+def legend_below(figure: Figure, shown: Mapping[str, Artist]) -> None:
+    """Name what is drawn in a line below the axes, which make room for it.
+
+    A legend of the axes themselves would be cut off where there are few rows.
+    """
+    figure.legend(
+        list(shown.values()),
+        list(shown),
+        loc="outside lower center",
+        ncols=len(shown),
+        fontsize=8,
+        frameon=False,
+    )
 
 
 def save(figure: Figure, path: str | os.PathLike[str], kind: str) -> None:
