@@ -31,6 +31,8 @@ from mnad.errors import UsageError
 if TYPE_CHECKING:
     from mnad.models.folder import Model
 
+_LOG = logging.getLogger("mnad")
+
 
 @dataclass(frozen=True)
 class MethodOptions:
@@ -166,7 +168,6 @@ def train(
         resume: go on with an unfinished training.
         tensorboard: write TensorBoard event files into the model folder.
     """
-    from dataclasses import replace
     from fractions import Fraction
     from functools import partial
 
@@ -190,7 +191,7 @@ def train(
     dataset = open_dataset(data, labels=False)
     require_training(dataset)
     for sentence in dataset.warnings:
-        logging.getLogger("mnad").warning("warning: %s", sentence)
+        _LOG.warning("warning: %s", sentence)
     named = preset or ("camera" if dataset.own else "official")
     reading, learning = preset_of(named, task)
     scale = scale_of(named)
@@ -267,7 +268,7 @@ def train(
             )
             if hold_out is not None:
                 raise UsageError(f"{sentence}; give more footage or --hold_out 0.")
-            logging.getLogger("mnad").warning(
+            _LOG.warning(
                 "%s; all of it is trained on, and the model will have no threshold.", sentence
             )
             trained, held = clips, []
@@ -284,16 +285,15 @@ def train(
         )
         footage = Footage(dataset.name, tuple(names), trained)
         if training_minutes is not None:
-            log = logging.getLogger("mnad")
             # Timed again, another number of windows would come of it.
             begun = unfinished(Path(out) / "training") if resume else None
             timed = begun or affordable(footage, config, recipe, where, training_minutes)
             recipe = replace(recipe, epochs=timed.epochs, most_windows=timed.most_windows)
             if begun:
                 told = f"{begun.most_windows or 'all'} windows"
-                log.info("going on as it was begun: %d epochs of %s", begun.epochs, told)
+                _LOG.info("going on as it was begun: %d epochs of %s", begun.epochs, told)
             else:
-                log.info(
+                _LOG.info(
                     "about %g minutes of training: %d epochs of %d windows, out of all of the "
                     "footage (--training_minutes for more; --epochs for all windows in each)",
                     *(training_minutes, recipe.epochs, recipe.most_windows),

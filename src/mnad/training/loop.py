@@ -10,10 +10,9 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -119,8 +118,7 @@ def main(
             "GPU" if device.type == "cuda" else "CPU",
         )
     fitter = Fitter(windows, out, config, train, device, network, optimizer, recipe)
-    with ExitStack() as stack:
-        log = stack.enter_context(Log(out, tensorboard))
+    with Log(out, tensorboard) as log:
         seconds = fitter.fit(state, log, progress)
     network.eval().requires_grad_(False)
     record |= {
@@ -168,10 +166,6 @@ def _machine(device: torch.device) -> str:
     return f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
 
 
-class _Sink(Protocol):
-    def epoch(self, row: dict[str, Any], frames: Tensor) -> None: ...
-
-
 class Fitter:
     """The loop over epochs and steps and the state that it saves."""
 
@@ -195,18 +189,17 @@ class Fitter:
         self.per_epoch = self.count // min(train.batch_size, self.count)
         self.steps = self.per_epoch * train.epochs
 
-    def fit(self, state: State | None, log: _Sink, progress: bool) -> float:
+    def fit(self, state: State | None, log: Log, progress: bool) -> float:
         """Run all remaining steps; returns the seconds spent, earlier runs included."""
-        done = state.step if state else 0
+        train, done = self.train, state.step if state else 0
         before = state.seconds if state else 0.0
         sums = state.sums.to(self.device) if state else torch.zeros(4, device=self.device)
         began = saved = time.monotonic()
         bar = tqdm(total=self.steps, initial=done, unit="step", disable=hidden(progress))
         self.network.train()
         with bar:
-            for epoch in range(done // self.per_epoch, self.train.epochs):
+            for epoch in range(done // self.per_epoch, train.epochs):
                 self._set_learning_rate(epoch)
-                train = self.train
                 order = epoch_order(
                     len(self.windows), train.batch_size, train.seed, epoch, train.most_windows
                 )[done % self.per_epoch :]
