@@ -82,25 +82,24 @@ class Threshold:
 
 
 def threshold_for(
-    stretches: Sequence[Scored], per_hour: float, seed: int = 0, events: EventConfig = USUAL
+    stretches: Sequence[Scored], per_hour: float, events: EventConfig = USUAL
 ) -> Threshold:
     """The threshold that normal footage exceeds `per_hour` times an hour.
 
     Args:
         stretches: smoothed scores of normal footage, at least two blocks in all.
         per_hour: false alarms per hour, above 0.
-        seed: of the bootstrap.
         events: what makes an event, at any threshold.
 
     Raises:
         MnadError: no stretch is as long as an event has to be.
     """
-    (found,) = thresholds_for(stretches, (per_hour,), seed, events)
+    (found,) = thresholds_for(stretches, (per_hour,), events)
     return found
 
 
 def thresholds_for(
-    stretches: Sequence[Scored], rates: Sequence[float], seed: int = 0, events: EventConfig = USUAL
+    stretches: Sequence[Scored], rates: Sequence[float], events: EventConfig = USUAL
 ) -> tuple[Threshold, ...]:
     """`threshold_for` of each of several rates; the footage is cut into blocks once."""
     blocks = [blocks_of(one, events.min_seconds) for one in stretches]
@@ -111,7 +110,7 @@ def thresholds_for(
             "event has to last: give longer ones."
         )
     seconds = sum(found.seconds for found in blocks)
-    return tuple(_threshold(stretches, maxima, seconds, rate, seed, events) for rate in rates)
+    return tuple(_threshold(stretches, maxima, seconds, rate, events) for rate in rates)
 
 
 def _threshold(
@@ -119,7 +118,6 @@ def _threshold(
     maxima: NDArray[np.float64],
     seconds: float,
     per_hour: float,
-    seed: int,
     events: EventConfig,
 ) -> Threshold:
     """By the block maxima of the stretches, which are so many seconds in all."""
@@ -141,7 +139,7 @@ def _threshold(
         above = 1 + int((maxima > level).sum())
         expected = above / (count + 1)
     weight = (maxima > level) + (maxima == level) / max(int((maxima == level).sum()), 1)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     samples = [_resampled(count, rng) for _ in range(DRAWS)]
     shares = [
         float(weight[sample].mean()) if above else _drawn_share(maxima[sample], level, rng)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal, get_args
 
 from mnad.alarms.alarms import AlarmConfig
@@ -38,13 +38,7 @@ class EventTimes:
         Raises:
             UsageError: a value out of its range.
         """
-        return EventConfig(
-            threshold=threshold,
-            min_seconds=self.min_seconds,
-            merge_seconds=self.merge_seconds,
-            cooldown_seconds=self.cooldown_seconds,
-            longest_seconds=self.longest_seconds,
-        )
+        return EventConfig(threshold, **asdict(self))
 
 
 @dataclass(frozen=True)
