@@ -144,7 +144,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except KeyboardInterrupt as error:
         print("mnad: stopped.", file=sys.stderr)
         return 143 if isinstance(error, _Terminated) else 130
-    return int(SHOW[command](result, values))
+    return SHOW[command](result, values) or 0
 
 
 def _understood(words: Sequence[str]) -> tuple[str, dict[str, Any]]:

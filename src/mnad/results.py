@@ -28,7 +28,19 @@ if TYPE_CHECKING:
     from mnad.watch.review import Review
 
 
-def _show_train(model: Model, given: dict[str, Any]) -> int:
+def _complain(*sentences: str) -> int:
+    """Say what went wrong; returns the exit code, which is 1 if anything did."""
+    for sentence in sentences:
+        print(f"mnad: {sentence}", file=sys.stderr)
+    return 1 if sentences else 0
+
+
+def _warn(*sentences: str) -> None:
+    for sentence in sentences:
+        print(f"mnad: warning: {sentence}", file=sys.stderr)
+
+
+def _show_train(model: Model, given: dict[str, Any]) -> None:
     record = model.training
     print(
         f"{given['out']}: {record['windows']} windows, {record['steps']} steps in "
@@ -36,39 +48,30 @@ def _show_train(model: Model, given: dict[str, Any]) -> int:
     )
     if model.calibration is not None:
         print("\n".join(model.calibration.sentences()))
-    return 0
 
 
-def _show_calibrate(calibration: Calibration, given: dict[str, Any]) -> int:
+def _show_calibrate(calibration: Calibration, given: dict[str, Any]) -> None:
     print("\n".join(calibration.sentences()))
-    return 0
 
 
 def _show_evaluate(result: dict[str, Any], given: dict[str, Any]) -> int:
-    for warning in result["protocol"]["warnings"]:
-        print(f"mnad: warning: {warning}", file=sys.stderr)
+    _warn(*result["protocol"]["warnings"])
     print(report_text(result))
-    for sentence in result["failed"].values():
-        print(f"mnad: {sentence}", file=sys.stderr)
-    return 1 if result["failed"] else 0
+    return _complain(*result["failed"].values())
 
 
 def _show_figures(facts: dict[str, Any], given: dict[str, Any]) -> int:
     print("\n".join(figures_text(facts)))
-    failed = [sentence for one in facts["models"].values() for sentence in one["failed"].values()]
-    for sentence in failed:
-        print(f"mnad: {sentence}", file=sys.stderr)
-    return 1 if failed else 0
+    failed = [one["failed"] for one in facts["models"].values()]
+    return _complain(*(sentence for one in failed for sentence in one.values()))
 
 
-def _show_score_file(result: dict[str, Any], given: dict[str, Any]) -> int:
-    for warning in result["protocol"]["warnings"]:
-        print(f"mnad: warning: {warning}", file=sys.stderr)
+def _show_score_file(result: dict[str, Any], given: dict[str, Any]) -> None:
+    _warn(*result["protocol"]["warnings"])
     print(scores_text(result))
-    return 0
 
 
-def _show_export(folder: Path, given: dict[str, Any]) -> int:
+def _show_export(folder: Path, given: dict[str, Any]) -> None:
     from mnad.models.normal import NORMAL, load_normal
 
     size = sum(file.stat().st_size for file in folder.iterdir())
@@ -76,7 +79,6 @@ def _show_export(folder: Path, given: dict[str, Any]) -> int:
     own = load_normal(folder / NORMAL).calibration if (folder / NORMAL).exists() else None
     if own is not None:  # in int8 the model's threshold was set anew
         print("\n".join(own.sentences()))
-    return 0
 
 
 def _show_detect(found: list[Detection], given: dict[str, Any]) -> int:
@@ -88,110 +90,90 @@ def _show_detect(found: list[Detection], given: dict[str, Any]) -> int:
                 f"{one.at_seconds:.2f} s -> {one.out}"
             )
         if one.error:
-            print(f"mnad: {one.error}", file=sys.stderr)
+            _complain(one.error)
     if any(one.frames and one.events is None for one in found):
-        print(
-            "mnad: the model has no threshold, so that no events were told: mnad calibrate "
-            f"{quote(str(given['model']))} NORMAL_FOOTAGE sets one.",
-            file=sys.stderr,
+        _complain(
+            "the model has no threshold, so that no events were told: mnad calibrate "
+            f"{quote(str(given['model']))} NORMAL_FOOTAGE sets one."
         )
     if any(one.error for one in found):
         return 1
     return 3 if given["fail_on_event"] and any(one.events for one in found) else 0
 
 
-def _show_watch(seen: Watched, given: dict[str, Any]) -> int:
+def _show_watch(seen: Watched, given: dict[str, Any]) -> None:
     print(f"{seen.out}: {seen.frames} frames scored, {seen.events} event(s)")
-    return 0
 
 
-def _show_mark(events: list[Event], given: dict[str, Any]) -> int:
+def _show_mark(events: list[Event], given: dict[str, Any]) -> None:
     comes = {
         "normal": "learnt by the next mnad watch --relearn",
         "anomaly": "left out of what is learnt and of mnad review",
     }
     for event in events:
         print(f"{event.id}: {given['label']}; {comes[given['label']]}")
-    return 0
 
 
-def _show_review(seen: Review, given: dict[str, Any]) -> int:
+def _show_review(seen: Review, given: dict[str, Any]) -> None:
     print("\n".join(seen.lines()))
-    return 0
 
 
-def _show_info(facts: dict[str, Any], given: dict[str, Any]) -> int:
+def _show_info(facts: dict[str, Any], given: dict[str, Any]) -> None:
     print(json.dumps(facts, indent=2))
-    return 0
 
 
-def _show_models(found: list[BuiltIn], given: dict[str, Any]) -> int:
+def _show_models(found: list[BuiltIn], given: dict[str, Any]) -> None:
     for one in found:
         print(f"{one.name}: {one.size / 1e6:.1f} MB, {one.network}; trained on {one.trained_on}")
         if one.result is not None:
             print(f"  {one.result}")
         print(f"  terms of the weights: {one.terms}")
-    return 0
 
 
-def _show_copy(folder: Path, given: dict[str, Any]) -> int:
+def _show_copy(folder: Path, given: dict[str, Any]) -> None:
     print(f"{given['model']} -> {folder}")
-    return 0
 
 
-def _show_import(model: Model, given: dict[str, Any]) -> int:
+def _show_import(model: Model, given: dict[str, Any]) -> None:
     network = model.config.network
     print(
         f"{given['out']}: official {network.task}, width {network.width:g}, {network.items} items"
     )
-    return 0
 
 
-def _show_demo(text: str, given: dict[str, Any]) -> int:
+def _show_demo(text: str, given: dict[str, Any]) -> None:
     print(text)
-    return 0
 
 
 def _show_bench(result: dict[str, Any], given: dict[str, Any]) -> int:
     print(table.text_of(result))
-    wrong = [*result["missing"], *result["failed"]]
-    for sentence in wrong:
-        print(f"mnad: {sentence}", file=sys.stderr)
-    return 1 if wrong else 0
+    return _complain(*result["missing"], *result["failed"])
 
 
-def _show_check(report: dict[str, Any], given: dict[str, Any]) -> int:
+def _show_check(report: dict[str, Any], given: dict[str, Any]) -> None:
     from mnad.datasets.check import report_text as text_of_check
 
     print(text_of_check(report))
-    for sentence in report["warnings"]:
-        print(f"mnad: warning: {sentence}", file=sys.stderr)
-    return 0
+    _warn(*report["warnings"])
 
 
-def _show_prepare(copy: Copy, given: dict[str, Any]) -> int:
+def _show_prepare(copy: Copy, given: dict[str, Any]) -> None:
     print(f"{copy.out}: {copy.clips} clips, {copy.frames} frames, {copy.size / 1e6:.1f} MB")
-    return 0
 
 
 def _show_ablate(result: dict[str, Any], given: dict[str, Any]) -> int:
-    for warning in result["protocol"].get("warnings", ()):
-        print(f"mnad: warning: {warning}", file=sys.stderr)
+    _warn(*result["protocol"].get("warnings", ()))
     print(ablation_text(result))
     print(f"{given['out']}: ablation.md (all columns), ablation.json, ablation.png")
-    for sentence in result["failed"]:
-        print(f"mnad: {sentence}", file=sys.stderr)
-    return 1 if result["failed"] else 0
+    return _complain(*result["failed"])
 
 
 def _show_reproduce(result: dict[str, Any], given: dict[str, Any]) -> int:
     print(reproduction_text(result))
-    for name, sentence in result["failed"].items():
-        print(f"mnad: {name}: {sentence}", file=sys.stderr)
-    return 1 if result["failed"] else 0
+    return _complain(*(f"{name}: {sentence}" for name, sentence in result["failed"].items()))
 
 
-SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
+SHOW: dict[str, Callable[[Any, dict[str, Any]], int | None]] = {
     "train": _show_train,
     "calibrate": _show_calibrate,
     "evaluate": _show_evaluate,
@@ -213,4 +195,5 @@ SHOW: dict[str, Callable[[Any, dict[str, Any]], int]] = {
     "ablate": _show_ablate,
     "reproduce": _show_reproduce,
 }
-"""By the name of the command: takes what it returned and what it was given."""
+"""By the name of the command: takes what it returned and what it was given; the exit code, or None
+where nothing of it can fail."""
