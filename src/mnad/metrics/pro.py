@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mnad.errors import MnadError, UsageError
-from mnad.metrics.maps import Map, Mask, checked_map, checked_mask, checked_pair
+from mnad.metrics.maps import Map, checked_map, checked_mask, checked_pair
 from mnad.metrics.tally import BUFFER, CELLS, Area, Tally, area
 
 LIMITS = (0.01, 0.05, 0.1, 0.3, 1.0)
@@ -65,37 +65,36 @@ class Defect(NamedTuple):
 
 
 class _Overlap:
-    """The curve: how much of the regions over how many of the defect-free pixels."""
+    """How much of the regions fires, over how many of the defect-free pixels.
 
-    def __init__(self, cells: int, buffer: int) -> None:
-        self.regions = self.images = 0
+    Args:
+        cells: as of `mnad.metrics.tally.Tally`.
+        buffer: likewise.
+
+    Attributes:
+        regions: how many there were so far.
+    """
+
+    def __init__(self, cells: int = CELLS, buffer: int = BUFFER) -> None:
+        self.regions = 0
         self._free, self._covered = Tally(cells, buffer), Tally(cells, buffer)
 
-    def add_free(self, found: Map, free: Mask) -> None:
-        self.images += 1
-        self._free.add(found[free])
-
-    def add_region(self, values: Map, saturation: int) -> None:
+    def _add_region(self, values: Map, saturation: int) -> None:
         self.regions += 1
         highest = np.partition(values, values.size - saturation)[values.size - saturation :]
         self._covered.add(highest, np.full(saturation, 1 / saturation))
 
-    def area(self, limit: float) -> Area:
+    def _area(self, limit: float) -> Area:
         if not 0 < limit <= 1:
             raise UsageError(f"An FPR limit is {limit}; it must be above 0 and at most 1.")
         return area(self._free, self._covered, limit)
 
 
-class Pro:
+class Pro(_Overlap):
     """AU-PRO of MVTec AD; regions are the 8-connected components of the masks.
 
-    Args:
-        cells: as of `mnad.metrics.tally.Tally`.
-        buffer: likewise.
+    Arguments and attributes are those of `_Overlap`.
     """
-
-    def __init__(self, cells: int = CELLS, buffer: int = BUFFER) -> None:
-        self._overlap = _Overlap(cells, buffer)
 
     def add(self, values: ArrayLike, mask: ArrayLike | None) -> None:
         """Take in an image.
@@ -110,30 +109,22 @@ class Pro:
         from scipy.ndimage import label
 
         found, truth = checked_pair(values, mask)
-        self._overlap.add_free(found, ~truth)
+        self._free.add(found[~truth])
         parts, count = label(truth, np.ones((3, 3)))
         for number in range(1, count + 1):
             inside = found[parts == number]
-            self._overlap.add_region(inside, inside.size)
-
-    @property
-    def regions(self) -> int:
-        """How many there were so far."""
-        return self._overlap.regions
+            self._add_region(inside, inside.size)
 
     def area(self, limit: float = 0.3) -> Area:
         """AU-PRO to an FPR limit, divided by it; None without regions or defect-free pixels."""
-        return self._overlap.area(limit)
+        return self._area(limit)
 
 
-class Spro:
+class Spro(_Overlap):
     """AU-sPRO of MVTec LOCO AD; regions are the defects as given, connected or not.
 
-    Arguments are those of `Pro`.
+    Arguments and attributes are those of `Pro`.
     """
-
-    def __init__(self, cells: int = CELLS, buffer: int = BUFFER) -> None:
-        self._overlap = _Overlap(cells, buffer)
 
     def add(self, values: ArrayLike, defects: Sequence[Defect]) -> None:
         """Take in an image.
@@ -158,18 +149,13 @@ class Spro:
             inside = found[mask]
             regions.append((inside, defect.saturation(inside.size)))
             free &= ~mask
-        self._overlap.add_free(found, free)
+        self._free.add(found[free])
         for inside, saturation in regions:
-            self._overlap.add_region(inside, saturation)
-
-    @property
-    def regions(self) -> int:
-        """How many defects there were so far."""
-        return self._overlap.regions
+            self._add_region(inside, saturation)
 
     def area(self, limit: float = 0.05) -> Area:
         """AU-sPRO to an FPR limit, divided by it; None without defects or defect-free pixels."""
-        return self._overlap.area(limit)
+        return self._area(limit)
 
 
 @dataclass(frozen=True)
