@@ -114,8 +114,7 @@ def by_hasan(test: Sequence[Clip]) -> tuple[Clip, ...]:
     clips = []
     for clip in test:
         number = number_of(clip.name)
-        known = number is not None and 1 <= number <= len(AVENUE_RANGES)
-        if number is not None and known:
+        if number is not None and 1 <= number <= len(AVENUE_RANGES):
             labels = ranges_as_labels(AVENUE_RANGES[number - 1], clip.length)
             clip = replace(clip, labels=labels)
         clips.append(clip)

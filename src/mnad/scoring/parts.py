@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mnad.config import MemoryLoss, MethodConfig
-from mnad.network.memory import pick
+from mnad.network.memory import pick, similarity
 from mnad.network.mnad import Output
 
 PSNR_CAP = 100.0
@@ -60,7 +60,7 @@ def distance(
     ``paper`` and ``norm_mean`` the mean norm;
     with `weight` (K,) the mean over the queries is weighted by it.
     """
-    nearest = pick(items, (query @ items.transpose(-1, -2)).argmax(dim=-1))
+    nearest = pick(items, similarity(query, items).argmax(dim=-1))
     difference = query - nearest  # (B, K, C)
     if kind in ("official", "squared_sum"):
         if weight is None:
