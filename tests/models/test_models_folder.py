@@ -286,6 +286,21 @@ def test_weights_that_are_no_numbers_are_refused(bare: Model, tmp_path: Path) ->
         load_model(tmp_path / "m")
 
 
+def test_a_bit_of_the_weights_that_flipped_is_noticed(bare: Model, tmp_path: Path) -> None:
+    """Shapes and finite numbers stay, and every score would be another one."""
+    save_model(tmp_path / "m", bare)
+    file, config = tmp_path / "m" / "model.safetensors", tmp_path / "m" / "config.json"
+    whole = file.read_bytes()
+    for at in (len(whole) - 2, len(whole) // 2):
+        file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(MnadError, match=r"model\.safetensors is damaged.*copy the whole"):
+            load_model(tmp_path / "m")
+    told = json.loads(config.read_text())
+    del told["sha256"]  # as a model of before: it is taken as it is
+    config.write_text(json.dumps(told))
+    assert load_model(tmp_path / "m").config == bare.config
+
+
 def test_damaged_regions_and_missing_folders_are_named(bare: Model, tmp_path: Path) -> None:
     folder = tmp_path / "m"
     save_model(folder, bare)

@@ -7,8 +7,8 @@ in it is a pickle.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -100,7 +100,8 @@ def save_model(path: Path, model: Model) -> None:
         for name, tensor in model.network.state_dict().items()
     }
     # Not safetensors' own writing to a file, which lets nobody but the owner read it.
-    write(path / WEIGHTS, tensors_to_bytes(weights))
+    content = tensors_to_bytes(weights)
+    write(path / WEIGHTS, content)
     save_normal(path, model)
     config = {
         "format": FORMAT,
@@ -111,6 +112,7 @@ def save_model(path: Path, model: Model) -> None:
         "network": asdict(model.config.network),
         "method": asdict(model.config.method),
         "training": model.training,
+        "sha256": {WEIGHTS: hashlib.sha256(content).hexdigest()},
     }
     write_json(path / CONFIG, config, indent=2)
 
@@ -128,8 +130,8 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Model:
         MnadError: the folder is broken, incomplete or from a newer version.
     """
     folder = resolve(path)
-    config, training, regions = _read_config(folder)
-    weights = _tensors(folder / WEIGHTS, load_file)
+    config, training, regions, sha256 = _read_config(folder)
+    weights = _tensors(folder / WEIGHTS)
     # Before there is memory taken for a network of any size that the config may name.
     if _shapes(config) != {name: tensor.shape for name, tensor in weights.items()}:
         raise MnadError(
@@ -139,6 +141,12 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Model:
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise MnadError(
             f"{folder / WEIGHTS} holds what is no number, so that it would never tell of anything; "
+            "copy the whole folder again from where it was trained."
+        )
+    # A bit that flips, as on a failing disk, leaves numbers, and other scores without a word.
+    if sha256 not in (None, sha256_of(folder / WEIGHTS)):
+        raise MnadError(
+            f"{folder / WEIGHTS} is damaged: it is not what was written beside {folder / CONFIG}; "
             "copy the whole folder again from where it was trained."
         )
     # Whoever loads a model between drawing two random numbers draws what he would without.
@@ -155,7 +163,16 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Model:
     )
 
 
-def _read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any], Regions | None]:
+def sha256_of(file: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _read_config(
+    folder: Path,
+) -> tuple[ModelConfig, dict[str, Any], Regions | None, str | None]:
+    """What a model is, its training, its regions, and the SHA-256 of its weights, if known."""
     if not folder.exists():
         raise UsageError(
             f"model {folder} does not exist; give the folder that `mnad train --out` wrote, or a "
@@ -188,7 +205,8 @@ def _read_config(folder: Path) -> tuple[ModelConfig, dict[str, Any], Regions | N
             rate=None if raw.get("rate") is None else float(raw["rate"]),
         )
         regions = Regions.from_dict(raw["regions"]) if raw.get("regions") else None
-        return config, raw["training"], regions
+        # Models of before 2026-12 do not say it.
+        return config, raw["training"], regions, raw.get("sha256", {}).get(WEIGHTS)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise MnadError(
             f"{file} is damaged ({type(error).__name__}: {error}); copy the model folder again."
@@ -225,10 +243,10 @@ def _require_fit(normal: Normal, network: NetworkConfig, folder: Path) -> None:
         )
 
 
-def _tensors(file: Path, load: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+def _tensors(file: Path) -> dict[str, torch.Tensor]:
     if not file.is_file():
         raise MnadError(f"{file} is missing; copy the whole model folder, not parts of it.")
     try:
-        return load(file)
+        return load_file(file)
     except (SafetensorError, OSError) as error:
         raise MnadError(f"{file} is damaged ({error}); copy the model folder again.") from None

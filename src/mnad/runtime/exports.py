@@ -6,7 +6,6 @@ normal footage scores with it, and ``export.json``, which says what it was made 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 from mnad.config import RuntimeName
 from mnad.errors import MnadError
 from mnad.models.builtin import name_of_built_in
-from mnad.models.folder import CONFIG, WEIGHTS
+from mnad.models.folder import CONFIG, WEIGHTS, sha256_of
 from mnad.models.normal import NORMAL
 
 RECORD = "export.json"
@@ -71,7 +70,7 @@ def sources_of(model: Path, name: str) -> dict[str, str]:
     files = [CONFIG, WEIGHTS]
     if name.endswith("int8") and (model / NORMAL).exists():
         files.append(NORMAL)
-    return {file: _sha256(model / file) for file in files}
+    return {file: sha256_of(model / file) for file in files}
 
 
 def graph_of(folder: Path) -> dict[str, str]:
@@ -81,7 +80,7 @@ def graph_of(folder: Path) -> dict[str, str]:
     and a text that changed ends ncnn together with the whole process.
     """
     own = (RECORD, NORMAL)  # of which either says for itself whether it is damaged
-    return {file.name: _sha256(file) for file in folder.iterdir() if file.name not in own}
+    return {file.name: sha256_of(file) for file in folder.iterdir() if file.name not in own}
 
 
 def find_export(model: Path, name: str) -> Export | None:
@@ -107,14 +106,9 @@ def find_export(model: Path, name: str) -> Export | None:
     changed = tuple(f for f in sorted({*now, *then}) if now.get(f) != then.get(f))
     for own, sha256 in graph.items() if not changed else ():
         part = file.with_name(own)
-        if not part.is_file() or _sha256(part) != sha256:
+        if not part.is_file() or sha256_of(part) != sha256:
             raise MnadError(
                 f"{part} is damaged: it is not what was exported; export again by "
                 f"`{command(model, name)}`."
             )
     return Export(file.parent, record, changed)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
