@@ -103,6 +103,39 @@ def test_a_range_that_is_none(small, pair):
         open_dataset(f"ped2:{small}")
 
 
+def test_intervals_in_rows_are_refused(small):
+    """Of [[1, 2], [4, 5], [7, 8]] the ends would be read as 4, 5, 7 of the starts 1, 2, 8."""
+    rows = ranges([(1, 1)], [(1, 2), (4, 5), (7, 8)])
+    rows["gt"][0, 1] = rows["gt"][0, 1].T
+    savemat(small / "ped2.mat", rows)
+    with pytest.raises(MnadError, match=r"a cell of 2xK intervals \(starts above, ends below\)"):
+        open_dataset(f"ped2:{small}")
+    rows["gt"][0, 1] = np.array([[5, 8]])  # a single one can be nothing else
+    savemat(small / "ped2.mat", rows)
+    assert open_dataset(f"ped2:{small}").test[1].labels.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("other", [-1, 255, np.nan])
+def test_joined_labels_other_than_0_and_1(small, other):
+    """Of the signs 1 and -1 every frame would be abnormal."""
+    (small / "ped2.mat").unlink()
+    labels = np.ones(14)
+    labels[3] = other
+    np.save(small / "frame_labels_ped2.npy", labels)
+    with pytest.raises(MnadError, match=r"frame_labels_ped2\.npy holds values other than 0 and 1"):
+        open_dataset(f"ped2:{small}")
+
+
+def test_an_image_beside_folders_of_frames(small, tmp_path):
+    """It made the folder of the clips one clip of one frame."""
+    loose = tmp_path / "testing/frames/preview.png"
+    cv2.imwrite(str(loose), np.zeros((16, 24), np.uint8))
+    sentence = r"frames holds images \(preview\.png\) beside folders of images \(01\): move away"
+    for spec in (f"ped2:{small}", str(small)):
+        with pytest.raises(MnadError, match=sentence):
+            open_dataset(spec)
+
+
 def test_labels_of_another_number_of_clips(small):
     savemat(small / "ped2.mat", ranges([(1, 1)]))
     with pytest.raises(MnadError, match="labels for 1 clips but there are 2 test clips"):
@@ -264,7 +297,7 @@ def test_csv_that_does_not_fit(tmp_path, text, sentence):
     ("array", "sentence"),
     [
         (np.zeros(5), r"has shape \(5,\) but its clip has 4 frames"),
-        (np.zeros((1, 4)), r"has shape \(1, 4\) but its clip has 4 frames"),
+        (np.zeros((1, 4)), r"has shape \(1, 4\) but its clip has 4 frames: save \(4,\), one label"),
         (np.array([0, 1, 2, 0]), "holds values other than 0 and 1"),
         (np.array([0, 1, np.nan, 0]), "holds values other than 0 and 1"),
         (np.array([0, 1, None, 0]), "cannot be read as labels: save a 1-D array"),
@@ -302,6 +335,23 @@ def test_what_is_missing_is_asked_for(tmp_path):
     dataset = open_dataset(tmp_path)
     with pytest.raises(MnadError, match="has no test clips"):
         require_labels(dataset)
+
+
+def test_what_lies_too_deep_or_beside_is_told(tmp_path):
+    for name in ("training/day", "training/monday/camera 1", "testing/hall", "testing/hall_gt"):
+        make_frames(tmp_path / name, 3)
+    make_video(tmp_path / "testing/tuesday/a.mp4", 3)
+    (tmp_path / "testing/notes").mkdir()
+    (tmp_path / "testing/notes/read.me").touch()
+    dataset = open_dataset(tmp_path)
+    assert lengths(dataset.train) == {"day": 3} and lengths(dataset.test) == {"hall": 3}
+    for told, name in zip(dataset.warnings, ("training/monday", "testing/tuesday"), strict=True):
+        assert told.startswith(f"{tmp_path / name} holds videos or images further down, which are")
+    frames = open_dataset(tmp_path / "training/day")
+    assert not frames.warnings
+    make_frames(tmp_path / "training/day/old", 3)
+    [told] = open_dataset(tmp_path / "training/day").warnings
+    assert "day holds images (0.png) beside folders of images (old), which are not taken" in told
 
 
 def test_bad_folders(tmp_path):

@@ -16,7 +16,7 @@ named as the images of the clip; a frame without one is then normal.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from mnad.datasets.clip import Clip, Dataset, of_clips, unlabelled
 from mnad.datasets.cvat import ShapeMasks, read_cvat
 from mnad.datasets.facts import numbering
 from mnad.datasets.labels import read_csv, read_npy
+from mnad.datasets.layout import folders_in, images_and_folders, sources_in
 from mnad.datasets.masks import (
     ImageMasks,
     Masks,
@@ -34,9 +35,10 @@ from mnad.datasets.masks import (
     require_masks,
 )
 from mnad.errors import MnadError
-from mnad.video.find import find_sources, images_in, name_of
+from mnad.video.find import IMAGES, VIDEOS, find_sources, images_in, name_of
 
 _MASK_FOLDERS = ("_gt", "_mask")
+_MEDIA = IMAGES | VIDEOS
 
 
 def open_folder(root: Path, labels: bool) -> Dataset:
@@ -53,11 +55,16 @@ def open_folder(root: Path, labels: bool) -> Dataset:
     if any(part.is_dir() for part in parts):
         train, test = (clips_in(part) if part.is_dir() else () for part in parts)
     else:
-        train = test = unlabelled(_sources(root))
+        train = test = unlabelled(_clips_of(find_sources([root])))
     warnings = tuple(
         f"{root} holds {name}.mat: write {name}:{root} to use the labels in it."
         for name in ("ped1", "ped2", "avenue")
         if labels and (root / f"{name}.mat").exists()
+    )
+    levels = [_level(part) for part in parts if part.is_dir()] or [root]
+    taken = {clip.path for clip in (*train, *test)}
+    warnings += tuple(
+        told for level in levels if level.is_dir() for told in _left_out(level, taken)
     )
     warnings += tuple(numbering(root, {c.path: c for c in (*train, *test)}.values(), None))
     both, test = train is test, tuple(map(_labelled, test)) if labels else test
@@ -84,15 +91,32 @@ def clips_in(part: Path) -> tuple[Clip, ...]:
     """Clips of ``training`` or ``testing``, which may have a level ``frames`` or ``videos``.
 
     Raises:
-        MnadError: none, two of one name, or one that is no video.
+        MnadError: none, two of one name, one that is no video, or images beside folders of images.
     """
+    return unlabelled(_clips_of(sources_in(_level(part))))
+
+
+def _level(part: Path) -> Path:
     levels = [part / "frames", part / "videos", part]
-    return unlabelled(_sources(next(level for level in levels if level.is_dir())))
+    return next(level for level in levels if level.is_dir())
 
 
-def _sources(folder: Path) -> Iterable[Path]:
-    """Videos and folders of frames, without folders of masks of another clip."""
-    found = find_sources([folder])
+def _left_out(folder: Path, taken: Collection[Path]) -> Iterator[str]:
+    """A sentence for all in a folder that looks like clips and is not taken."""
+    if folder in taken:
+        if sentence := images_and_folders(folder):
+            yield f"{sentence}, which are not taken: move away what is no clip."
+        return
+    for deep in folders_in(folder):
+        if not images_in(deep) and any(p.suffix.lower() in _MEDIA for p in deep.rglob("[!.]*")):
+            yield (
+                f"{deep} holds videos or images further down, which are not taken: move what are "
+                f"clips, videos and folders of images, up into {folder}."
+            )
+
+
+def _clips_of(found: Iterable[Path]) -> Iterable[Path]:
+    """The sources without folders of masks of another one."""
     names = {name_of(path) for path in found}
     ends = {name + end for name in names for end in _MASK_FOLDERS}
     return [path for path in found if not (path.is_dir() and name_of(path) in ends)]

@@ -32,12 +32,15 @@ def read_mat(file: Path, names: list[str], lengths: list[int]) -> list[Labels]:
     from scipy.io import loadmat
 
     try:
-        cells = loadmat(file)["gt"]
-        intervals = [np.asarray(cell, np.int64).reshape(2, -1).T - 1 for cell in cells.reshape(-1)]
+        cells = [np.asarray(cell) for cell in loadmat(file)["gt"].reshape(-1)]
+        # One interval may lie either way; of several in rows, the starts would be taken for ends.
+        if any(cell.size > 2 and cell.shape[0] != 2 for cell in cells):
+            raise ValueError("rows of intervals")
+        intervals = [cell.astype(np.int64).reshape(2, -1).T - 1 for cell in cells]
     except Exception as error:  # the reader lets through whatever a broken file provokes
         raise MnadError(
             f"{file} cannot be read as labels: it must be a MATLAB file (version 5) with the key "
-            "gt, a cell of 2xK intervals for each test clip."
+            "gt, a cell of 2xK intervals (starts above, ends below) for each test clip."
         ) from error
     if len(intervals) != len(names):
         raise MnadError(
@@ -98,12 +101,16 @@ def read_npy(file: Path, length: int) -> Labels:
     if not isinstance(labels, np.ndarray) or labels.ndim != 1 or len(labels) != length:
         shape = getattr(labels, "shape", "an archive")
         raise MnadError(
-            f"{file} has shape {shape} but its clip has {length} frames: it must hold one label "
-            "for each frame."
+            f"{file} has shape {shape} but its clip has {length} frames: save ({length},), one "
+            "label for each frame."
         )
+    _require_binary(file, labels)
+    return labels.astype(np.uint8)
+
+
+def _require_binary(file: Path, labels: NDArray[np.generic]) -> None:
     if not np.isin(labels, (0, 1)).all():
         raise MnadError(f"{file} holds values other than 0 and 1: write 1 for abnormal, else 0.")
-    return labels.astype(np.uint8)
 
 
 def read_ranges(file: Path) -> list[list[tuple[int, int]]]:
@@ -157,7 +164,7 @@ def read_joined(file: Path, names: list[str], lengths: list[int]) -> list[Labels
         For each clip uint8 (length,).
 
     Raises:
-        MnadError: unreadable, or of another number of frames.
+        MnadError: unreadable, of another number of frames, or with other values than 0 and 1.
     """
     try:
         array = np.load(file, allow_pickle=False).reshape(-1)
@@ -168,8 +175,8 @@ def read_joined(file: Path, names: list[str], lengths: list[int]) -> list[Labels
             f"{file} has {len(array)} labels but the {len(names)} test clips have {sum(lengths)} "
             "frames: restore the missing clips or take the label file that belongs to them."
         )
-    ends = np.cumsum(lengths)[:-1]
-    return [(part != 0).astype(np.uint8) for part in np.split(array, ends)]
+    _require_binary(file, array)
+    return [part.astype(np.uint8) for part in np.split(array, np.cumsum(lengths)[:-1])]
 
 
 def intervals_of(labels: Labels) -> list[tuple[int, int]]:

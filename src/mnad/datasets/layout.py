@@ -10,7 +10,7 @@ from pathlib import Path
 from mnad.datasets.clip import Clip, unlabelled
 from mnad.datasets.owners import where_from
 from mnad.errors import MnadError
-from mnad.video.find import IMAGES, find_sources, natural
+from mnad.video.find import IMAGES, find_sources, images_in, natural
 
 
 def find_root(name: str, path: Path, fits: Callable[[Path], bool], wanted: str) -> Path:
@@ -73,6 +73,31 @@ def number_of(name: str) -> int | None:
     return int(found[-1]) if found else None
 
 
+def sources_in(folder: Path) -> list[Path]:
+    """The videos and folders of frames in a folder of clips, or itself if it is one.
+
+    Raises:
+        MnadError: nothing in it, or images beside folders of images.
+    """
+    found = find_sources([folder])
+    if found == [folder] and (sentence := images_and_folders(folder)):
+        raise MnadError(f"{sentence}: move away what is no clip.")
+    return found
+
+
+def images_and_folders(folder: Path) -> str:
+    """That a folder holds images and folders of images, of which either may be meant; else ''."""
+    images = images_in(folder)
+    within = next((p for p in folders_in(folder) if images_in(p)), None) if images else None
+    if within is None:
+        return ""
+    return f"{folder} holds images ({images[0].name}) beside folders of images ({within.name})"
+
+
 def videos_in(folder: Path) -> tuple[Clip, ...]:
-    """A clip for each video or folder of frames in `folder`; none where it is not there."""
-    return unlabelled(find_sources([folder])) if folder.is_dir() else ()
+    """A clip for each video or folder of frames in `folder`; none where it is not there.
+
+    Raises:
+        MnadError: see `sources_in`.
+    """
+    return unlabelled(sources_in(folder)) if folder.is_dir() else ()
