@@ -20,7 +20,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from mnad.video.decode import EXACT
+from mnad.video.pixels import EXACT
 from mnad.video.source import open_source
 
 Clip = NDArray[np.uint8]

@@ -15,8 +15,9 @@ import pytest
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from mnad.video.decode import EXACT, LUMA_FIRST, decode, displayed
+from mnad.video.decode import decode
 from mnad.video.file_time import exact
+from mnad.video.pixels import EXACT, LUMA_FIRST, displayed
 from mnad.video.sink import VideoSink
 from mnad.video.source import count_frames, open_source
 

@@ -11,8 +11,8 @@ from av.video.reformatter import VideoReformatter
 from mnad.closing import Closing
 from mnad.errors import UsageError
 from mnad.video.address import is_live, live_name, redacted
-from mnad.video.decode import displayed, in_colour
 from mnad.video.live_feed import Feed, Gap
+from mnad.video.pixels import displayed, in_colour
 from mnad.video.source import Frame
 
 __all__ = ["Gap", "LiveSource", "open_live"]

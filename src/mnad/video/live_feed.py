@@ -15,9 +15,9 @@ from av.video.reformatter import VideoReformatter
 
 from mnad.errors import MnadError
 from mnad.video.address import live_name, redacted
-from mnad.video.decode import displayed
 from mnad.video.live_reader import Lost, Shot, shots
 from mnad.video.live_time import Abandoned, Clock, Pulse
+from mnad.video.pixels import displayed
 
 _LOG = logging.getLogger("mnad")
 

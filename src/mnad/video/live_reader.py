@@ -15,9 +15,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mnad.video.address import camera, or_path, redacted
-from mnad.video.decode import ANY_TITLE, pixel_of
+from mnad.video.decode import ANY_TITLE
 from mnad.video.file_time import exact
 from mnad.video.live_time import Pace, Pulse
+from mnad.video.pixels import pixel_of
 
 # A file that ends this much before its declared end was cut off.
 _SHORT = Fraction(2)

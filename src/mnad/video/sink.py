@@ -23,7 +23,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from mnad.errors import MnadError, UsageError
-from mnad.video.decode import EXACT
+from mnad.video.pixels import EXACT
 from mnad.writing import discard
 
 _IN_PIECES = {

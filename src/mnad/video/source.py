@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from mnad.closing import Closing
 from mnad.errors import MnadError, UsageError
-from mnad.video.decode import Colour, declared, decode, opened, usual_rate, within
+from mnad.video.decode import declared, decode, opened, usual_rate
 from mnad.video.find import images_in, name_of
+from mnad.video.pixels import Colour, within
 
 FOLDER_RATE = Fraction(25)
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
