@@ -244,6 +244,13 @@ def test_few_round_times_on_the_axis(total: float) -> None:
     assert 1 <= len(times) <= 4
     assert times[-1] < total
     assert total < 1 or len(times) > 1 or total < 2
+    # By the clock on the wall, 14:03:22 at the start.
+    since = 14 * 3600 + 3 * 60 + 22
+    step = times[1] if len(times) > 1 else 0.1
+    on_wall = round_times(total, since)
+    step = min(step, 86400)  # of days, from the first midnight on
+    assert all(0 <= t < total and (t + since) / step == round((t + since) / step) for t in on_wall)
+    assert abs(len(on_wall) - len(times)) <= 1
 
 
 def test_without_anything(tmp_path: Path) -> None:
@@ -387,7 +394,7 @@ def test_wall_clock_time_where_it_is_known(tmp_path: Path) -> None:
     assert facts == ["Event 1 · 14:03:22 · 3.0 s", "Event 2 · 14:03:34 · 3.0 s"]
     assert "from 2026-11-23 14:03:22 UTC+01:00" in found.text("li")
     ticks = [text for text in found.text("span") if re.fullmatch(r"\d\d:\d\d:\d\d\d\d:.*", text)]
-    assert ticks[:2] == ["00:00:0014:03:22", "00:00:3014:03:52"]
+    assert ticks[:2] == ["14:03:3000:00:08", "14:04:0000:00:38"]
     dated = report(started_at=start, duration_seconds=40_000, events=[event(3600)])
     assert "Event 1 · 2026-11-24 00:03:22 · 3.0 s" in page(tmp_path, dated).text("p")
     assert page(tmp_path, report(events=[event()])).data["wall"] is None

@@ -225,7 +225,7 @@ def _content(report: Report, folder: Path) -> dict[str, Any]:
         "total": round(report.total, 2),
         "line": svg_path(curve, lost, closed=False),
         "area": svg_path(curve, lost, closed=True),
-        "ticks": round_times(report.total),
+        "ticks": round_times(report.total, wall.since),
         "held": [tuple(round(value, 5) for value in span) for span in report.held],
         "events": [
             _event(e, report, wall, folder, e.id in pictured, explained.get(e.id))
@@ -256,7 +256,7 @@ def _facts(report: Report, wall: Wall) -> Iterator[str]:
     scores = report.curve[np.isfinite(report.curve[:, 1])]
     if len(scores):
         seconds, score = scores[scores[:, 1].argmax()]
-        yield f"highest score {score:.3f} at {clock(seconds)}"
+        yield f"highest score {score:.3f} at {wall.at(seconds) or clock(seconds)}"
 
 
 def _event(

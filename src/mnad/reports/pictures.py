@@ -138,10 +138,15 @@ def with_holes(curve: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.insert(curve, np.repeat(holes + 1, 2), unknown, axis=0)
 
 
-def round_times(total: float) -> list[float]:
-    """Round times for the axis of so many seconds, few enough for a phone."""
+def round_times(total: float, since: float = 0) -> list[float]:
+    """Seconds of a run at which a clock shows a round time, few enough for the axis on a phone.
+
+    Args:
+        total: of the run.
+        since: what the clock shows at second 0, in seconds.
+    """
     step = next((s for s in _STEPS if total / s <= 4), _DAY * -(-total // (4 * _DAY)))
-    return [float(t) for t in np.arange(0, 0.8 * total, step)]
+    return [float(t) for t in np.arange(-since % min(step, _DAY), 0.8 * total, step)]
 
 
 def clock(seconds: float) -> str:

@@ -21,6 +21,7 @@ class Wall:
         total: seconds of the run.
 
     Attributes:
+        since: seconds of the day at the start; 0 if it is not known.
         milliseconds: the start as the clock shows it, since 1970; None if it is not known.
         shifts: seconds at which the clock is put forward or back, and the milliseconds by which it
             then differs from the start.
@@ -29,12 +30,15 @@ class Wall:
     def __init__(self, start: datetime | None, total: float) -> None:
         self.start = start
         self.dated = False
+        self.since = 0.0
         self.milliseconds: int | None = None
         self.shifts: list[tuple[int, int]] = []
         if self.start is not None:
             self._own = self.start.utcoffset() == self.start.astimezone().utcoffset()
             self.dated = self._moment(total).date() != self.start.date()
             local = self.start.replace(tzinfo=UTC)
+            midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+            self.since = (local - midnight).total_seconds()
             self.milliseconds = round(local.timestamp() * 1000)
             self.shifts = list(self._shifts(total)) if self._own else []
 
