@@ -14,7 +14,8 @@ import mnad
 from mnad.cli import main
 from mnad.datasets import open_dataset
 from mnad.errors import MnadError, UsageError
-from mnad.video.cache import load_clips, resize
+from mnad.video.cache import load_clips
+from mnad.video.fit import resize
 from mnad.video.source import open_source
 
 TINY = {"channels": 1, "width": 0.05, "height": 32, "image_width": 32, "epochs": 1}

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mnad.errors import MnadError
-from mnad.video.cache import Stretches, _load, load_clips, resize
+from mnad.video.cache import Stretches, _load, load_clips
+from mnad.video.fit import resize
 from mnad.video.regions import Regions
 from mnad.video.sink import VideoSink
 from mnad.video.source import open_source

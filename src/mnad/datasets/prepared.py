@@ -28,7 +28,7 @@ from tqdm.auto import tqdm
 from mnad.datasets.clip import Clip, Dataset, Prepared
 from mnad.errors import MnadError, UsageError
 from mnad.progress import hidden
-from mnad.video.cache import resize
+from mnad.video.fit import resize
 from mnad.video.source import Frame, Source, open_source
 
 _RECORD = "prepared.json"

@@ -18,7 +18,7 @@ from mnad.errors import MnadError
 from mnad.models.folder import Model
 from mnad.scoring.stream import FrameParts, Scorer, Stream
 from mnad.video.ahead import ahead
-from mnad.video.cache import resize
+from mnad.video.fit import resize
 from mnad.video.regions import Regions
 from mnad.video.source import Frame, Source, open_source
 from mnad.video.thin import thinned
