@@ -150,15 +150,12 @@ class Ablation:
     ) -> Iterator[tuple[str, MnadError | None]]:
         """Name and error of each model, as they are made."""
         if self.jobs == 1:
-            yield from (self.complete(*one) for one in work)
+            yield from map(self.complete, work)
             return
         own = replace(self, progress=False)
-        for (training, seed), found in in_processes(own._complete_one, work, self.jobs):
+        for (training, seed), found in in_processes(own.complete, work, self.jobs):
             name = training.folder(self.out, seed).name
             yield (name, found) if isinstance(found, MnadError) else found
-
-    def _complete_one(self, one: tuple[Training, int]) -> tuple[str, MnadError | None]:
-        return self.complete(*one)
 
     def result(self, planned: Sequence[Training], failed: Sequence[str]) -> dict[str, Any]:
         """What is known so far, as JSON holds it."""
@@ -256,8 +253,9 @@ class Ablation:
         file = training.folder(self.out, seed) / TESTS / f"{test}.json"
         return stored(file, self.dataset)
 
-    def complete(self, training: Training, seed: int) -> tuple[str, MnadError | None]:
-        """Train a model if it is not there, and test it in each way that is missing."""
+    def complete(self, work: tuple[Training, int]) -> tuple[str, MnadError | None]:
+        """Train a model of a seed if it is not there, and test it in each way that is missing."""
+        training, seed = work
         folder = training.folder(self.out, seed)
         _LOG.info("%s: begun", folder.name)
         try:
