@@ -183,8 +183,8 @@ class MethodConfig:
             the ``gradient`` of the losses, and scaled to unit norm after each step.
         update_scope: eq. 5: the maximum is taken over all queries of the ``batch`` (public code)
             or over those ``assigned`` to the item in that frame (paper).
-        update_momentum: eq. 3, in training and at test: how much of the old item stays, 0..1; the
-            paper's 0 replaces an item by the mean of its queries, next to.
+        update_momentum: eq. 3, in training and at test: how much of the old item stays, 0..1; at
+            the paper's 0 an item becomes all but the mean of its queries.
         psnr_peak: eq. 15: ``one`` (public code) or ``prediction`` (the maximum of the network's
             output on the 0..1 scale).
         regular_error: eq. 6-7: ``squared`` (per element, images in 0..1, public code) or ``norm``

@@ -16,7 +16,7 @@ def locked(
 ) -> Iterator[None]:
     """Keep other processes out of `folder`, which is made if missing.
 
-    Where nothing came to lie in it, as the work failed at once, it is left as it was found.
+    If the work leaves nothing in it, as when it fails at once, it is left as it was found.
 
     Args:
         folder: what is locked.

@@ -174,8 +174,8 @@ class LiveStream:
     ) -> list[FrameScore | None]:
         """Score the next frames, which `fitted` has been at, in one batch where possible.
 
-        All of them are looked at, as following on each other: who pushes runs has seen to that
-        (`pace_of`, `restart`). `index` counts the frames that were given so.
+        All of them are taken, and taken to follow on each other: the caller sees to that
+        (`pace_of`, `restart`). `index` counts the frames that were given here.
 
         Args:
             fitted: (h, w, c) uint8 each.

@@ -148,7 +148,7 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     for name, value in now.items():
         if name in before and isinstance(value, dict):
             found += _differences(before[name], value)
-        # Until 2026-11 a plan did not say which precision auto came to.
+        # Older plans say auto, and not which precision it came to.
         elif name in before and before[name] not in (value, "auto"):
             found.append(f"{name} {before[name]}, not {value}")
     return found

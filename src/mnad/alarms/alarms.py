@@ -159,8 +159,8 @@ class Alarms(Closing):
     def close(self, timeout: float = 5) -> None:
         """Deliver what can be delivered within `timeout` seconds; the rest waits on disk.
 
-        That is said, as a file is scored faster than its alarms go out, and nothing may ever start
-        again in its folder.
+        A warning says how many wait: a file is scored faster than its alarms go out, and nothing
+        may ever start in its folder again.
         """
         if self._outbox is None:
             return

@@ -53,7 +53,7 @@ def hold_out(
     seen = held = 0
     for size, enough in zip(sizes, long, strict=True):
         seen += size
-        # What is owed of what was seen is at least half of this one.
+        # Kept back where at least half of it is still owed.
         kept.append(enough and share * seen - held >= size / 2 - 1e-9)
         held += size * kept[-1]
     if not any(kept):
@@ -90,9 +90,9 @@ def fingerprint(frame: Frames) -> int:
 def known_share(clips: Sequence[Frames], known: NDArray[np.uint64]) -> float:
     """Share of the frames that are among those of which `fingerprints` made `known`, 0..1.
 
-    Of long footage these are one frame in several, and `known` at least half of `MOST_KNOWN`. How
-    many is told by the least distance at which they follow on each other here: what lies between
-    two of them is known as well.
+    Of long footage only every n-th frame has a fingerprint, and there are at least half of
+    `MOST_KNOWN`. The least distance between two known frames here is taken for n, and the frames
+    between them are counted as known.
     """
     if not len(known):
         return 0.0

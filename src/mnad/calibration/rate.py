@@ -211,8 +211,8 @@ def _surprise(score: NDArray[np.float64]) -> NDArray[np.float64]:
 def alarms_at(stretch: Scored, threshold: float, events: EventConfig = USUAL) -> int:
     """Events that the event machine starts in a stretch."""
     machine = EventMachine(replace(events, threshold=threshold), "", None)
-    # Of frames that neither begin an event nor go on with one, the machine asks the time of the two
-    # before such a frame, and whether one came after it. Of a week that leaves a hundredth.
+    # Frames that can neither begin an event nor go on with one are left out, but for the two before
+    # and the one after one that can: the machine needs their times. Of a week a hundredth is left.
     high = np.flatnonzero(stretch.score >= machine.config.lower_threshold)
     near = np.unique(np.clip(high[:, None] + np.arange(-2, 2), 0, len(stretch.score) - 1))
     return sum(

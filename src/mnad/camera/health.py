@@ -27,8 +27,8 @@ SAME, STOOD = 5.0, 15.0
 what the normal footage has shown of it, if that is more."""
 
 AGAIN = 0.5
-"""Likewise, after which a picture that was frozen and has changed is not free yet: what freezes
-again within two seconds has never been free."""
+"""Likewise: a picture that was frozen and has changed is not free if it stands still again for so
+long. What freezes again within two seconds was never free."""
 
 _Verdict = bool | None
 """Whether it is so; None if that cannot be judged."""

@@ -182,7 +182,7 @@ class Recorder(Closing):
         Push the messages that it led to before. Whoever cut the cable may cut the power next, so
         that nothing waits for the stream to be back; what comes then is in none of these clips.
         """
-        # To the thread, all their time has passed.
+        # At a time without end every clip is due.
         self._queue.put((None, math.inf, ()))
 
     def close(self) -> None:

@@ -21,10 +21,10 @@ EMBEDDED_BYTES = 44_000
 """Most bytes of a picture inside a page."""
 
 KEPT_PICTURES = 200
-"""Pictures of which is kept what a page holds of them, 12 MB at most: twice what it shows, or each
-new one would drive out the next that it asks for. A live run writes its page every minute, in the
-thread that scores, and to scale a hundred of them takes a second in which frames are lost; new ones
-are asked for by the thread that writes them (`mnad.events.record`)."""
+"""Pictures that are kept as a page embeds them, 12 MB at most: twice as many as it shows, as with
+fewer each new one would drive out the next that the page asks for. A live run writes its page every
+minute, in the thread that scores. Scaling a hundred pictures takes a second, in which frames are
+lost; so each is scaled once, by the thread that writes it (`mnad.events.record`)."""
 
 _DAY = 86400
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, _DAY)

@@ -42,9 +42,9 @@ def timed(
 ) -> Iterator[Timed]:
     """Frames with their time in seconds since the start, see `rising`."""
     step = 1 / (mean_rate(container, stream) or Fraction(25))
-    # AVI holds frames in the order of decoding and no time of display. What FFmpeg gives for it is
-    # of the packet that a frame was in, and goes back and forth where there are B-frames; the
-    # packet with which the frame came out of the decoder is as many steps on as the frame.
+    # AVI holds frames in the order of decoding, without their time of display. FFmpeg gives a frame
+    # the time of its packet, which goes back and forth where there are B-frames. But the packet
+    # with which a frame comes out of the decoder is as many steps on as the frame.
     counted = container.format.name == "avi"
     stamped = ((frame, _stamp(frame, counted)) for frame in frames)
     return rising(stamped, step, None if counted else exact_start(stream))

@@ -37,8 +37,8 @@ def step_of(rate: Fraction | float | None, wanted: float | None, known: float | 
     Args:
         rate: frames per second of the source; None is taken as 25.
         wanted: frames per second; None for all.
-        known: frames per second that a network knows, which go before: of no fewer than that, but
-            for a little, can it make anything, and to as few more as possible it is used.
+        known: frames per second that a network knows; it overrides `wanted`. As few frames are
+            taken as leave a rate that is no more than `SLOWER_ONCE` times lower.
 
     Raises:
         UsageError: `wanted` is not above 0.
@@ -106,13 +106,13 @@ class Breaks:
 
     A stall, frames that were damaged or left out: to a network that expects the next frame all
     that moves has leapt, and what looks over the hole calls it an anomaly. So it does where frames
-    come more slowly than it knows, each leap a little one. Walkers of Ped2 by a network that knows
-    ten frames a second, sixteen normal clips: one frame missing, none comes to the threshold; two
-    missing, 4 clips do; three, 10; five, all. Every eighth missing, 1 % of frames come to it; every
-    fourth, 12 %; every third, 69 %; every second, all of them (`benchmarks/holes.py`).
+    come more slowly than it knows, each leap a little one. Of sixteen normal clips of Ped2, by a
+    network that knows ten frames a second, none reaches the threshold with one frame missing, 4 do
+    with two, 10 with three, all with five. With every eighth frame missing 1 % of the frames reach
+    it; with every fourth 12 %, every third 69 %, every second all (`benchmarks/holes.py`).
 
-    Where nothing says what is usual, a lasting change of the frame rate is no hole for longer than
-    it takes to become so.
+    Without a `step`, a lasting change of the frame rate counts as holes only until the new rate has
+    become the usual one.
 
     Args:
         step: seconds between frames that a network knows, at most what is usual; None where there

@@ -26,8 +26,8 @@ from mnad.watch.options import WatchOptions
 LOST = "lost"
 """What befalls a camera whose stream stays away."""
 EXPLAINED_SECONDS = 10.0
-"""Before the camera is known to be ill, in which what makes it so may be told as an anomaly: the
-mean of some seconds is judged, and must hold for two."""
+"""Before it is known what the camera suffers. What causes that, such as a hand, may be told as an
+anomaly in that time: the camera is judged by the mean of some seconds, which must hold for two."""
 
 
 class Judge:

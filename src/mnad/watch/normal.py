@@ -17,12 +17,13 @@ from mnad.watch.footage import Segment, read_index
 
 _LOG = logging.getLogger("mnad")
 SLOWEST = 1.4
-"""Times the usual step: a model of all that is faster still knows it (`mnad.video.thin.SLOWER`)."""
+"""How many times slower than usual footage may be and is still learnt from: a model of the rest
+knows it (`mnad.video.thin.SLOWER`)."""
 HALF = 2.3
-"""A rate that is lower by no more than so much may be the one that a model is of: what half of ten
-frames a second gives was measured (`benchmarks/cameras.md`), of still fewer nobody has seen it."""
+"""How many times lower than the median a rate may be for the model to be made for it. What half of
+ten frames a second gives was measured (`benchmarks/cameras.md`), what fewer give was not."""
 LOWEST_SHARE = 0.2
-"""Of the time, from which on a lower rate is the one that a model is of."""
+"""Share of the time that must have a lower rate for the model to be made for it."""
 
 
 def load_footage(

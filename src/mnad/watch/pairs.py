@@ -17,8 +17,8 @@ from mnad.video.source import Frame
 
 _LOG = logging.getLogger("mnad")
 MOST_LONE = 15
-"""Frames with a hole before each, one after the other, after which that is said, once for a model:
-of a machine that is at its limit it would be a line every few seconds."""
+"""Frames in a row with a hole before each, after which that is said. It is said once for a model:
+with a machine at its limit it would be a line every few seconds."""
 
 
 class Pair(NamedTuple):

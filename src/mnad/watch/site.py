@@ -69,7 +69,7 @@ class Settings:
         return EventTimes(**(self.events or {}))
 
     def instead_of(self, given: Settings) -> list[str]:
-        """Which of the options that somebody gave, those off their defaults, do not hold here."""
+        """Names of the options given, of those off their defaults, that differ from these."""
         usual = Settings()
         asked = [f.name for f in fields(self) if getattr(given, f.name) != getattr(usual, f.name)]
         return [name for name in asked if getattr(given, name) != getattr(self, name)]
