@@ -124,7 +124,7 @@ def test_lockstep_and_alone_agree(trained: tuple[Path, Path]) -> None:
         )
 
 
-def test_the_causal_score_does_not_look_ahead(trained: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_causal_score_does_not_look_ahead(trained: tuple[Path, Path]) -> None:
     """Frames given one by one, with nothing after them known, get the very same camera score."""
     import cv2
 
@@ -176,7 +176,7 @@ def test_a_clip_that_fails_does_not_move_the_memory_of_those_after_it(
 
 
 def test_without_labels_it_says_how_to_give_them(
-    trained: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     model, data = trained
     assert main(["evaluate", str(model), str(data / "training")]) == 1

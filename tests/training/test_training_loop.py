@@ -415,7 +415,7 @@ def test_ones_own_footage_gives_a_calibrated_model_by_default(
 
 
 def test_frames_that_come_again_are_no_reason_to_lose_a_training(
-    own_folder: Path, tmp_path: Path, tiny: dict[str, object]
+    tmp_path: Path, tiny: dict[str, object]
 ) -> None:
     """As of a scene that stands still, or of a file that is played over and over."""
     import av
@@ -446,9 +446,7 @@ def test_too_little_footage_to_hold_back_from_is_all_trained_on_and_said(
         mnad.train(str(own_folder), out=tmp_path / "n", hold_out=0.6, **tiny)  # type: ignore[arg-type]
 
 
-def test_a_data_set_is_looked_at_in_its_own_rate(
-    tmp_path: Path, tiny: dict[str, object], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_data_set_is_looked_at_in_its_own_rate(tmp_path: Path, tiny: dict[str, object]) -> None:
     """Ped2 has 10 frames/s, which its folders of images do not say: the camera takes them all."""
     clip = tmp_path / "ped2" / "training" / "frames" / "01"
     clip.mkdir(parents=True)

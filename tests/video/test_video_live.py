@@ -287,7 +287,7 @@ def test_http_errors_are_told_at_once(code, words):
     assert time.monotonic() - began < 10
 
 
-def test_sound_without_pictures(tmp_path):
+def test_sound_without_pictures():
     content = io.BytesIO()
     with av.open(content, "w", format="wav") as container:
         stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")

@@ -92,7 +92,7 @@ def test_it_scores_what_watching_the_same_source_does(detector: Detector) -> Non
     assert list(found.values()) == pytest.approx(list(watched.values()), rel=1e-4)
 
 
-def test_what_is_scored_later_has_its_own_number(detector: Detector) -> None:
+def test_what_is_scored_later_has_its_own_number() -> None:
     """The middle of five frames, of a source of which every other frame is passed over."""
     network = NetworkConfig("reconstruction", 5, 1, 0.05, 48, 64)
     config = ModelConfig(network, rate=10.0)

@@ -201,7 +201,7 @@ def test_a_first_start_that_fails_leaves_the_folder_as_it_was(tmp_path: Path, ca
 
 
 def test_a_folder_learns_anew_from_as_much_as_it_was_begun_with(
-    tmp_path: Path, model: Path, trained: type[Training], watch: Any, caplog: Any
+    tmp_path: Path, trained: type[Training], watch: Any, caplog: Any
 ) -> None:
     caplog.set_level("INFO")
     site = Site(tmp_path / "site")
@@ -397,9 +397,7 @@ def test_a_stream_that_is_lost_while_it_is_learnt_is_told_of(
     assert end.end is not None and end.end > 1.9
 
 
-def test_scraps_between_two_holes_are_not_learnt_from(
-    tmp_path: Path, model: Path, monkeypatch: Any
-) -> None:
+def test_scraps_between_two_holes_are_not_learnt_from(tmp_path: Path, monkeypatch: Any) -> None:
     site, frames = Site(tmp_path / "site"), as_frames(street(1300, 1))
     site.begin(GIVEN)
     footage = Footage(site.footage, 1000)

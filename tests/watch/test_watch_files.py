@@ -257,7 +257,7 @@ def test_results_that_cannot_be_replaced_are_one_sentence(
 
 
 def test_a_model_without_a_threshold_says_so_and_scores_all_the_same(
-    model: Path, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_model(tmp_path / "bare", replace(load_model(model), calibration=None))
     calm = video(tmp_path / "calm.mp4", street(12, 3))

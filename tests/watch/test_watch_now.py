@@ -157,9 +157,7 @@ def test_the_status_tells_what_goes_on(
     assert timedelta(0) <= age < timedelta(minutes=1)
 
 
-def test_the_status_names_what_the_camera_suffers(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_status_names_what_the_camera_suffers(model: Path, tmp_path: Path) -> None:
     frames, ill = as_frames(street(260, 1, covered=range(60, 180))), []
     with Watcher(Detector.load(model), tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
         for frame in frames:
@@ -170,7 +168,7 @@ def test_the_status_names_what_the_camera_suffers(
 
 
 def test_while_learning_what_is_not_looked_at_is_hidden(
-    tmp_path: Path, model: Path, trained: type[Training], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, trained: type[Training], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site, pictures = tmp_path / "site", []
     regions = {"ignore": [[[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]]]}

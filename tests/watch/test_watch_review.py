@@ -290,7 +290,7 @@ def test_less_than_the_threshold_rests_on_does_not_move_it(site: Site) -> None:
         review(site, 60.0, None, apply=False)
 
 
-def test_where_nothing_was_learnt_it_says_so(tmp_path: Path, model: Path) -> None:
+def test_where_nothing_was_learnt_it_says_so(tmp_path: Path) -> None:
     site = Site(tmp_path)
     with pytest.raises(
         MnadError, match=r"has no site\.json: give the folder \(--out\) of a mnad watch"
