@@ -244,5 +244,6 @@ class LiveStream:
     def _box(self, region: Region, highest: float, score: float) -> Box:
         """The hottest region has the score of the frame, the others less in proportion."""
         surprise = score / max(1 - score, 1e-9) * region.peak / highest
-        box = Box(*region[:4], surprise / (1 + surprise))
-        return box if self._model.regions is None else self._model.regions.to_frame(box)
+        regions = self._model.regions
+        sides = region[:4] if regions is None else regions.to_frame(*region[:4])
+        return Box(*sides, surprise / (1 + surprise))

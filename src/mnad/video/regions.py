@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -33,23 +33,6 @@ SAMPLES = 8
 """Points per pixel and axis by which its share is counted."""
 
 _KEYS = ("crop", "include", "ignore")
-
-
-class _Cornered(Protocol):
-    """A named tuple with four sides, such as `mnad.events.event.Box`."""
-
-    @property
-    def left(self) -> float: ...
-    @property
-    def top(self) -> float: ...
-    @property
-    def right(self) -> float: ...
-    @property
-    def bottom(self) -> float: ...
-    def _replace(self, *, left: float, top: float, right: float, bottom: float) -> Self: ...
-
-
-_AnyBox = TypeVar("_AnyBox", bound=_Cornered)
 
 
 @dataclass(frozen=True)
@@ -160,18 +143,15 @@ class Regions:
         hidden, hatching = _cover(self, *rgb.shape[:2])
         return np.asarray(cv2.copyTo(hatching, hidden, rgb.copy()), np.uint8)
 
-    def to_frame(self, box: _AnyBox) -> _AnyBox:
-        """A box in shares of the cropped picture, in shares of the original frame."""
+    def to_frame(
+        self, left: float, top: float, right: float, bottom: float
+    ) -> tuple[float, float, float, float]:
+        """The sides of a box in shares of the cropped picture, in shares of the original frame."""
         if self.crop is None:
-            return box
-        left, top, right, bottom = self.crop
-        wide, high = right - left, bottom - top
-        return box._replace(
-            left=left + wide * box.left,
-            top=top + high * box.top,
-            right=left + wide * box.right,
-            bottom=top + high * box.bottom,
-        )
+            return left, top, right, bottom
+        first, upper, last, lower = self.crop
+        wide, high = last - first, lower - upper
+        return first + wide * left, upper + high * top, first + wide * right, upper + high * bottom
 
 
 def load_regions(path: str | Path) -> Regions:
