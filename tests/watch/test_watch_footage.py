@@ -268,7 +268,7 @@ def test_a_crash_between_file_and_index_leaves_the_footage_whole(
         replace(source, target)
 
     record(footage, 122, 60)
-    monkeypatch.setattr("mnad.watch.footage.os.replace", crash)
+    monkeypatch.setattr("mnad.writing.os.replace", crash)
     with pytest.raises(KeyboardInterrupt):
         footage.flush()
     monkeypatch.undo()
