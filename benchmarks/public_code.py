@@ -75,10 +75,7 @@ def compare_step(
     shape = (4, config.window, config.height, config.image_width, config.channels)
     clips = np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
     windows = Windows(list(clips), [str(i) for i in range(4)], config.window)
-    adam, train = torch.optim.Adam(network.parameters()), TrainConfig(precision="fp32")
-    fitter = Fitter(
-        windows, Path(), model.config, train, torch.device("cpu"), network, adam, recipe=""
-    )
+    fitter = Fitter(windows, model.config, TrainConfig(precision="fp32"), network)
     out, losses = fitter.step(windows.batch(range(4)))
     bgr = torch.from_numpy(clips[..., ::-1].copy()).to(items.dtype) / 127.5 - 1
     imgs = bgr.permute(0, 1, 4, 2, 3).flatten(1, 2)

@@ -112,17 +112,13 @@ def test_windows_never_span_two_clips() -> None:
 
 
 @pytest.mark.parametrize("name", ["official", "paper"])
-def test_a_step_moves_the_items_as_the_reference_does(name: str, tmp_path: Path) -> None:
+def test_a_step_moves_the_items_as_the_reference_does(name: str) -> None:
     torch.manual_seed(0)
     config = ModelConfig(SMALL, preset_of(name, "prediction")[0])
     network = build_network(config).train()
     clip = moving_square(12, 0)
     windows = Windows([clip], ["a"], 5)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    device = torch.device("cpu")
-    fitter = Fitter(
-        windows, tmp_path, config, TrainConfig(epochs=1), device, network, optimizer, ""
-    )
+    fitter = Fitter(windows, config, TrainConfig(epochs=1, learning_rate=1e-3), network)
     assert network.memory is not None
     before = network.memory.items.clone()
     batch = windows.batch([0, 2, 4, 6])
@@ -137,31 +133,29 @@ def test_a_step_moves_the_items_as_the_reference_does(name: str, tmp_path: Path)
     np.testing.assert_allclose(network.memory.items, expected, atol=1e-5)
 
 
-def one_step(tmp_path: Path, method: MethodConfig) -> tuple[MNAD, torch.Tensor, torch.Tensor]:
+def one_step(method: MethodConfig) -> tuple[MNAD, torch.Tensor, torch.Tensor]:
     """A network after a step, its items before, and the queries of that step."""
     torch.manual_seed(0)
     config = ModelConfig(SMALL, method)
     network = build_network(config).train()
     windows = Windows([moving_square(12, 0)], ["a"], 5)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    device, train = torch.device("cpu"), TrainConfig(epochs=1)
-    fitter = Fitter(windows, tmp_path, config, train, device, network, optimizer, "")
+    fitter = Fitter(windows, config, TrainConfig(epochs=1, learning_rate=1e-3), network)
     assert network.memory is not None
     before = network.memory.items.detach().clone()
     out, _ = fitter.step(windows.batch([0, 2, 4, 6]))
     return network, before, out.query.detach()
 
 
-def test_a_step_with_momentum_moves_the_items_as_the_reference_does(tmp_path: Path) -> None:
-    network, before, query = one_step(tmp_path, MethodConfig(update_momentum=0.9))
+def test_a_step_with_momentum_moves_the_items_as_the_reference_does() -> None:
+    network, before, query = one_step(MethodConfig(update_momentum=0.9))
     frames = [q.double().numpy() for q in query]
     expected = reference.update(frames, before.double().numpy(), "batch", 0.9)
     assert network.memory is not None
     np.testing.assert_allclose(network.memory.items, expected, atol=1e-5)
 
 
-def test_learnt_items_take_a_step_of_adam_and_keep_unit_norm(tmp_path: Path) -> None:
-    network, before, _ = one_step(tmp_path, MethodConfig(item_learning="gradient"))
+def test_learnt_items_take_a_step_of_adam_and_keep_unit_norm() -> None:
+    network, before, _ = one_step(MethodConfig(item_learning="gradient"))
     assert network.memory is not None
     items = network.memory.items.detach()
     torch.testing.assert_close(items.norm(dim=1), torch.ones(3))
@@ -171,7 +165,7 @@ def test_learnt_items_take_a_step_of_adam_and_keep_unit_norm(tmp_path: Path) -> 
     assert gradient is not None and float(gradient.abs().max()) > 0
 
 
-def test_the_learning_rate_follows_half_a_cosine_per_epoch(tmp_path: Path) -> None:
+def test_the_learning_rate_follows_half_a_cosine_per_epoch() -> None:
     torch.manual_seed(0)
     network = build_network(ModelConfig(SMALL))
     optimizer = torch.optim.Adam(network.parameters(), lr=1.0)
@@ -182,19 +176,10 @@ def test_the_learning_rate_follows_half_a_cosine_per_epoch(tmp_path: Path) -> No
         optimizer.step()
         schedule.step()
     train = TrainConfig(epochs=7, learning_rate=1.0)
-    fitter = Fitter(
-        Windows([moving_square(5, 0)], ["a"], 5),
-        tmp_path,
-        ModelConfig(SMALL),
-        train,
-        torch.device("cpu"),
-        network,
-        optimizer,
-        "",
-    )
+    fitter = Fitter(Windows([moving_square(5, 0)], ["a"], 5), ModelConfig(SMALL), train, network)
     for epoch, rate in enumerate(expected):
         fitter._set_learning_rate(epoch)
-        assert optimizer.param_groups[0]["lr"] == pytest.approx(rate, abs=1e-9)
+        assert fitter.optimizer.param_groups[0]["lr"] == pytest.approx(rate, abs=1e-9)
 
 
 def test_the_same_command_gives_the_same_weights(

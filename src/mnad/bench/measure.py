@@ -140,10 +140,8 @@ def training(config: ModelConfig, frames: Frames, device: torch.device, precisio
     """What trains a fresh network on the windows of some frames."""
     torch.manual_seed(0)
     windows = Windows([frames], ["frames"], config.network.window)
-    network = build_network(config).to(device).train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=2e-4, fused=True)
     train = TrainConfig(epochs=1, precision=precision)  # type: ignore[arg-type]
-    return Fitter(windows, Path(), config, train, device, network, optimizer, "")
+    return Fitter(windows, config, train, build_network(config).to(device).train())
 
 
 def training_steps(fitter: Fitter) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
@@ -51,8 +50,7 @@ def _seconds_of_a_step(
     windows: Windows, config: ModelConfig, train: TrainConfig, device: torch.device
 ) -> float:
     network = build_network(config).to(device).train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=train.learning_rate, fused=True)
-    fitter = Fitter(windows, Path(), config, train, device, network, optimizer, "")
+    fitter = Fitter(windows, config, train, network)
     size = train.batch_size
     order = [
         [(size * step + i) % len(windows) for i in range(size)] for step in range(2 + TIMED_STEPS)

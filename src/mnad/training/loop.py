@@ -107,19 +107,18 @@ def main(
 
     torch.manual_seed(train.seed)
     network = build_network(config).to(device)
-    optimizer = torch.optim.Adam(network.parameters(), lr=train.learning_rate, fused=True)
+    fitter = Fitter(windows, config, train, network)
     if state is not None:
         network.load_state_dict(state.network)
-        optimizer.load_state_dict(state.optimizer)
+        fitter.optimizer.load_state_dict(state.optimizer)
     if train.precision == "bf16" and not computes_bf16(device):
         _LOG.warning(
             "precision is bf16, which this %s does not compute in itself: training will be some "
             "ten times slower than by --precision fp32.",
             "GPU" if device.type == "cuda" else "CPU",
         )
-    fitter = Fitter(windows, out, config, train, device, network, optimizer, recipe)
     with Log(out, tensorboard) as log:
-        seconds = fitter.fit(state, log, progress)
+        seconds = fitter.fit(out / "training", recipe, state, log, progress)
     network.eval().requires_grad_(False)
     record |= {
         "windows": len(windows),
@@ -167,34 +166,46 @@ def _machine(device: torch.device) -> str:
 
 
 class Fitter:
-    """The loop over epochs and steps and the state that it saves."""
+    """The loop over epochs and steps, and the state that it saves.
+
+    Args:
+        windows: of the footage.
+        config: what is trained.
+        train: how.
+        network: in training mode where steps are taken without `fit`.
+    """
 
     def __init__(
-        self,
-        windows: Windows,
-        out: Path,
-        config: ModelConfig,
-        train: TrainConfig,
-        device: torch.device,
-        network: MNAD,
-        optimizer: torch.optim.Optimizer,
-        recipe: str,
+        self, windows: Windows, config: ModelConfig, train: TrainConfig, network: MNAD
     ) -> None:
-        self.windows, self.out, self.config, self.train = windows, out, config, train
-        self.device, self.network, self.optimizer = device, network, optimizer
-        self.recipe = recipe
-        bf16 = takes_bf16(train.precision, device)
-        self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+        self.windows, self.config, self.train, self.network = windows, config, train, network
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=train.learning_rate, fused=True)
+        self.device = next(network.parameters()).device
+        bf16 = takes_bf16(train.precision, self.device)
+        self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=bf16)
         self.count = min(len(windows), train.most_windows or len(windows))
         self.per_epoch = self.count // min(train.batch_size, self.count)
         self.steps = self.per_epoch * train.epochs
 
-    def fit(self, state: State | None, log: Log, progress: bool) -> float:
-        """Run all remaining steps; returns the seconds spent, earlier runs included."""
+    def fit(
+        self, folder: Path, recipe: str, state: State | None, log: Log, progress: bool
+    ) -> float:
+        """Run all remaining steps.
+
+        Args:
+            folder: takes the state, now and then.
+            recipe: of the state.
+            state: to go on from; None for a new training.
+            log: told of each epoch.
+            progress: show a progress bar.
+
+        Returns:
+            The seconds spent, earlier runs included.
+        """
         train, done = self.train, state.step if state else 0
-        before = state.seconds if state else 0.0
         sums = state.sums.to(self.device) if state else torch.zeros(4, device=self.device)
-        began = saved = time.monotonic()
+        saved = time.monotonic()
+        began = saved - (state.seconds if state else 0.0)  # as if it had been done in one run
         bar = tqdm(total=self.steps, initial=done, unit="step", disable=hidden(progress))
         self.network.train()
         with bar:
@@ -212,14 +223,14 @@ class Fitter:
                         self._show(bar, epoch, done, sums)
                     now = time.monotonic()
                     if now - saved > CHECKPOINT_SECONDS and done % self.per_epoch:
-                        self._save(done, before + now - began, sums)
+                        save_state(folder, self._state(recipe, done, now - began, sums))
                         saved = time.monotonic()
-                row = self._row(epoch, sums, out, before + time.monotonic() - began)
+                row = self._row(epoch, sums, out, time.monotonic() - began)
                 log.epoch(row, _sample(batch, out, self.config.network.target))
                 sums.zero_()
-                self._save(done, before + time.monotonic() - began, sums)
+                save_state(folder, self._state(recipe, done, time.monotonic() - began, sums))
                 saved = time.monotonic()
-        return before + time.monotonic() - began
+        return time.monotonic() - began
 
     def step(self, batch: Tensor) -> tuple[Output, Tensor]:
         """One update of the weights, then of the items.
@@ -256,18 +267,9 @@ class Fitter:
         for group in self.optimizer.param_groups:
             group["lr"] = self.train.learning_rate * factor
 
-    def _save(self, step: int, seconds: float, sums: Tensor) -> None:
-        save_state(
-            self.out / "training",
-            State(
-                recipe=self.recipe,
-                step=step,
-                seconds=seconds,
-                network=self.network.state_dict(),
-                optimizer=self.optimizer.state_dict(),
-                sums=sums.cpu(),
-            ),
-        )
+    def _state(self, recipe: str, step: int, seconds: float, sums: Tensor) -> State:
+        network, optimizer = self.network.state_dict(), self.optimizer.state_dict()
+        return State(recipe, step, seconds, network, optimizer, sums.cpu())
 
     def _show(self, bar: Any, epoch: int, done: int, sums: Tensor) -> None:
         mean = (sums / (done % self.per_epoch or self.per_epoch)).tolist()
