@@ -13,6 +13,7 @@ import numpy as np
 from mnad.errors import MnadError
 from mnad.evaluation.score_files import Floats, Frames, Series, Truth
 from mnad.evaluation.summary import (
+    RULES,
     intervals,
     labels_digest,
     measure,
@@ -87,9 +88,7 @@ def evaluate_scores(
             "low_is_abnormal": low_is_abnormal,
             "macro_rule": "mean of per-clip AUC; one-class clips skipped; padded: with them, a "
             "normal frame scored 0 and an abnormal one scored 1 added to each clip",
-            "eer_rule": "interpolated on the ROC curve",
-            "ap_rule": "step sum",
-            "interval_rule": "95 % bootstrap over clips, 2,000 draws, seed 0",
+            **RULES,
             "versions": {
                 "mnad": version("mnad"),
                 "numpy": np.__version__,

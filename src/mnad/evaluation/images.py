@@ -169,9 +169,8 @@ def image_controls(controls: Mapping[str, PerClip]) -> dict[str, dict[str, float
     return image_aurocs({name: controls[name] for name in CONTROLS})
 
 
-def image_protocol() -> dict[str, Any]:
-    """What stands in the protocol in place of the rules of frame AUC."""
-    return {
-        "unit": "single images",
-        "image_auroc": "good images against those of a folder of defects; ties half",
-    }
+IMAGE_RULES = {
+    "unit": "single images",
+    "image_auroc": "good images against those of a folder of defects; ties half",
+}
+"""What stands in the protocol in place of the rules of frame AUC."""

@@ -15,9 +15,9 @@ import torch
 from mnad.config import NetworkConfig, Policy
 from mnad.datasets.clip import Dataset, Kind
 from mnad.evaluation.clips import ClipScores
-from mnad.evaluation.images import image_protocol
-from mnad.evaluation.summary import labels_digest
-from mnad.evaluation.whole_clips import clip_protocol
+from mnad.evaluation.images import IMAGE_RULES
+from mnad.evaluation.summary import RULES, labels_digest
+from mnad.evaluation.whole_clips import CLIP_RULES
 from mnad.models.folder import Model
 from mnad.runtime.runtime import Runtime
 from mnad.scoring.smooth import SECONDS
@@ -31,6 +31,14 @@ PUBLISHED = {
     ("shanghaitech", "reconstruction"): 0.698,
 }
 """Frame AUC of Table 1 of the paper, per-clip min-max micro."""
+_RULES: dict[Kind, dict[str, str]] = {
+    "frames": {
+        "macro_rule": "mean of per-clip AUC of per-clip min-max scores; one-class clips skipped",
+        **RULES,
+    },
+    "clips": CLIP_RULES,
+    "images": IMAGE_RULES,
+}
 
 
 def camera_rule(model: Model) -> dict[str, Any] | None:
@@ -119,7 +127,7 @@ def protocol_of(
         "lambda": weight if network.memory else 1.0,
         "camera": camera_rule(model),
         "normalisation": normalisation(dataset.kind, _normal_frames(model)),
-        **_rules(dataset.kind),
+        **_RULES[dataset.kind],
         "memory": {
             "policy": policy if network.memory else "none",
             "order": "clips in natural order, without those that failed"
@@ -158,16 +166,3 @@ def _first_frames(network: NetworkConfig, clips: Sequence[ClipScores]) -> str:
         f"{taken}{network.target} not scored at the start of each clip, "
         f"{network.window - 1 - network.target} at its end"
     )
-
-
-def _rules(kind: Kind) -> dict[str, Any]:
-    if kind == "clips":
-        return clip_protocol()
-    if kind == "images":
-        return image_protocol()
-    return {
-        "macro_rule": "mean of per-clip AUC of per-clip min-max scores; one-class clips skipped",
-        "eer_rule": "interpolated on the ROC curve",
-        "ap_rule": "step sum",
-        "interval_rule": "95 % bootstrap over clips, 2,000 draws, seed 0",
-    }

@@ -9,7 +9,7 @@ import numpy as np
 
 from mnad.evaluation.clips import ClipScores
 from mnad.evaluation.frames import has
-from mnad.evaluation.summary import PerClip, arrays
+from mnad.evaluation.summary import RULES, PerClip, arrays
 from mnad.metrics.frame import bootstrap_auc
 from mnad.metrics.video import POOLINGS, video_metrics
 
@@ -86,13 +86,12 @@ def _interval(
     return None if found is None else [found.low, found.high]
 
 
-def clip_protocol() -> dict[str, Any]:
-    """What stands in the protocol in place of the rules of frame AUC."""
-    return {
-        "unit": "whole clips: one label and one score each",
-        "pooling": "mean of all frame scores of a clip, the highest, the mean of the highest 5 % "
-        "(at least one); raw scores, never scaled by clip, which would take away what tells one "
-        "clip from another",
-        "length_auc": "AUC of the number of scored frames alone",
-        "interval_rule": "95 % bootstrap over clips, 2,000 draws, seed 0",
-    }
+CLIP_RULES = {
+    "unit": "whole clips: one label and one score each",
+    "pooling": "mean of all frame scores of a clip, the highest, the mean of the highest 5 % (at "
+    "least one); raw scores, never scaled by clip, which would take away what tells one clip from "
+    "another",
+    "length_auc": "AUC of the number of scored frames alone",
+    "interval_rule": RULES["interval_rule"],
+}
+"""What stands in the protocol in place of the rules of frame AUC."""
