@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _open_what_is_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # As standard error has it: a path that is no text is shown all the same.
+        # As of standard error: a path that is no valid text is shown with escapes.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:

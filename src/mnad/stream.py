@@ -124,7 +124,7 @@ class LiveStream:
         wanted = None if rate is None else model.config.rate
         self._pace = Pace(rate, wanted, known, model.config.network.window)
         self._given = 0
-        # The numbers of those in the window, of all that were given.
+        # Of the frames in the window, their numbers among all that were given.
         self._numbers: deque[int] = deque(maxlen=model.config.network.window)
         self._where = (
             None if reference is None else Where(reference.level, reference.floor, model.mask)

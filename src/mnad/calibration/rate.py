@@ -122,11 +122,11 @@ def _threshold(
 ) -> Threshold:
     """By the block maxima of the stretches, which are so many seconds in all."""
     count = len(maxima)
-    # Those of short clips are shorter than others, and there are more of them in an hour.
+    # The last block of a clip may be shorter: of short clips there are more in an hour.
     blocks_per_hour = 3600 * count / seconds
     share = min(per_hour / blocks_per_hour, 0.5)
     # Conformal: that a further block exceeds the k-th highest of n has a chance of k / (n + 1).
-    # What is added keeps 2 from being 1.9999 for the sake of a rounding.
+    # What is added keeps a rounding from making 1 of 2.
     above = int(share * (count + 1) + 1e-9)
     level = float(np.sort(maxima)[-max(above, 1)])
     if above < 1:  # never below what the footage itself reached

@@ -62,7 +62,7 @@ PED1_RANGES: tuple[tuple[Range, ...], ...] = (
     ((175, 200),), ((1, 180),), ((1, 52), (65, 115)), ((5, 165),), ((1, 121),), ((86, 200),),
     ((15, 108),),
 )
-# Another copy of the ranges is about, with 1-162 for clip 6.
+# There is another copy of these ranges, with 1-162 for clip 6.
 PED2_RANGES: tuple[tuple[Range, ...], ...] = (
     ((61, 180),), ((95, 180),), ((1, 146),), ((31, 180),), ((1, 129),), ((1, 159),), ((46, 180),),
     ((1, 180),), ((1, 120),), ((1, 150),), ((1, 180),), ((88, 180),),

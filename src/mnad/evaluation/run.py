@@ -81,7 +81,7 @@ def evaluate_model(
             scorer,
             intake,
             [(clip.name, clip.path) for clip in dataset.test],
-            # Masks of one clip at a time are at hand.
+            # The masks of one clip at a time are held.
             1 if policy == "carried" or look is not None else lockstep,
             bar.update,
             look,

@@ -94,5 +94,5 @@ class Event:
     def from_dict(cls, values: dict[str, Any]) -> Event:
         """The inverse of `as_dict`."""
         boxes = tuple(Box(**box) for box in values["boxes"])
-        # Records of before it was told lack the last.
+        # Older records lack `explains`.
         return cls(**{**values, "boxes": boxes, "explains": tuple(values.get("explains", ()))})

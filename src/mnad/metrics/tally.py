@@ -197,5 +197,5 @@ def _runs(keys: Keys, weights: Floats | None, shift: int) -> Table:
 def _keys(values: NDArray[np.float32]) -> Keys:
     """Integers in the order of the values; -0 and 0 are one."""
     bits = (values + np.float32(0)).view(np.int32)
-    # Negative numbers have all bits turned, the others the first.
+    # Of negative numbers all bits are flipped, of the others the first one.
     return np.asarray(bits.view(np.uint32) ^ ((bits >> 31).view(np.uint32) | np.uint32(1 << 31)))

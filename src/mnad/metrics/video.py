@@ -22,8 +22,8 @@ TOP = 20
 
 
 def _mean(scores: Array) -> float:
-    # By the rounding of its sum a mean may leave what it is of: clips of one and the same score
-    # would be ranked by their length.
+    # Rounding may put a mean beyond all of its values: clips of one and the same score would
+    # then be ranked by their length.
     return float(np.clip(scores.mean(), scores.min(), scores.max()))
 
 

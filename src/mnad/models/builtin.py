@@ -118,7 +118,7 @@ def copy_folder(model: str | Path, out: Path) -> Path:
         os.replace(beside, out)
     except OSError as error:
         shutil.rmtree(beside, ignore_errors=True)
-        # Of several files it tells one by one: (from, to, why).
+        # shutil.Error lists (from, to, why) of each file.
         why = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
         raise MnadError(f"{out} cannot be written ({why}); check its folder.") from None
     return out

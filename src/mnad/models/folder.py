@@ -132,7 +132,7 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Model:
     folder = resolve(path)
     config, training, regions, sha256 = _read_config(folder)
     weights = _tensors(folder / WEIGHTS)
-    # Before there is memory taken for a network of any size that the config may name.
+    # Checked before memory is taken for a network as large as the config says.
     if _shapes(config) != {name: tensor.shape for name, tensor in weights.items()}:
         raise MnadError(
             f"{folder / WEIGHTS} does not fit {folder / CONFIG}: its tensors have other names or "

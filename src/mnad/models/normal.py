@@ -98,7 +98,7 @@ def load_normal(file: Path) -> Normal:
             # Named one by one, as a safetensors file is no dictionary.
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
             facts = json.loads((opened.metadata() or {}).get("calibration", "{}"))
-        # A calibration without what it scored with would score nothing.
+        # A calibration is of no use without the reference that scores rest on.
         reference = _reference(arrays) if facts or "psnr" in arrays else None
         return Normal(reference, _calibration(arrays, facts) if facts else None, arrays["known"])
     except (SafetensorError, OSError, LookupError, AttributeError, TypeError, ValueError) as error:

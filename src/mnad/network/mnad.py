@@ -78,7 +78,7 @@ class MNAD(nn.Module):
         """
         feature, maps = self.encoder(frames)  # (B, C, H/8, W/8)
         if feature is None:
-            # One query that says nothing: engines have no use for arrays of none.
+            # One query of zeros, as engines cannot do with empty arrays.
             query = widened(frames.new_zeros(frames.shape[0], 1, self.config.stages[-1]))
             cosine = query[..., :0]
         elif self.memory is None:

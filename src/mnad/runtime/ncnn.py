@@ -56,7 +56,7 @@ class _Decode(nn.Module):
     def forward(self, *given: Tensor) -> Tensor:
         left = [*given]
         feature = left.pop(0) if self.decoder.constant is None else None
-        # A map that is not taken may be any.
+        # In the place of a map that is not used any will do.
         maps = [left.pop(0) if skip else given[0] for skip in self.decoder.skips]
         frame: Tensor = self.decoder(feature, tuple(maps))
         return frame

@@ -25,7 +25,7 @@ _LOG = logging.getLogger("mnad")
 _DEPTH = 4
 _FIRST_PAUSE, _LAST_PAUSE = 1.0, 30.0
 _TICK = 1.0
-# Threads that FFmpeg does not give back. A place that blocks so many blocks the next one too.
+# Threads that may be stuck in FFmpeg: what blocks so many would block the next one, too.
 _MOST_STUCK = 4
 
 
@@ -147,7 +147,7 @@ class Feed:
         )
         self._thread.start()
 
-    # In the thread. Each change begins with a beat, so that one given up changes nothing.
+    # All below runs in the thread. A beat before each change ends one that was given up.
 
     def _run(self, pulse: Pulse) -> None:
         with suppress(Abandoned):
@@ -204,7 +204,7 @@ class Feed:
         if not self._clock.running and not self._quiet:
             _LOG.warning("%s: no picture yet: %s; it is tried again.", self._name, lost.reason)
             self._quiet = True
-        # A new one, as the old one holds all it has passed through.
+        # A copy, as the traceback of the original holds all that it passed through.
         self._why = Lost(lost.reason, lost.advice)
         if self._clock.running:
             self._clock.interrupt()

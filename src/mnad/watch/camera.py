@@ -292,7 +292,7 @@ class _Run:
         except MnadError as error:
             if self.watcher is None:
                 raise
-            # What is learnt goes on being watched.
+            # Watching by what was learnt goes on.
             if str(error) != str(self.lacking):
                 _LOG.error("%s", error)
             self.lacking = error
