@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from mnad.video.address import camera, or_path, redacted
 from mnad.video.decode import ANY_TITLE
 from mnad.video.file_time import exact
-from mnad.video.live_time import Pace, Pulse
+from mnad.video.live_time import Pacer, Pulse
 from mnad.video.pixels import pixel_of
 
 # A file that ends this much before its declared end was cut off.
@@ -94,7 +94,7 @@ def shots(source: str, stall: float, pulse: Pulse) -> Generator[Shot, None, None
         kind = _kind(source, container)
         rate = None if kind.clockless else _rate(stream)
         stream.thread_type = "SLICE"  # threads by frame hold back as many frames
-        pace = Pace(pulse)
+        pace = Pacer(pulse)
         last, seen = None, time.monotonic()
         pulse.beat(stall)
         for packet in container.demux(stream):

@@ -105,7 +105,7 @@ class Pulse:
         return time.monotonic() > self._due
 
 
-class Pace:
+class Pacer:
     """Holds frames back until their time, counted from the first."""
 
     def __init__(self, pulse: Pulse) -> None:
