@@ -14,7 +14,7 @@ import pytest
 # processes that tests start, whose sums then differ from the tests' own in the last bits.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from footage import moving_square
+from footage import write_own
 
 
 def pytest_sessionstart() -> None:
@@ -40,19 +40,7 @@ def data() -> Path:
 @pytest.fixture
 def own_folder(tmp_path: Path) -> Path:
     """A small data set of one's own: 2 training clips, 2 labelled test clips, all PNG folders."""
-    import cv2
-
-    root = tmp_path / "own"
-    for number, part in enumerate(("training/a", "training/b", "testing/c", "testing/d")):
-        folder = root / part
-        folder.mkdir(parents=True)
-        clip = moving_square(14, seed=number)
-        if part.startswith("testing"):
-            clip[8:, 20:30, 4:14] = 0  # something black appears
-            folder.with_suffix(".csv").write_text("first,last\n8,13\n")
-        for t, frame in enumerate(clip):
-            cv2.imwrite(str(folder / f"{t}.png"), frame)
-    return root
+    return write_own(tmp_path / "own", 0)
 
 
 @pytest.fixture(scope="session")

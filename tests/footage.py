@@ -22,6 +22,38 @@ def moving_square(frames: int, seed: int, size: int = 32) -> np.ndarray:
     return clip
 
 
+def write_own(root: Path, appears: int) -> Path:
+    """A data set of one's own: 2 training clips, 2 labelled test clips, all folders of PNG.
+
+    In frames 8 to 13 of the test clips something of the grey level `appears` comes in.
+    """
+    import cv2
+
+    for number, part in enumerate(("training/a", "training/b", "testing/c", "testing/d")):
+        folder = root / part
+        folder.mkdir(parents=True)
+        clip = moving_square(14, seed=number)
+        if part.startswith("testing"):
+            clip[8:, 20:30, 4:14] = appears
+            folder.with_suffix(".csv").write_text("first,last\n8,13\n")
+        for t, frame in enumerate(clip):
+            cv2.imwrite(str(folder / f"{t}.png"), frame)
+    return root
+
+
+def numbered(number: int, size: tuple[int, int] = (48, 64)) -> np.ndarray:
+    """A frame (*size, 3) uint8 that shows its number, below 256, in binary, as eight bars."""
+    bits = np.unpackbits(np.array([number], np.uint8)) * np.uint8(255)
+    bars = np.repeat(bits, size[1] // 8)
+    return np.ascontiguousarray(np.broadcast_to(bars[None, :, None], (*size, 3)))
+
+
+def number_in(pixels: np.ndarray) -> int:
+    """The number that `numbered` put into a frame."""
+    bars = pixels[8:-8].mean(axis=(0, 2)).reshape(8, -1).mean(axis=1)
+    return int(np.packbits(bars > 128)[0])
+
+
 def smoothed_slowly(single: np.ndarray, rate: float, seconds: float = 0.25) -> list[float]:
     """The score for cameras of a clip (n,): each mean over all before, weighted by their age."""
     weight = np.exp(-np.arange(len(single)) / (rate * seconds))  # by age in frames

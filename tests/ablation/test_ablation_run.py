@@ -12,12 +12,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import cv2
 import miniatures
 import numpy as np
 import pytest
 import torch
-from footage import moving_square
+from footage import moving_square, write_own
 from safetensors.torch import load_file
 
 import mnad
@@ -40,17 +39,7 @@ ROWS = "no-memory,official,frozen,no-gate,psnr-only,distance-only"
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("ablation") / "own"
-    for number, part in enumerate(("training/a", "training/b", "testing/c", "testing/d")):
-        folder = root / part
-        folder.mkdir(parents=True)
-        clip = moving_square(14, seed=number)
-        if part.startswith("testing"):
-            clip[8:, 20:30, 4:14] = 140
-            folder.with_suffix(".csv").write_text("first,last\n8,13\n")
-        for t, frame in enumerate(clip):
-            cv2.imwrite(str(folder / f"{t}.png"), frame)
-    return root
+    return write_own(tmp_path_factory.mktemp("ablation") / "own", 140)
 
 
 @pytest.fixture(scope="module")

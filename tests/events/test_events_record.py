@@ -9,6 +9,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 import pytest
+from footage import number_in, numbered
 
 from mnad.events.event import Observed
 from mnad.events.machine import EventConfig, EventMachine
@@ -20,24 +21,12 @@ from mnad.video.source import open_source
 RATE = Fraction(10)
 
 
-def picture(number, size=(48, 64)):
-    """The frame's number in binary, as eight bars."""
-    bits = np.unpackbits(np.array([number], np.uint8)) * np.uint8(255)
-    bars = np.repeat(bits, size[1] // 8)
-    return np.ascontiguousarray(np.broadcast_to(bars[None, :, None], (*size, 3)))
-
-
-def number_in(pixels):
-    bars = pixels[8:-8].mean(axis=(0, 2)).reshape(8, -1).mean(axis=1)
-    return int(np.packbits(bars > 128)[0])
-
-
 def feed(recorder, scores, rate=10, size=(48, 64)):
     machine = EventMachine(EventConfig(threshold=0.8, cooldown_seconds=2.0), "yard", None)
     ends = []
     for k, score in enumerate(scores):
         told = machine.push(Observed(k, k / rate, score))
-        recorder.push(picture(k, size), k / rate, tuple(map(with_files, told)))
+        recorder.push(numbered(k, size), k / rate, tuple(map(with_files, told)))
         ends += [m for m in told if m.phase == "end"]
     told = machine.close(len(scores) / rate)
     recorder.push(None, len(scores) / rate, tuple(map(with_files, told)))
@@ -83,7 +72,7 @@ def test_irregular_times_are_kept(tmp_path):
     with Recorder(tmp_path, RATE, 1.0, 1.0, live=False) as recorder:
         for k, moment in enumerate(seconds):
             told = {30: (event,), 40: (end,)}.get(k, ())
-            recorder.push(picture(k), float(moment), told)
+            recorder.push(numbered(k), float(moment), told)
     _, frames = clip_of(tmp_path, event)
     expected = seconds[(seconds >= seconds[30] - 1) & (seconds <= 7.0)]
     found = [float(f.seconds) for f in frames]
@@ -123,7 +112,7 @@ def test_the_clip_is_there_before_the_source_ends(tmp_path):
     event = with_files(camera_event("moved", "yard", None, 1.0, 10))
     end = replace(event, phase="end", end=1.5)
     for k in range(20):
-        recorder.push(picture(k), k / 10, {10: (event,), 15: (end,)}.get(k, ()))
+        recorder.push(numbered(k), k / 10, {10: (event,), 15: (end,)}.get(k, ()))
     recorder.push(None, 60.0, (with_files(camera_event("lost", "yard", None, 60.0, 20)),))
     assert appear(tmp_path / event.clip)
     recorder.close()
@@ -139,7 +128,7 @@ def test_where_the_stream_is_lost_the_clips_are_finished_at_once(tmp_path):
     recorder = Recorder(tmp_path, RATE, live=False)
     told = {30: (over,), 40: (ends_with_it,), 50: (going_on,), 55: (ended,)}
     for k in range(60):
-        recorder.push(picture(k), k / 10, told.get(k, ()))
+        recorder.push(numbered(k), k / 10, told.get(k, ()))
     recorder.push(None, 5.9, (lost,))
     recorder.lost()
     # Nothing comes any more, and nobody closes it: the process may die before the stream is back.
@@ -152,7 +141,7 @@ def test_where_the_stream_is_lost_the_clips_are_finished_at_once(tmp_path):
     # Told again, and back: what comes then belongs to none of them.
     recorder.lost()
     for k in range(80, 100):
-        recorder.push(picture(k), k / 10, ())
+        recorder.push(numbered(k), k / 10, ())
     recorder.close()
     assert [len(clip_of(tmp_path, event)[1]) for event in three] == [50, 60, 40]
 
@@ -163,7 +152,7 @@ def test_messages_without_a_picture_do_not_cut_the_clip(tmp_path):
     end = replace(event, phase="end", end=1.5)
     with Recorder(tmp_path, RATE, live=False) as recorder:
         for k in range(60):
-            recorder.push(picture(k), k / 10, (event,) if k == 10 else ())
+            recorder.push(numbered(k), k / 10, (event,) if k == 10 else ())
             if k == 15:
                 recorder.push(None, 1.5, (end,))
     _, frames = clip_of(tmp_path, event)
@@ -194,7 +183,7 @@ def test_what_is_held_is_bounded_in_bytes(tmp_path, monkeypatch):
 def test_what_is_held_is_bounded_in_time(tmp_path):
     with Recorder(tmp_path, RATE, pre_seconds=3.0, live=False) as recorder:
         for k in range(200):
-            recorder.push(picture(k), k / 10, ())
+            recorder.push(numbered(k), k / 10, ())
     times = [held.seconds for held in recorder._held]
     assert times[-1] == 19.9 and 10.8 < times[0] < 19.9 - 3.0
 
@@ -229,7 +218,7 @@ def test_a_higher_peak_replaces_the_picture(tmp_path):
     second = at_peak(first, "update", Observed(15, 1.5, 1.0))
     with Recorder(tmp_path, RATE, live=False) as recorder:
         for k in range(20):
-            recorder.push(picture(k), k / 10, {12: (first,), 18: (second,)}.get(k, ()))
+            recorder.push(numbered(k), k / 10, {12: (first,), 18: (second,)}.get(k, ()))
     assert number_in(cv2.imread(str(tmp_path / first.thumbnail))) == 15
 
 
@@ -277,7 +266,7 @@ def test_what_a_crash_left_is_removed(tmp_path):
 def test_messages_without_names_get_no_files(tmp_path):
     event = camera_event("moved", "yard", None, 0.0, 0)
     with Recorder(tmp_path, RATE) as recorder:
-        recorder.push(picture(0), 0.0, (event,))
+        recorder.push(numbered(0), 0.0, (event,))
         with pytest.raises(ValueError, match="uint8"):
-            recorder.push(picture(0)[..., :1], 0.1, ())
+            recorder.push(numbered(0)[..., :1], 0.1, ())
     assert list(tmp_path.iterdir()) == []

@@ -6,8 +6,8 @@ import sys
 from datetime import UTC, datetime
 from fractions import Fraction
 
-import numpy as np
 import pytest
+from footage import number_in, numbered
 
 from mnad.errors import MnadError
 from mnad.video.segments import SegmentedVideo
@@ -16,18 +16,6 @@ from mnad.video.source import open_source
 
 RATE = Fraction(10)
 NIGHT = datetime(2026, 12, 31, 23, 59, 58, tzinfo=UTC)
-
-
-def frame(number, size=(48, 64)):
-    """The frame's number in binary, as eight bars."""
-    bits = np.unpackbits(np.array([number], np.uint8)) * np.uint8(255)
-    bars = np.repeat(bits, size[1] // 8)
-    return np.ascontiguousarray(np.broadcast_to(bars[None, :, None], (*size, 3)))
-
-
-def number_in(pixels):
-    bars = pixels[8:-8].mean(axis=(0, 2)).reshape(8, -1).mean(axis=1)
-    return int(np.packbits(bars > 128)[0])
 
 
 def numbers(path):
@@ -42,7 +30,7 @@ def names(folder):
 def test_every_frame_is_in_one_segment(tmp_path):
     with SegmentedVideo(tmp_path, RATE, seconds=2.0, started_at=NIGHT) as video:
         for k in range(50):
-            video.write(frame(k), k / 10)
+            video.write(numbered(k), k / 10)
             whole = [name for name in names(tmp_path) if not name.startswith(".")]
             assert len(whole) == k // 20  # there as soon as it is closed
             assert all(numbers(tmp_path / name) for name in whole[-1:] if k % 20 == 0)
@@ -59,7 +47,7 @@ def test_every_frame_is_in_one_segment(tmp_path):
 def test_another_size_begins_another_segment(tmp_path):
     with SegmentedVideo(tmp_path, RATE, started_at=NIGHT) as video:
         for k, size in enumerate([(48, 64)] * 3 + [(32, 64)] * 2 + [(48, 64)] * 2):
-            video.write(frame(k, size), k / 10)
+            video.write(numbered(k, size), k / 10)
     found = [[k for k, _ in numbers(tmp_path / name)] for name in names(tmp_path)]
     assert found == [[0, 1, 2], [3, 4], [5, 6]]
 
@@ -68,14 +56,14 @@ def test_numbers_go_on(tmp_path):
     for _ in range(2):
         with SegmentedVideo(tmp_path, RATE, seconds=0.2) as video:
             for k in range(4):
-                video.write(frame(k), k / 10)
+                video.write(numbered(k), k / 10)
     assert names(tmp_path) == [f"overlay-00000{n}.mp4" for n in (1, 2, 3, 4)]
 
 
 def test_an_exception_keeps_what_was_written(tmp_path):
     with pytest.raises(KeyboardInterrupt), SegmentedVideo(tmp_path, RATE) as video:
         for k in range(4):
-            video.write(frame(k), k / 10)
+            video.write(numbered(k), k / 10)
         raise KeyboardInterrupt
     assert len(numbers(tmp_path / "overlay-000001.mp4")) == 4
 
@@ -92,11 +80,11 @@ def test_a_segment_that_fails_is_dropped_and_tried_again(tmp_path, monkeypatch, 
     monkeypatch.setattr(VideoSink, "write", failing)
     with SegmentedVideo(tmp_path, RATE) as video:
         for k in range(30):
-            video.write(frame(k), k / 10)
+            video.write(numbered(k), k / 10)
         assert len(caplog.records) == 1 and names(tmp_path) == []
         full = False
-        video.write(frame(40), 59.9)
-        video.write(frame(41), 60.0)
+        video.write(numbered(40), 59.9)
+        video.write(numbered(41), 60.0)
     assert [k for k, _ in numbers(tmp_path / "overlay-000001.mp4")] == [41]
 
 
@@ -108,11 +96,11 @@ def test_a_disk_that_goes_read_only_is_logged_and_ends_nothing(
 
     with SegmentedVideo(tmp_path, RATE, seconds=1) as video:
         for k in range(10):
-            video.write(frame(k), k / 10)
+            video.write(numbered(k), k / 10)
         read_only()
-        video.write(frame(10), 1.0)  # the first ends here
+        video.write(numbered(10), 1.0)  # the first ends here
         monkeypatch.setattr(VideoSink, "write", failing)
-        video.write(frame(11), 1.1)
+        video.write(numbered(11), 1.1)
     first, second = (record.getMessage() for record in caplog.records)
     assert "Read-only file system" in first and "the disk is read-only" in second
 
@@ -152,7 +140,7 @@ def test_a_kill_costs_the_last_seconds_of_the_open_segment(tmp_path):
     assert names(tmp_path) == [".overlay-000001.part.mp4"]
     with SegmentedVideo(tmp_path, RATE) as video:
         assert names(tmp_path) == ["overlay-000001.mp4"]
-        video.write(frame(7), 0.0)
+        video.write(numbered(7), 0.0)
     kept = numbers(tmp_path / "overlay-000001.mp4")
     assert 80 <= len(kept) <= 121 and kept == [(k, k / RATE) for k in range(len(kept))]
     assert numbers(tmp_path / "overlay-000002.mp4") == [(7, 0)]
