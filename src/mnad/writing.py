@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from mnad.errors import MnadError, UsageError
 
@@ -112,3 +116,102 @@ def discard(file: Path) -> None:
     """
     with suppress(OSError):
         file.unlink(missing_ok=True)
+
+
+class WholeFile(ABC):
+    """A file written under a temporary name beside its own and renamed when it is whole."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._broken = self._ended = False
+        self._part = self.path.with_name(f".{self.path.stem}.part{self.path.suffix}")
+        try:
+            self._part.touch()
+        except OSError as error:
+            raise MnadError(unwritable(self.path, error.strerror)) from error
+
+    def close(self) -> None:
+        """End the file, which is whole unless a write has failed: then it goes. Once is enough.
+
+        Raises:
+            MnadError: the file cannot be written.
+        """
+        self.__exit__(None, None, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        whole = kind is None and not self._broken
+        try:
+            self._finish(whole)
+            if whole:
+                self._rename()
+        finally:
+            discard(self._part)
+
+    def _rename(self) -> None:
+        try:
+            os.replace(self._part, self.path)
+        except OSError as error:
+            raise MnadError(unwritable(self.path, error.strerror)) from error
+
+    @abstractmethod
+    def _finish(self, whole: bool) -> None:
+        """Close the file; `whole` is False when the block or a write has failed."""
+
+
+class CsvSink(WholeFile):
+    """A CSV table whose rows are flushed as they come.
+
+    Use it in a ``with`` block; if the block fails, no file is left.
+
+    Args:
+        path: the file.
+        fieldnames: the columns, in order.
+
+    Raises:
+        MnadError: the file cannot be written.
+    """
+
+    def __init__(self, path: str | Path, fieldnames: Sequence[str]) -> None:
+        super().__init__(path)
+        self._file = self._part.open("w", newline="", encoding="utf-8")
+        self._rows = csv.DictWriter(self._file, fieldnames, lineterminator="\n")
+        self._rows.writeheader()
+
+    def write(self, row: Mapping[str, object]) -> None:
+        """Append a row.
+
+        Raises:
+            MnadError: the file cannot be written, such as when the disk is full.
+            ValueError: a key that is no column.
+        """
+        try:
+            self._rows.writerow(row)
+            self._file.flush()
+        except OSError as error:
+            raise MnadError(unwritable(self.path, error.strerror)) from error
+
+    def _finish(self, whole: bool) -> None:
+        try:
+            self._file.close()
+        except OSError as error:
+            if whole:
+                raise MnadError(unwritable(self.path, error.strerror)) from error
+
+
+def unwritable(path: Path, why: str | None) -> str:
+    """What to say of a file that cannot be written."""
+    return (
+        f"{path} cannot be written ({why}): check that its folder exists, may be written to and "
+        "has room."
+    )

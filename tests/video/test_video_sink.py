@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from mnad.errors import MnadError, UsageError
-from mnad.video.sink import CsvSink, VideoSink, recover
+from mnad.video.sink import VideoSink, recover
 from mnad.video.source import open_source
+from mnad.writing import CsvSink
 
 GREYS = np.arange(0, 256, 15)
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (30, 60, 90), (200, 180, 160)]

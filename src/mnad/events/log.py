@@ -13,6 +13,7 @@ from pathlib import Path
 from mnad.closing import Closing
 from mnad.errors import MnadError
 from mnad.events.event import Event
+from mnad.writing import unwritable
 
 _LOG = logging.getLogger("mnad")
 _WAITING_MESSAGES = 10_000
@@ -50,10 +51,7 @@ class EventLog(Closing):
             if self._size and content[self._size - 1 : self._size] != b"\n":
                 self._write(b"\n")
         except OSError as error:
-            raise MnadError(
-                f"{self.path} cannot be written ({error.strerror}): check that its folder exists, "
-                "may be written to and has room."
-            ) from error
+            raise MnadError(unwritable(self.path, error.strerror)) from error
 
     def append(self, event: Event) -> bool:
         """Write a message; True when it and all before it are on the disk, False if they wait."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnad.errors import MnadError
 from mnad.reports.overlay import ALARM, BACKGROUND, NORMAL
-from mnad.writing import discard
+from mnad.writing import discard, unwritable
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -41,10 +41,7 @@ def write_html(path: Path, template: str, content: dict[str, Any]) -> None:
         os.replace(part, path)
     except OSError as error:
         discard(part)
-        raise MnadError(
-            f"{path} cannot be written ({error.strerror}): check that its folder exists, may be "
-            "written to and has room."
-        ) from error
+        raise MnadError(unwritable(path, error.strerror)) from error
 
 
 @cache

@@ -11,8 +11,8 @@ import numpy as np
 from mnad.errors import MnadError, UsageError
 from mnad.scene.scene import SceneConfig, SceneFrame, render
 from mnad.scene.traffic import KINDS
-from mnad.video.sink import CsvSink, VideoSink
-from mnad.writing import beside
+from mnad.video.sink import VideoSink
+from mnad.writing import CsvSink, beside
 
 COLUMNS = ("track", "frame", "x0", "y0", "x1", "y1", "kind")
 

@@ -1,18 +1,14 @@
-"""Writers that leave either a whole file or none: H.264 video for browsers, CSV tables."""
+"""H.264 video for browsers, written whole or not at all."""
 
 from __future__ import annotations
 
-import csv
 import errno
 import math
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import av
 import numpy as np
@@ -24,7 +20,7 @@ from numpy.typing import NDArray
 
 from mnad.errors import MnadError, UsageError
 from mnad.video.pixels import EXACT
-from mnad.writing import discard
+from mnad.writing import WholeFile, discard, unwritable
 
 _IN_PIECES = {
     "movflags": "+hybrid_fragmented+frag_keyframe",
@@ -36,58 +32,7 @@ _COPY = ".copy.part.mp4"
 _BT601, _LIMITED, _BT709 = 6, 1, 1
 
 
-class _Beside(ABC):
-    """A file written under a temporary name beside its own and renamed when it is whole."""
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._broken = self._ended = False
-        self._part = self.path.with_name(f".{self.path.stem}.part{self.path.suffix}")
-        try:
-            self._part.touch()
-        except OSError as error:
-            raise MnadError(_cannot(self.path, error)) from error
-
-    def close(self) -> None:
-        """End the file, which is whole unless a write has failed: then it goes. Once is enough.
-
-        Raises:
-            MnadError: the file cannot be written.
-        """
-        self.__exit__(None, None, None)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._ended:
-            return
-        self._ended = True
-        whole = kind is None and not self._broken
-        try:
-            self._finish(whole)
-            if whole:
-                self._rename()
-        finally:
-            discard(self._part)
-
-    def _rename(self) -> None:
-        try:
-            os.replace(self._part, self.path)
-        except OSError as error:
-            raise MnadError(_cannot(self.path, error)) from error
-
-    @abstractmethod
-    def _finish(self, whole: bool) -> None:
-        """Close the file; `whole` is False when the block or a write has failed."""
-
-
-class VideoSink(_Beside):
+class VideoSink(WholeFile):
     """An H.264 MP4 that plays in a browser: yuv420p, limited range, index at the front.
 
     While it is written it lies in pieces of some seconds that play without the rest, so that a kill
@@ -172,7 +117,7 @@ class VideoSink(_Beside):
         except av.FFmpegError as error:
             # To go on writing where not even the header could be written ends the process.
             self._broken = True
-            raise MnadError(_cannot(self.path, error)) from error
+            raise MnadError(unwritable(self.path, error.strerror)) from error
 
     def _finish(self, whole: bool) -> None:
         try:
@@ -181,7 +126,7 @@ class VideoSink(_Beside):
             self._container.close()
         except av.FFmpegError as error:
             if whole:
-                raise MnadError(_cannot(self.path, error)) from error
+                raise MnadError(unwritable(self.path, error.strerror)) from error
         if whole and self._count and self._front:
             copy = _copy_of(self._part)
             # Without room for both its index stays at the end.
@@ -246,50 +191,3 @@ def _until_torn(packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[Video
                 return
             if packet.size:  # the last one is empty
                 yield packet
-
-
-class CsvSink(_Beside):
-    """A CSV table whose rows are flushed as they come.
-
-    Use it in a ``with`` block; if the block fails, no file is left.
-
-    Args:
-        path: the file.
-        fieldnames: the columns, in order.
-
-    Raises:
-        MnadError: the file cannot be written.
-    """
-
-    def __init__(self, path: str | Path, fieldnames: Sequence[str]) -> None:
-        super().__init__(path)
-        self._file = self._part.open("w", newline="", encoding="utf-8")
-        self._rows = csv.DictWriter(self._file, fieldnames, lineterminator="\n")
-        self._rows.writeheader()
-
-    def write(self, row: Mapping[str, object]) -> None:
-        """Append a row.
-
-        Raises:
-            MnadError: the file cannot be written, such as when the disk is full.
-            ValueError: a key that is no column.
-        """
-        try:
-            self._rows.writerow(row)
-            self._file.flush()
-        except OSError as error:
-            raise MnadError(_cannot(self.path, error)) from error
-
-    def _finish(self, whole: bool) -> None:
-        try:
-            self._file.close()
-        except OSError as error:
-            if whole:
-                raise MnadError(_cannot(self.path, error)) from error
-
-
-def _cannot(path: Path, error: OSError | av.FFmpegError) -> str:
-    return (
-        f"{path} cannot be written ({error.strerror}): check that its folder exists, may be "
-        "written to and has room."
-    )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mnad.errors import MnadError
 from mnad.stream import FrameScore
-from mnad.video.sink import CsvSink
+from mnad.writing import CsvSink
 
 _LOG = logging.getLogger("mnad")
 COLUMNS = ("frame", "seconds", "psnr", "distance", "peak", "score")
