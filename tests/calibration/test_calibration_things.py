@@ -27,15 +27,7 @@ def clip_of(
 @pytest.mark.parametrize("size", [(8, 8), (20, 12), (15, 30)])
 def test_a_thing_is_found_at_its_size_in_every_frame(size: tuple[int, int]) -> None:
     things = things_in(clip_of([size]))
-    assert len(things) == 40 and {thing.size for thing in things} == {size}
-    rows, columns = size
-    for thing in things[3:-3]:
-        assert thing.pixels.shape == (rows + 4, columns + 4, 1)
-        assert thing.alpha.shape == (rows + 4, columns + 4)
-        inner = np.s_[4:-4, 4:-4]
-        np.testing.assert_array_equal(thing.pixels[inner], SHADE)
-        assert thing.alpha[inner].min() > 0.95 and thing.alpha[0, 0] < 0.05
-        assert thing.alpha.min() >= 0 and thing.alpha.max() <= 1
+    assert len(things) == 40 and set(things) == {size}
 
 
 def test_the_block_has_the_side_of_a_square() -> None:
@@ -52,7 +44,7 @@ def test_the_block_is_the_median_of_all_things_of_all_clips() -> None:
 def test_the_block_stays_between_a_32nd_and_a_quarter_of_the_frame() -> None:
     assert block_size([clip_of([(50, 50)])]) == 30
     small = clip_of([(7, 7)], shape=(320, 400))
-    assert {thing.size for thing in things_in(small)} == {(7, 7)} and block_size([small]) == 10
+    assert set(things_in(small)) == {(7, 7)} and block_size([small]) == 10
 
 
 def test_a_scene_in_which_nothing_moves_has_a_usual_block() -> None:
@@ -67,6 +59,6 @@ def test_noise_and_specks_are_no_things() -> None:
     noise = np.random.default_rng(0).normal(0, 6, (30, 120, 160, 1))
     clip = np.clip(clip_of([(16, 16)], 30) + noise, 0, 255).astype(np.uint8)
     clip[::2, 100, 50] = GROUND + 60
-    found = [thing.size for thing in things_in(clip)]
+    found = things_in(clip)
     assert len(found) == 30
     assert np.abs(np.array(found) - 16).max() <= 3 and block_size([clip]) in (15, 16, 17)

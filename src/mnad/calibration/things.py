@@ -1,9 +1,8 @@
-"""The things that move in normal footage: how large they are, and cut-outs of them."""
+"""How large the things are that move in normal footage."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -22,41 +21,25 @@ USUAL_THING = 1 / 12
 """Share of the height that a thing takes where nothing moves."""
 
 
-class Thing(NamedTuple):
-    """Something that differs from the background.
+def things_in(clip: Frames) -> list[tuple[int, int]]:
+    """Height and width of what differs from the median of a clip (T, H, W, c).
 
-    Attributes:
-        pixels: (h, w, c) float32, its bounding box and a margin.
-        alpha: (h, w) float32 in 0..1, where in the box it is.
-        size: rows and columns of the bounding box.
+    Looked for in frames that are evenly spread over the clip.
     """
-
-    pixels: NDArray[np.float32]
-    alpha: NDArray[np.float32]
-    size: tuple[int, int]
-
-
-def things_in(clip: Frames) -> list[Thing]:
-    """What differs from the median of a clip (T, H, W, c), in frames evenly spread over it."""
     height, width = clip.shape[1:3]
     spread = np.linspace(0, len(clip) - 1, min(len(clip), BACKGROUND_FRAMES)).astype(int)
     background = np.median(clip[spread], axis=0).astype(np.float32)
-    found: list[Thing] = []
+    found: list[tuple[int, int]] = []
     for t in np.linspace(0, len(clip) - 1, min(len(clip), LOOKED_AT)).astype(int):
         difference = np.abs(clip[t] - background).max(axis=-1)
         apart = (cv2.GaussianBlur(difference, (0, 0), 1) > DIFFERENT).astype(np.uint8)
         apart = cv2.morphologyEx(apart, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)).astype(np.uint8)
-        count, label, facts, _ = cv2.connectedComponentsWithStats(apart)
+        count, _, facts, _ = cv2.connectedComponentsWithStats(apart)
         for i in range(1, count):
-            x, y, w, h, area = (int(n) for n in facts[i])
+            _, _, w, h, area = (int(n) for n in facts[i])
             large = h > LARGEST * height or w > LARGEST * width
-            if large or area < SMALLEST * height * width:
-                continue
-            rows, columns = slice(max(0, y - 2), y + h + 2), slice(max(0, x - 2), x + w + 2)
-            alpha = cv2.GaussianBlur((label[rows, columns] == i).astype(np.float32), (0, 0), 0.8)
-            found.append(
-                Thing(clip[t, rows, columns].astype(np.float32), np.asarray(alpha), (h, w))
-            )
+            if not large and area >= SMALLEST * height * width:
+                found.append((h, w))
     return found
 
 
@@ -73,6 +56,6 @@ def block_size(clips: Sequence[Frames]) -> int:
         Pixels, from a 32nd to a quarter of the frame's shorter side.
     """
     side = min(clips[0].shape[1:3])
-    sizes = [np.sqrt(h * w) for clip in clips for h, w in (t.size for t in things_in(clip))]
+    sizes = [np.sqrt(h * w) for clip in clips for h, w in things_in(clip)]
     wanted = float(np.median(sizes)) if sizes else USUAL_THING * side
     return max(1, round(float(np.clip(wanted, side / 32, side / 4))))
