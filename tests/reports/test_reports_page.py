@@ -30,8 +30,8 @@ from mnad.reports.pictures import (
     _embedded,
     clock,
     embedded,
-    peak_jpeg,
     round_times,
+    small_jpeg,
     spoken,
     svg_path,
     with_holes,
@@ -146,7 +146,7 @@ def test_the_clock_goes_on_beyond_a_day() -> None:
 
 
 def test_nothing_is_fetched_and_the_page_forbids_it(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(peak_jpeg(np.zeros((90, 160, 3), np.uint8)))
+    (tmp_path / "a.jpg").write_bytes(small_jpeg(np.zeros((90, 160, 3), np.uint8)))
     (tmp_path / "a b#1.mp4").touch()
     found = page(tmp_path, report(events=[event(thumbnail="a.jpg", clip="a b#1.mp4")]))
     assert "http" not in " ".join(found.attribute("src") + found.attribute("href"))
@@ -292,7 +292,7 @@ def test_a_large_picture_is_made_smaller_and_what_is_none_is_left_out(tmp_path: 
         assert len(data) <= EMBEDDED_BYTES
         height, width = cv2.imdecode(np.frombuffer(data, np.uint8), 1).shape[:2]
         assert width / height == pytest.approx(16 / 9, rel=0.02)
-    small = peak_jpeg(noise[:90, :160])
+    small = small_jpeg(noise[:90, :160])
     (tmp_path / "b.jpg").write_bytes(small)
     assert (
         embedded(tmp_path / "b.jpg") == "data:image/jpeg;base64," + base64.b64encode(small).decode()
@@ -339,7 +339,7 @@ def test_a_report_that_is_written_again_does_only_the_new_pictures(
 
 
 def test_the_pictures_that_are_kept_are_bounded(tmp_path: Path) -> None:
-    small = peak_jpeg(np.zeros((90, 160, 3), np.uint8))
+    small = small_jpeg(np.zeros((90, 160, 3), np.uint8))
     # A page must find all of its own again, and some for those that are new in it.
     assert 1.5 * MOST_PICTURES <= KEPT_PICTURES < 1000
     for number in range(KEPT_PICTURES + 50):
@@ -351,7 +351,7 @@ def test_the_pictures_that_are_kept_are_bounded(tmp_path: Path) -> None:
 def test_a_picture_that_cannot_be_read_for_now_is_read_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "a.jpg").write_bytes(peak_jpeg(np.zeros((90, 160, 3), np.uint8)))
+    (tmp_path / "a.jpg").write_bytes(small_jpeg(np.zeros((90, 160, 3), np.uint8)))
 
     def fails(path: Path) -> bytes:
         raise OSError(24, "Too many open files")
@@ -366,7 +366,7 @@ def test_the_picture_of_a_peak_has_its_heat() -> None:
     grey = np.full((540, 960, 1), 128, np.uint8)
     error = np.zeros((64, 64), np.float32)
     error[28:36, 28:36] = 0.02
-    picture = cv2.imdecode(np.frombuffer(peak_jpeg(grey, error), np.uint8), 1)[..., ::-1].astype(
+    picture = cv2.imdecode(np.frombuffer(small_jpeg(grey, error), np.uint8), 1)[..., ::-1].astype(
         int
     )
     assert picture.shape == (270, 480, 3)

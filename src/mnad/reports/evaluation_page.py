@@ -17,7 +17,7 @@ from mnad.reports.facts import flat
 from mnad.reports.figures import envelope
 from mnad.reports.heat import HOTTEST, ErrorScale
 from mnad.reports.html import write_html
-from mnad.reports.pictures import data_address, peak_jpeg, svg_path
+from mnad.reports.pictures import data_address, small_jpeg, svg_path
 from mnad.reports.rates import rates_data, rates_plot
 
 if TYPE_CHECKING:
@@ -247,6 +247,6 @@ def _mistake(mistake: Mistake, names: Sequence[str]) -> dict[str, Any]:
         "position": moment.position,
         "score": f"{moment.score:.4f}",
         "wrong": "" if moment.wrong is None else f"{100 * moment.wrong:.1f} %",
-        "picture": data_address(peak_jpeg(seen.picture, width=360)),
-        "heat": data_address(peak_jpeg(seen.picture, error=heat, scale=scale, width=360)),
+        "picture": data_address(small_jpeg(seen.picture, width=360)),
+        "heat": data_address(small_jpeg(seen.picture, error=heat, scale=scale, width=360)),
     }

@@ -30,7 +30,7 @@ _DAY = 86400
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, _DAY)
 
 
-def peak_jpeg(
+def small_jpeg(
     frame: Picture,
     error: NDArray[np.float32] | None = None,
     scale: float = 0.02,

@@ -116,10 +116,9 @@ def detect_source(
             _leave_nothing(out)
             broken = broken or _unscored(path, detector, watcher)
         return failed(str(path), out, broken or "")
-    seconds, psnr, distance, score = watcher.curve.rows().T
-    columns = seconds, psnr, distance, score
     try:
         with _DRAWING:
+            columns = watcher.curve.rows().T
             score_plot(out / PLOT, *columns, threshold=watcher.threshold, title=watcher.name)
     except MnadError as error:
         broken = broken or str(error)
