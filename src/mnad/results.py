@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from math import isnan
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
@@ -85,10 +86,10 @@ def _show_detect(found: list[Detection], given: dict[str, Any]) -> int:
     for one in found:
         if one.frames:
             events = "" if one.events is None else f"{one.events} event(s), "
-            print(
-                f"{one.source}: {one.frames} frames, {events}highest score {one.highest:.3f} at "
-                f"{one.at_seconds:.2f} s -> {one.out}"
-            )
+            # A model that knows no normal footage, as an imported one, gives parts and no score.
+            highest = f"highest score {one.highest:.3f} at {one.at_seconds:.2f} s"
+            told = "no score" if isnan(one.highest) else highest
+            print(f"{one.source}: {one.frames} frames, {events}{told} -> {one.out}")
         if one.error:
             _complain(one.error)
     if any(one.frames and one.events is None for one in found):

@@ -189,6 +189,20 @@ def test_a_grey_model_draws_on_the_frame_in_colour(model: Path, tmp_path: Path) 
     assert r > 150 and g < 60 and b < 60
 
 
+def test_a_model_that_knows_no_normal_footage_has_no_score_and_no_nan(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    imported = tmp_path / "imported"
+    imported.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (imported / name).write_bytes((model / name).read_bytes())
+    source = frames_in(tmp_path / "clip", 8)
+    assert main(["detect", str(imported), str(source), "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"{source}: 4 frames, no score -> {tmp_path / 'out' / 'clip'}"
+    )
+
+
 def test_two_sources_of_one_name_do_not_overwrite_each_other(model: Path, tmp_path: Path) -> None:
     a, b = frames_in(tmp_path / "x" / "cam", 6), frames_in(tmp_path / "y" / "cam", 7)
     found = mnad.detect(model, [str(a), str(b)], out=tmp_path / "out", overlay=False)
