@@ -22,6 +22,7 @@ from pathlib import Path
 
 import torch
 from public_clone import PublicCode
+from script import run
 
 from mnad.bench.footage import first_frames
 from mnad.bench.measure import repeated
@@ -121,4 +122,4 @@ def answerer(clone: Path, row: Row) -> Answer:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from script import run
 from tqdm import tqdm
 from watched_clip import digests, reaches, watch_clip
 
@@ -29,6 +30,7 @@ from mnad.metrics.frame import bootstrap_auc, causal_micro, macro, per_clip_minm
 from mnad.metrics.pixel import PixelRoc
 from mnad.stream import FrameScore
 from mnad.video.source import open_source
+from mnad.writing import require_folder
 
 
 def main() -> None:
@@ -38,6 +40,8 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="the folder of Ped2, with its pixel masks")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
+    if given.json:
+        require_folder(given.json)
 
     detector = Detector.load(given.model, runtime="torch")
     calibration, reference = detector.model.calibration, detector.model.reference
@@ -116,4 +120,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -25,12 +25,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from script import run
 from tqdm import tqdm
 
 from mnad.detector import Detector
 from mnad.video.source import FOLDER_RATE, Frame, open_source
 from mnad.watch.options import WatchOptions
 from mnad.watch.watcher import Watcher
+from mnad.writing import require_folder
 
 PARTS = 10
 TURNS, TURN = 20, 50
@@ -71,6 +73,8 @@ def main() -> None:
     parser.add_argument("--threshold", type=float, help="without it the model's own")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
+    if given.json:
+        require_folder(given.json)
 
     detector = Detector.load(given.model, "cpu", runtime=given.runtime)
     network = detector.model.config.network
@@ -111,4 +115,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -33,6 +33,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from script import run
 from sklearn.metrics import roc_auc_score
 from tqdm.auto import tqdm
 from watched_clip import digests, reaches, watch_clip
@@ -203,4 +204,4 @@ def blinded(detector: mnad.Detector, pixels: Pixels, rate: float) -> set[str]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -35,6 +35,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from script import run
 
 import mnad
 from mnad.alarms.alarms import AlarmConfig
@@ -46,6 +47,7 @@ from mnad.events.machine import EventMachine
 from mnad.video.source import Frame, open_source
 from mnad.watch.options import EventTimes, WatchOptions
 from mnad.watch.watcher import Watcher
+from mnad.writing import require_folder
 
 RATE = Fraction(10)
 MINUTE = 600
@@ -275,9 +277,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--child", nargs=6, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.json:
+        require_folder(given.json)
     if given.child:
         child(given.clip, *given.child)
         return
+    if given.work is None:
+        parser.error("--work FOLDER is needed: it takes the model and what is written.")
     model = given.work / "model"
     if not (model / "config.json").exists():
         mnad.train(
@@ -332,4 +338,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

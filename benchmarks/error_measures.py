@@ -33,6 +33,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from promise import PLACE, RATE, SEEDS, normal_clips
+from script import run
 from smoothing import causal_median, on_usual_ways
 from usual_ways import FAMILIES
 
@@ -194,4 +195,4 @@ def aucs(
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -39,6 +39,7 @@ import numpy as np
 from numpy.typing import NDArray
 from perturb import encode
 from robustness import kept_back, labels_of
+from script import run
 from tqdm.auto import tqdm
 from watched_clip import digests, reaches, watch_clip
 
@@ -264,4 +265,4 @@ def pixels_of(clip: Clip) -> Pixels:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

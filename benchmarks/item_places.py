@@ -21,12 +21,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from script import run
 
 from mnad.datasets import open_dataset
 from mnad.models.builtin import resolve
 from mnad.models.folder import Model, load_model
 from mnad.network.window import split_window
 from mnad.video.cache import load_clips
+from mnad.writing import require_folder
 
 Items = NDArray[np.int64]
 CHANGES: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
@@ -45,6 +47,8 @@ def main() -> None:
     parser.add_argument("--stride", type=int, default=30, help="frames between two windows")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
+    if given.json:
+        require_folder(given.json)
     model = load_model(resolve(given.model))
     windows = [*every(model, given.data, given.stride)]
     items = taken(model, windows)  # (windows, rows, columns)
@@ -97,4 +101,4 @@ def share(true: NDArray[np.bool_], where: NDArray[np.bool_]) -> float | None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

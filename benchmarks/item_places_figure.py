@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from script import run
 
 from mnad.reports.figures import DIM, INK, head, new_figure, save
 
@@ -41,4 +42,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

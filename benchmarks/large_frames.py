@@ -27,6 +27,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from script import run
 
 from mnad.writing import require_folder
 
@@ -109,4 +110,4 @@ def measured(model: str, clip: Path, work: Path, more: list[str]) -> dict[str, f
 
 
 if __name__ == "__main__":
-    large_frames()
+    run(large_frames)

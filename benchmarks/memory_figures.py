@@ -12,6 +12,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from script import run
+
 from mnad.reports.figures import (
     ABNORMAL,
     CURVES,
@@ -139,4 +141,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

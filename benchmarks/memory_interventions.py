@@ -27,6 +27,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from script import run
 from torch import Tensor
 from tqdm import tqdm
 
@@ -38,6 +39,7 @@ from mnad.network.window import split_window
 from mnad.scoring.parts import psnr
 from mnad.scoring.windows import Windows
 from mnad.video.cache import load_clips
+from mnad.writing import require_folder
 
 TRAINING_WINDOWS = 200
 
@@ -49,6 +51,8 @@ def main() -> None:
     parser.add_argument("--stride", type=int, default=5, help="every so many windows are tested")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
+    if given.json:
+        require_folder(given.json)
     model = load_model(given.model)
     network, config = model.network, model.config.network
     if network.memory is None or config.task != "prediction":
@@ -147,4 +151,4 @@ def _read(network: MNAD, feature: Tensor, items: Tensor) -> Tensor:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

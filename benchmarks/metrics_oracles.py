@@ -32,6 +32,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from script import run
 from sklearn.metrics import roc_auc_score
 
 from mnad.metrics.frame import causal_micro
@@ -360,4 +361,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

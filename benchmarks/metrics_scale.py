@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from script import run
 
 from mnad import __version__
 from mnad.metrics.pixel import DualPixelCriterion, PixelRoc, UcsdCriterion
@@ -103,4 +104,4 @@ def _spent(seconds: dict[str, float], name: str, last: float) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

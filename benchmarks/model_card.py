@@ -26,6 +26,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from robustness import table as robustness_table
+from script import run
 from watched_clip import digests
 
 from mnad.bench.cost import gflop
@@ -150,4 +151,4 @@ def rows(head: str, facts: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

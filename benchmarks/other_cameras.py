@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from cut_outs import Object, blend, cut_outs, scaled
 from recall import SIZES, SLACK, at_threshold, together
+from script import run
 
 from mnad import __version__, api
 from mnad.calibration.calibrate import smoothed
@@ -42,6 +43,7 @@ from mnad.video.source import FOLDER_RATE, open_source
 from mnad.watch.judge import Judge
 from mnad.watch.options import WatchOptions
 from mnad.watch.pairs import Pairing
+from mnad.writing import require_folder
 
 
 class Camera(NamedTuple):
@@ -75,6 +77,8 @@ def other_cameras() -> None:
     arguments.add_argument("--work", type=Path, required=True)
     arguments.add_argument("--json", type=Path)
     given = arguments.parse_args()
+    if given.json:
+        require_folder(given.json)
     cameras = {name: camera_of(given.clips, given.work, name) for name in CAMERAS}
     result = {
         "protocol": " ".join(str(__doc__).partition("CLIPS holds")[2].split()),
@@ -278,4 +282,4 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    other_cameras()
+    run(other_cameras)

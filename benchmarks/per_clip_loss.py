@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
+from script import run
 from tqdm import tqdm
 
 from mnad import __version__
@@ -29,6 +30,7 @@ from mnad.datasets import open_dataset
 from mnad.detector import Detector
 from mnad.metrics.frame import causal_micro, per_clip_minmax_micro
 from mnad.video.cache import load_clips
+from mnad.writing import require_folder
 
 Values = Mapping[str, NDArray[Any]]
 
@@ -42,6 +44,8 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
+    if given.json:
+        require_folder(given.json)
     detector = Detector.load(given.model, runtime="torch")
     network = detector.model.config.network
     labels: dict[str, NDArray[Any]] = {}
@@ -107,4 +111,4 @@ def lost(labels: Values, values: Values) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -27,6 +27,7 @@ import numpy as np
 import scipy
 import torch
 from numpy.typing import NDArray
+from script import run
 
 from mnad import __version__
 from mnad.calibration.calibrate import calibrate_model, smoothed
@@ -270,4 +271,4 @@ def recalled(anomalies: Sequence[Anomaly]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    promise()
+    run(promise)

@@ -36,6 +36,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from public_clone import PublicCode, as_model, fresh_items, step
+from script import run
 from torch import Tensor
 
 from mnad.config import NetworkConfig, Task, TrainConfig
@@ -45,6 +46,7 @@ from mnad.models.importer import to_ours
 from mnad.scoring.scorer import score_and_update
 from mnad.scoring.windows import Windows
 from mnad.training.loop import Fitter
+from mnad.writing import require_folder
 
 Row = tuple[str, str, float, float | None]
 """Part, quantity, value, bound (None: for information)."""
@@ -218,6 +220,8 @@ def main() -> None:
     flags.add_argument("--seed", type=int, default=0)
     flags.add_argument("--json", type=Path)
     args = flags.parse_args()
+    if args.json:
+        require_folder(args.json)
     public = PublicCode(args.clone)
     model = load_model(args.model) if args.model else None
     width = model.config.network.width if model else args.width
@@ -259,4 +263,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

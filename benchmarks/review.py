@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from promise import RATE, SEEDS, SLACK, Clip, anomalies_of, events_of
+from script import run
 from short_calibration import drawn, hours_of, ranked
 from tqdm.auto import tqdm
 
@@ -130,4 +131,4 @@ def summed(rows: Sequence[tuple[float, float]]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    review()
+    run(review)

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 from perturb import Perturb, conditions
+from script import run
 from tqdm import tqdm
 from watched_clip import Watched, digests, reaches, watch_clip
 
@@ -290,4 +291,4 @@ def camera(told: dict[str, int]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from script import run
 
 from mnad.video.live import Gap, LiveSource, open_live
 from mnad.video.source import Frame
@@ -121,4 +122,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -37,6 +37,7 @@ from cut_outs import CutOut, blend, cut_outs, scaled
 from numpy.typing import NDArray
 from other_cameras import CAMERAS, PED2_DONORS
 from recall import SIZES
+from script import run
 from smoothing import causal_median
 
 from mnad import __version__
@@ -49,6 +50,7 @@ from mnad.video.cache import load_clips
 from mnad.video.fit import fit
 from mnad.video.source import open_source
 from mnad.video.thin import thinned
+from mnad.writing import require_folder
 
 Frames = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -91,6 +93,8 @@ def main() -> None:
     arguments.add_argument("--ped2", nargs=2, type=Path, metavar=("MODEL", "PED2"))
     arguments.add_argument("--json", type=Path)
     given = arguments.parse_args()
+    if given.json:
+        require_folder(given.json)
     result: dict[str, Any] = {
         "protocol": " ".join(str(__doc__).partition("as in other_cameras.py. ")[2].split()),
         "command": "python benchmarks/score_forms.py CLIPS --work WORK --ped2 MODEL PED2",
@@ -262,4 +266,4 @@ def auc(labels: dict[str, Any], scores: dict[str, Any]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from script import run
 from tqdm.auto import tqdm
 
 from mnad import __version__
@@ -174,4 +175,4 @@ def row(rounds: Sequence[dict[str, float]]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -12,6 +12,8 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from script import run
+
 from mnad.models.builtin import BUILT_IN, TERMS
 from mnad.models.folder import load_model, save_model
 
@@ -32,4 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

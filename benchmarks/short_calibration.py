@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from promise import RATE, SEEDS, Clip, anomalies_of, events_of
+from script import run
 from tqdm.auto import tqdm
 
 from mnad import __version__
@@ -140,4 +141,4 @@ def drawn(clips: Sequence[Peaks], seconds: int, rng: np.random.Generator) -> lis
 
 
 if __name__ == "__main__":
-    short_calibration()
+    run(short_calibration)

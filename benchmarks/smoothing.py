@@ -27,6 +27,7 @@ import torch
 from cut_outs import cut_outs
 from numpy.typing import ArrayLike, NDArray
 from other_cameras import CAMERAS, PED2_DONORS
+from script import run
 from tqdm import tqdm
 from usual_ways import FAMILIES, Copy, copies_of
 
@@ -178,4 +179,4 @@ def causal_median(values: ArrayLike, rate: float, span: float = 0.5) -> Floats:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

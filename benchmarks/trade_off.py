@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from script import run
 from tqdm import tqdm
 
 from mnad.bench.cost import gflop
@@ -124,4 +125,4 @@ def plot(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
