@@ -227,6 +227,12 @@ def twice(path: Path) -> Path:
         (fewer, "labels but no scores for clip 2", 1),
         (other, "scores but no labels for clip Test1, Test2, Test10; the labels name 1, 2, 10", 1),
         (text("frame,score\n"), "write clip,frame,score as line 1", 1),
+        (
+            text("clip;frame;score\n1;0;0,5\n"),
+            "begins with 'clip;frame;score': write clip,frame",
+            1,
+        ),
+        (text("# mine\nclip,frame,score\n"), "begins with '# mine': write clip,frame,score", 1),
         (text("clip,frame,score\n"), "has no scores in it", 1),
         (text(""), "is empty", 1),
         (text("clip,frame,score\n1,x,3\n"), "line 2: 'x' is no frame number", 1),
@@ -274,6 +280,15 @@ def test_bad_labels_get_one_sentence(
     (tmp_path / "l.csv").write_text(content)
     assert main(["score-file", str(scores), str(tmp_path / "l.csv")]) == 1
     assert says in capsys.readouterr().err
+
+
+def test_lines_without_content_and_a_suffix_in_capitals(tmp_path: Path, labels: Path) -> None:
+    rows = "".join(f"{c},{t},{s}\n" for c, of in SCORES.items() for t, s in enumerate(of))
+    plain, spaced = tmp_path / "s.csv", tmp_path / "T.CSV"
+    plain.write_text(f"clip,frame,score\n{rows}")
+    spaced.write_text(f"\n,,\nclip,frame,score\n\n{rows}")
+    first, second = (mnad.score_file(file, labels)["frame"] for file in (plain, spaced))
+    assert first == second
 
 
 def test_other_refusals(tmp_path: Path, labels: Path) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,7 +109,7 @@ def read_labels(spec: str) -> Truth:
 
 def _only_series(folder: Path) -> bool:
     files = _visible(folder)
-    return bool(files) and all(file.suffix in (".npy", ".csv") for file in files)
+    return bool(files) and all(file.suffix.lower() in (".npy", ".csv") for file in files)
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -121,9 +121,9 @@ def _read(path: Path, column: str) -> dict[str, Series]:
         raise MnadError(f"{path} is not there: give a file or folder of {column}s.")
     if path.is_dir():
         found = _folder(path, column)
-    elif path.suffix == ".npz":
+    elif path.suffix.lower() == ".npz":
         found = {name: Series(values) for name, values in _archive(path).items()}
-    elif path.suffix == ".csv":
+    elif path.suffix.lower() == ".csv":
         found = _table(path, column)
     else:
         raise UsageError(f"{path} is no .npz, .csv or folder: save the {column}s as one of them.")
@@ -135,14 +135,16 @@ def _read(path: Path, column: str) -> dict[str, Series]:
 def _folder(folder: Path, column: str) -> dict[str, Series]:
     found: dict[str, Series] = {}
     for file in _visible(folder):
-        if file.suffix not in (".npy", ".csv"):
+        if file.suffix.lower() not in (".npy", ".csv"):
             raise MnadError(
                 f"{file} is neither .npy nor .csv: a folder of {column}s holds one file for each "
                 "clip and nothing else."
             )
         if file.stem in found:
             raise MnadError(f"{folder} has {file.stem}.npy and {file.stem}.csv: remove one.")
-        found[file.stem] = Series(_array(file)) if file.suffix == ".npy" else _clip(file, column)
+        found[file.stem] = (
+            Series(_array(file)) if file.suffix.lower() == ".npy" else _clip(file, column)
+        )
     return found
 
 
@@ -174,33 +176,27 @@ def _numbers(values: NDArray[np.generic], where: str) -> Floats:
 
 def _clip(file: Path, column: str) -> Series:
     """``NAME.csv``: the header says whether frames are numbered."""
-    header, rows = _lines(file)
+    header, rows = _lines(file, [f"frame,{column}", column])
     if header == [column]:
         return Series(np.array([_number(row[0], file, line) for line, row in rows]))
-    if header == ["frame", column]:
-        return _series({"": rows}, file, 0)[""]
-    raise MnadError(f"{file} begins with {','.join(header)!r}: write frame,{column} or {column}.")
+    return _series({"": rows}, file, 0)[""]
 
 
 def _table(path: Path, column: str) -> dict[str, Series]:
-    header, rows = _lines(path)
+    known = [f"clip,frame,{column}", *(["clip,label"] if column == "label" else [])]
+    header, rows = _lines(path, known)
     by_clip: dict[str, list[tuple[int, list[str]]]] = {}
     for line, row in rows:
         by_clip.setdefault(row[0], []).append((line, row))
-    if header == ["clip", "frame", column]:
+    if len(header) == 3:
         return _series(by_clip, path, 1)
-    if header == ["clip", "label"] and column == "label":
-        for clip, own in by_clip.items():
-            if len(own) > 1:
-                raise MnadError(f"{path}, line {own[1][0]}: clip {clip} has two labels.")
-        return {
-            clip: Series(np.array(_number(own[0][1][1], path, own[0][0])))
-            for clip, own in by_clip.items()
-        }
-    extra = " or clip,label" if column == "label" else ""
-    raise MnadError(
-        f"{path} begins with {','.join(header)!r}: write clip,frame,{column}{extra} as line 1."
-    )
+    for clip, own in by_clip.items():
+        if len(own) > 1:
+            raise MnadError(f"{path}, line {own[1][0]}: clip {clip} has two labels.")
+    return {
+        clip: Series(np.array(_number(own[0][1][1], path, own[0][0])))
+        for clip, own in by_clip.items()
+    }
 
 
 def _series(
@@ -222,20 +218,25 @@ def _series(
     return found
 
 
-def _lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Header in lower case, and rows with their line numbers, as many cells each."""
+def _lines(path: Path, known: Sequence[str]) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Header in lower case, one of `known`; rows with their line numbers, as many cells each."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as lines:
             rows = [[cell.strip() for cell in row] for row in csv.reader(lines)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise MnadError(f"{path} cannot be read as CSV: save it as plain UTF-8 text.") from error
-    if not rows:
+    filled = [(line, row) for line, row in enumerate(rows, start=1) if any(row)]
+    if not filled:
         raise MnadError(f"{path} is empty: write a header and a line for each frame.")
-    filled = [(line, row) for line, row in enumerate(rows[1:], start=2) if any(row)]
-    for line, row in filled:
-        if len(row) != len(rows[0]):
-            raise MnadError(f"{path}, line {line}, has {len(row)} columns, not {len(rows[0])}.")
-    return [cell.lower() for cell in rows[0]], filled
+    header = [cell.lower() for cell in filled[0][1]]
+    if ",".join(header) not in known:
+        raise MnadError(
+            f"{path} begins with {','.join(header)!r}: write {' or '.join(known)} as line 1."
+        )
+    for line, row in filled[1:]:
+        if len(row) != len(header):
+            raise MnadError(f"{path}, line {line}, has {len(row)} columns, not {len(header)}.")
+    return header, filled[1:]
 
 
 def _number(text: str, path: Path, line: int) -> float:
