@@ -150,6 +150,27 @@ def test_a_restart_keeps_what_was_told_in_the_report(model: Path, tmp_path: Path
     assert UNWATCHED in page and "392 frames" in page
 
 
+def test_a_clock_that_was_behind_at_the_start_takes_nothing_from_the_report(
+    model: Path, tmp_path: Path
+) -> None:
+    """After a power cut a machine without a clock has the time of some minutes before it."""
+    detector = Detector.load(model)
+    frames = as_frames(street(200, 1, thing=range(100, 140)))
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
+        for frame in frames:
+            watcher.push(frame)
+    wrong, right = NOON + timedelta(seconds=5), NOON + timedelta(minutes=2)
+    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, wrong) as watcher:
+        for frame in frames:
+            if frame.index == 50:
+                watcher.set_clock(right)
+            watcher.push(frame)
+    page = (tmp_path / "report.html").read_text()
+    # As of two runs two minutes apart; the 46 scores that the wrong clock dated are not twice.
+    assert "<h1>2 events in 39 s</h1>" in page and "392 frames" in page
+    assert UNWATCHED in page
+
+
 def test_the_day_before_is_told_by_the_clock_of_that_day(tmp_path: Path, berlin: None) -> None:
     """Daylight saving ends on 25 October 2026 at 3:00, which is 1:00 UTC."""
     start = datetime(2026, 10, 25, 9, tzinfo=UTC).astimezone()

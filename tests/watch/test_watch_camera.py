@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -165,6 +166,30 @@ def test_from_nothing_to_watching_and_on_again(tmp_path: Path, watch: Any) -> No
     again = watch(site.path, as_frames(street(30, 3)), STOP, height=160)
     assert again is not None and again.frames == 15 - 4 and start.id in again.events
     assert site.known_settings() == replace(GIVEN, rate=5.0, learn_seconds=SHORTEST_LEARNING)
+
+
+def test_a_clock_that_comes_right_while_it_is_learnt_dates_what_is_watched(
+    tmp_path: Path,
+    trained: type[Training],
+    watch: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A machine without a clock of its own begins in 1970, and asks for the time."""
+    # Each frame is looked at a second after the one before, the clock once a minute.
+    monkeypatch.setattr("mnad.watch.live.time", SimpleNamespace(monotonic=count().__next__))
+    booted = datetime(1970, 1, 1, 0, 0, 5, tzinfo=UTC)
+
+    class Booted(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return booted.astimezone(tz)
+
+    monkeypatch.setattr(camera, "datetime", Booted)
+    now = as_frames(street(1300, 1))
+    site = Site(tmp_path / "site")
+    watch(site.path, now, lambda: site.model is not None, as_frames(street(20, 2), 1300, 130.0))
+    (table,) = site.path.glob("scores-*.csv")
+    assert table.name != "scores-19700101.csv"
 
 
 def test_learning_anew_goes_on_watching_and_swaps_the_model(

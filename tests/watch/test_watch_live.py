@@ -44,7 +44,9 @@ from mnad.watch.table import read_days
 from mnad.watch.watcher import MOST_EVENTS, Watcher
 
 QUIET = WatchOptions(overlay=False, clips=False)
-STREAM, FILE = (cast(LiveSource, SimpleNamespace(finite=finite)) for finite in (False, True))
+STREAM, FILE = (
+    cast(LiveSource, SimpleNamespace(name="cam", finite=finite)) for finite in (False, True)
+)
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
@@ -123,9 +125,10 @@ def test_a_clock_that_was_wrong_dates_nothing_once_it_is_right(
     options = replace(QUIET, overlay=True)
     frames = street(260, 1, thing=range(200, 220), covered=range(60, 180))
     with Watcher(detector, tmp_path, "cam", Fraction(RATE), options, NOON) as watcher:
-        wall = Wall(STREAM, watcher)
+        wall = Wall(STREAM, NOON)
         for frame in as_frames(frames):
-            wall.look(frame)
+            if wall.look(frame):
+                watcher.set_clock(wall.started_at)
             watcher.push(frame)
     assert caplog.text.count("the clock was set") == 1
     told = read_events(tmp_path / "events.jsonl")
@@ -145,7 +148,7 @@ def test_a_clock_that_was_wrong_dates_nothing_once_it_is_right(
 
 
 def test_a_clock_that_was_set_to_another_season_shows_its_time(
-    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Begun without a network on a day in May, which is one in December."""
     right = NOON.replace(month=12)
@@ -160,56 +163,40 @@ def test_a_clock_that_was_set_to_another_season_shows_its_time(
     with monkeypatch.context() as there:
         there.setenv("TZ", "Europe/Berlin")
         time.tzset()
-        started = NOON.astimezone()
-        with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, started) as watcher:
-            wall = Wall(STREAM, watcher)
-            for _ in range(2):
-                wall.look(as_frames(street(1, 1))[0])
-            assert watcher.started_at == right
-            assert watcher.started_at.utcoffset() == timedelta(hours=1)
+        wall = Wall(STREAM, NOON.astimezone())
+        assert [wall.look(as_frames(street(1, 1))[0]) for _ in range(2)] == [False, True]
+        assert wall.started_at == right
+        assert wall.started_at.utcoffset() == timedelta(hours=1)
     time.tzset()
 
 
-def test_a_clock_that_is_right_is_let_alone(
-    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_clock_that_is_right_is_let_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mnad.watch.live.WALL_SECONDS", 0.0)
     started = datetime.now(UTC) - timedelta(seconds=1)
-    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, started) as watcher:
-        wall = Wall(STREAM, watcher)
-        for frame in as_frames(street(3, 1)):
-            wall.look(frame)
-        assert watcher.started_at == started
+    wall = Wall(STREAM, started)
+    assert not any(wall.look(frame) for frame in as_frames(street(3, 1)))
+    assert wall.started_at == started
 
 
-def test_frames_that_are_late_once_change_no_clock(
-    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_frames_that_are_late_once_change_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mnad.watch.live.WALL_SECONDS", 0.0)
     started = datetime.now(UTC) - timedelta(seconds=12)
     late, in_time = as_frames(street(1, 1), 0, 4.0), as_frames(street(3, 1), 1, 12.0)
-    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, started) as watcher:
-        wall = Wall(STREAM, watcher)
-        for frame in (*late, *in_time):
-            wall.look(frame)
-            assert watcher.started_at == started
+    wall = Wall(STREAM, started)
+    assert not any(wall.look(frame) for frame in (*late, *in_time))
+    assert wall.started_at == started
 
 
-def test_the_seconds_of_a_file_are_none_of_the_clock(
-    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_seconds_of_a_file_are_none_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mnad.watch.live.WALL_SECONDS", 0.0)
     for source, kept in ((FILE, True), (STREAM, False)):
-        with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
-            wall = Wall(source, watcher)
-            for frame in as_frames(street(3, 1)):
-                wall.look(frame)
-            assert (watcher.started_at == NOON) == kept
+        wall = Wall(source, NOON)
+        for frame in as_frames(street(3, 1)):
+            wall.look(frame)
+        assert (wall.started_at == NOON) == kept
 
 
-def test_time_stamps_that_run_slow_are_followed(
-    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_time_stamps_that_run_slow_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sender that says 25 frames per second and sends 20: twelve seconds off each minute."""
     now = NOON
 
@@ -220,15 +207,13 @@ def test_time_stamps_that_run_slow_are_followed(
 
     monkeypatch.setattr("mnad.watch.live.datetime", Now)
     monkeypatch.setattr("mnad.watch.live.WALL_SECONDS", 0.0)
-    with Watcher(detector, tmp_path, "cam", Fraction(RATE), QUIET, NOON) as watcher:
-        wall = Wall(STREAM, watcher)
-        for minute in range(60):
-            now = NOON + timedelta(minutes=minute)
-            (frame,) = as_frames(street(1, 1), minute, 48.0 * minute)
-            wall.look(frame)
-            assert watcher.started_at is not None
-            off = watcher.started_at + timedelta(seconds=48 * minute) - now
-            assert abs(off) <= timedelta(seconds=24)
+    wall = Wall(STREAM, NOON)
+    for minute in range(60):
+        now = NOON + timedelta(minutes=minute)
+        (frame,) = as_frames(street(1, 1), minute, 48.0 * minute)
+        wall.look(frame)
+        off = wall.started_at + timedelta(seconds=48 * minute) - now
+        assert abs(off) <= timedelta(seconds=24)
 
 
 def test_what_is_told_now_is_not_what_was_told_before(detector: Detector, tmp_path: Path) -> None:

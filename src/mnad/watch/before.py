@@ -23,6 +23,10 @@ MOST = 4000
 """Points of the curve that are kept."""
 APART = 30.0
 """Seconds without a score from which on it was not watched."""
+ROUNDED = 0.002
+"""Seconds by which a table's times are rounded, and more."""
+LEAP = timedelta(minutes=1)
+"""By which a start must have been wrong for the day before it to be another one."""
 UNWATCHED = "not watched, or the stream was away"
 
 
@@ -50,13 +54,20 @@ class Before:
     threshold: float | None
 
 
-def before(folder: Path, events: Sequence[Event], started_at: datetime) -> Before | None:
+def before(
+    folder: Path,
+    events: Sequence[Event],
+    started_at: datetime,
+    mistaken: Sequence[datetime] = (),
+) -> Before | None:
     """What was watched in the day before a start; None if nothing was, or it cannot be read.
 
     Args:
         folder: of the camera, with its tables of scores.
         events: the last messages of events that were told there.
         started_at: the start, with its time zone.
+        mistaken: what this start was taken for while the clock was wrong: by that the first scores
+            after it are dated, which are not before it.
     """
     start = started_at.timestamp()
     try:
@@ -65,6 +76,8 @@ def before(folder: Path, events: Sequence[Event], started_at: datetime) -> Befor
         _LOG.warning("%s", error)
         return None
     was = table.time < start
+    for wrong in mistaken:
+        was &= np.abs(table.time - table.seconds - wrong.timestamp()) > ROUNDED
     time, score = table.time[was], table.score[was]
     if not len(time):
         return None
@@ -93,12 +106,26 @@ class Past:
 
     def __init__(self, folder: Path, events: Sequence[Event], started_at: datetime) -> None:
         self._found: Before | None = None
-        self._arguments = folder, tuple(events), started_at
-        self._thread = threading.Thread(target=self._read, name="past", daemon=True)
-        self._thread.start()
+        self._folder, self._events, self._starts = folder, tuple(events), [started_at]
+        self._thread = self._reading(None)
 
-    def _read(self) -> None:
-        self._found = before(*self._arguments)
+    def set_clock(self, started_at: datetime) -> None:
+        """The clock was wrong at the start: read what was watched before the right one."""
+        if abs(started_at - self._starts[-1]) > LEAP:
+            self._starts.append(started_at)
+            self._thread = self._reading(self._thread)
+
+    def _reading(self, former: threading.Thread | None) -> threading.Thread:
+        *mistaken, started_at = self._starts
+
+        def read() -> None:
+            if former is not None:
+                former.join()
+            self._found = before(self._folder, self._events, started_at, mistaken)
+
+        thread = threading.Thread(target=read, name="past", daemon=True)
+        thread.start()
+        return thread
 
     def found(self, wait: bool = False) -> Before | None:
         """What there was; None also while it is being read, unless one waits for it."""

@@ -149,7 +149,7 @@ class _Run:
         self.lacking: MnadError | None = None
         """Why the newest footage that is missing could not be written."""
         self._site, self._settings, self._options = site, settings, options
-        self._stream, self._footage, self._started = stream, footage, started
+        self._stream, self._footage, self._wall = stream, footage, Wall(stream, started)
         self._runtime = runtime
         self._thin, self._breaks = Thin(stream.rate, settings.rate), Breaks()
         self._training: tuple[subprocess.Popen[bytes], Path] | None = None
@@ -159,7 +159,6 @@ class _Run:
         self._now = Now(site.path, stream.name, "learning") if pictures else None
         """What the camera shows until something is learnt."""
         self._status = Status(site.path, stream)
-        self._wall: Wall | None = None
         self._away: tuple[Gap, float] | None = None
         self._looked = 0.0
         self._reminded = time.monotonic()
@@ -191,9 +190,8 @@ class _Run:
             self._stream.name,
             self._stream.rate,
             self._options,
-            self._started,
+            self._wall.started_at,
         )
-        self._wall = Wall(self._stream, self.watcher)
         if self._away is not None:
             self.watcher.gap(*self._away)
 
@@ -211,8 +209,11 @@ class _Run:
     def take(self, item: Frame | Gap | None) -> None:
         """One item of the stream."""
         if isinstance(item, Frame):
-            if self.watcher is not None and self._wall is not None:
-                self._wall.look(item)
+            # From the start: the clock may have come right while a first model is learnt.
+            clock_set = self._wall.look(item)
+            if self.watcher is not None:
+                if clock_set:
+                    self.watcher.set_clock(self._wall.started_at)
                 self.watcher.push(item)
             elif self._now is not None and self._now.due:
                 self._show(self._now, item)

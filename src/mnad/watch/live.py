@@ -62,12 +62,13 @@ def watch_live(
                     "the model has no threshold, so that no anomalies will be told: set one by "
                     "mnad calibrate, or give --threshold."
                 )
-            status, wall = Status(out, source), Wall(source, watcher)
+            status, wall = Status(out, source), Wall(source, started)
             for item in source:
                 if stopped():
                     break
                 if isinstance(item, Frame):
-                    wall.look(item)
+                    if wall.look(item):
+                        watcher.set_clock(wall.started_at)
                     watcher.push(item)
                     on_frame(item, watcher)
                 elif isinstance(item, Gap):
@@ -99,40 +100,50 @@ def stoppable() -> Iterator[Callable[[], bool]]:
 
 
 class Wall:
-    """Keeps the time of day of a watcher right.
+    """Knows the time of day of a live source.
 
     A machine without a clock of its own has the wrong one until it has asked for it, the clock of a
     camera runs faster or slower by seconds a day, and a machine may sleep. The seconds of a file,
     played or over HTTP, are no seconds of the clock: there nothing is compared.
+
+    Args:
+        source: what is watched.
+        started_at: wall-clock time of its second 0 as it is known at the start, with a time zone.
+
+    Attributes:
+        started_at: likewise, as it is known now.
     """
 
-    def __init__(self, source: LiveSource | PlayedSource, watcher: Watcher) -> None:
-        self._source, self._watcher = source, watcher
+    def __init__(self, source: LiveSource | PlayedSource, started_at: datetime) -> None:
+        self.started_at = started_at
+        self._source = source
         self._looked = float("-inf")
         self._off = timedelta(0)
 
-    def look(self, frame: Frame) -> None:
-        """Compare the clocks, if it is time to; the frame has just come."""
-        started = self._watcher.started_at
-        if started is None or time.monotonic() - self._looked < WALL_SECONDS:
-            return
-        if self._source.finite:
-            return
+    def look(self, frame: Frame) -> bool:
+        """Compare the clocks, if it is time to; the frame has just come.
+
+        Returns:
+            Whether `started_at` is another from now on.
+        """
+        if self._source.finite or time.monotonic() - self._looked < WALL_SECONDS:
+            return False
         self._looked = time.monotonic()
-        off = datetime.now(UTC) - started - timedelta(seconds=float(frame.seconds))
+        off = datetime.now(UTC) - self.started_at - timedelta(seconds=float(frame.seconds))
         before, self._off = self._off, off
         # Twice, as after a stall the frames come late, and a minute later in time again.
         smaller = min(abs(off), abs(before))
         if smaller <= TOLERATED or (off > timedelta(0)) != (before > timedelta(0)):
-            return
+            return False
         self._off = timedelta(0)
         off = smaller if off > timedelta(0) else -smaller
         if abs(off) > timedelta(minutes=1):
             _LOG.warning(
                 "%s: the clock was set; what comes now is dated by it, %.0f s %s than before",
-                self._watcher.name,
+                self._source.name,
                 abs(off.total_seconds()),
                 "later" if off > timedelta(0) else "earlier",
             )
         # With the offset of that day: the wrong one may have been in summer.
-        self._watcher.set_clock((started + off).astimezone())
+        self.started_at = (self.started_at + off).astimezone()
+        return True

@@ -199,6 +199,8 @@ class Watcher(Closing):
         self.started_at = started_at
         self._judge.set_clock(started_at)
         self._results.set_clock(started_at)
+        if self._past:
+            self._past.set_clock(started_at)
 
     def swap(self, detector: Detector) -> None:
         """Go on with another model; no frame and no event is lost."""
