@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -97,3 +99,22 @@ def test_a_slow_caller_keeps_up(monkeypatch: pytest.MonkeyPatch) -> None:
     late = [when - float(item.seconds) for when, item in got]
     assert max(late) <= LATE_SECONDS + 1e-6
     assert len(got) == pytest.approx(40 / 1.5, abs=2) and source.dropped == 1000 - len(got)
+
+
+def test_in_a_hole_of_a_file_the_caller_is_back_each_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A recorder that keeps only what moves: an hour without a frame."""
+
+    class Recorded(World):
+        def __iter__(self) -> Iterator[Frame]:
+            for frame in super().__iter__():
+                yield replace(frame, seconds=frame.seconds + 3600 * (frame.index >= 25))
+
+    got = watch(world := Recorded(50, 0.01), world.play(monkeypatch))
+    frames = [(when, item) for when, item in got if item is not None]
+    assert [item.index for _, item in frames] == list(range(50))
+    for when, item in frames[1:]:
+        assert when == pytest.approx(float(item.seconds))
+    times = [when for when, _ in got]
+    assert max(later - one for one, later in pairwise(times)) < 1.1

@@ -12,6 +12,8 @@ from mnad.video.live_feed import Gap
 from mnad.video.source import Frame, open_source
 
 LATE_SECONDS = 0.5
+TICK = 1.0
+"""Seconds that nothing comes for at most, but None."""
 LONGEST_PAUSE = 1.0
 """Seconds without a frame after which one is handed over however late it is."""
 
@@ -20,9 +22,9 @@ class PlayedSource(Closing):
     """Has the face of a `mnad.video.live.LiveSource`; it ends with the file.
 
     A frame that is more than `LATE_SECONDS` late is left out, so that a slow caller keeps up; None
-    comes in its place, so that the caller can look after other things. Of a file that is decoded
-    slower than it plays, every frame is late in the end: one is handed over whenever the caller
-    has waited for `LONGEST_PAUSE`.
+    comes in its place, so that the caller can look after other things, and each second where the
+    file has a hole. Of a file that is decoded slower than it plays, every frame is late in the end:
+    one is handed over whenever the caller has waited for `LONGEST_PAUSE`.
 
     Args:
         path: video file or folder of images.
@@ -51,7 +53,10 @@ class PlayedSource(Closing):
                 self.dropped += 1
                 yield None
                 continue
-            time.sleep(max(0.0, -late))
+            while (early := float(frame.seconds) - (time.monotonic() - began)) > TICK:
+                time.sleep(TICK)
+                yield None
+            time.sleep(max(0.0, early))
             yield Frame(frame.pixels, count, frame.seconds, frame.colour)
             count += 1
             # From when the caller is back: one who takes longer would never catch up otherwise.
