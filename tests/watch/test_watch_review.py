@@ -155,6 +155,7 @@ def test_it_is_the_threshold_of_what_was_watched(
     tell(site.path, [event(str(n), began, 1.0, 0.5 + n / 100) for n in range(25)])
     listed = review(site, DAY, 2.0, apply=False).lines()
     assert "  and 5 with lower peaks" in listed and any("24  peak 0.740" in x for x in listed)
+    assert main(["review", str(site.path), "--last", "1000000d"]) == 0
     assert main(["review", str(site.path), "--last", "yesterday"]) == 2
     assert main(["review", str(site.path), "--false_alarms_per_hour", "0"]) == 2
 

@@ -148,7 +148,9 @@ def review(site: Site, last_seconds: float, per_hour: float | None, *, apply: bo
     if calibration is None:
         raise MnadError(f"{model} has no threshold: mnad watch --relearn makes a model that has.")
     asked = settings.false_alarms_per_hour if per_hour is None else per_hour
-    since = max(site.in_use_since, datetime.now(UTC) - timedelta(seconds=last_seconds))
+    # From there on: a date cannot lie a million days back.
+    age = (datetime.now(UTC) - site.in_use_since).total_seconds()
+    since = site.in_use_since + timedelta(seconds=max(0.0, age - last_seconds))
     table = read_days(site.path, since)
     log = site.path / "events.jsonl"
     events = latest(read_events(log)) if log.exists() else []
