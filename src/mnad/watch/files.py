@@ -118,8 +118,9 @@ def detect_source(
         return failed(str(path), out, broken or "")
     try:
         with _DRAWING:
-            columns = watcher.curve.rows().T
-            score_plot(out / PLOT, *columns, threshold=watcher.threshold, title=watcher.name)
+            seconds, psnr, distance, score = watcher.curve.rows().T
+            series = (seconds, psnr, distance, score)
+            score_plot(out / PLOT, *series, threshold=watcher.threshold, title=watcher.name)
     except MnadError as error:
         broken = broken or str(error)
     return Detection(
