@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from public_clone import PublicCode
+from public_clone import PublicCode, require_clone
 from script import run
 
 from mnad.bench.footage import first_frames
@@ -30,7 +30,6 @@ from mnad.bench.plan import Row, counts, networks, runtimes
 from mnad.bench.process import Answer, Json, Worker, serve
 from mnad.bench.run import Plan, run_bench, start_row
 from mnad.bench.table import text_of
-from mnad.errors import MnadError
 from mnad.models.folder import load_model
 from mnad.writing import require_folder, write_json
 
@@ -60,32 +59,29 @@ def main() -> int:
     if given.row:
         serve(lambda spec: answerer(given.clone, Row.of_json(spec)))
         return 0
-    try:
-        if given.json is not None:
-            require_folder(given.json)
-        found, missing = runtimes(given.runtimes)
-        plan = Plan(
-            networks=networks(given.widths, given.sizes),
-            runtimes=found,
-            streams=[1],
-            repeats=counts("repeats", given.repeats)[0],
-            video=given.video,
-            threads=given.threads,
-        )
+    if given.json is not None:
+        require_folder(given.json)
+    require_clone(given.clone)
+    found, missing = runtimes(given.runtimes)
+    plan = Plan(
+        networks=networks(given.widths, given.sizes),
+        runtimes=found,
+        streams=[1],
+        repeats=counts("repeats", given.repeats)[0],
+        video=given.video,
+        threads=given.threads,
+    )
 
-        def start(row: Row) -> Worker:
-            if not isinstance(row, PublicRow):
-                return start_row(row)
-            command = [sys.executable, __file__, str(given.clone), "--row"]
-            return Worker(command, row.name, row.as_json(), row.threads)
+    def start(row: Row) -> Worker:
+        if not isinstance(row, PublicRow):
+            return start_row(row)
+        command = [sys.executable, __file__, str(given.clone), "--row"]
+        return Worker(command, row.name, row.as_json(), row.threads)
 
-        result = run_bench(plan, start, public_rows) | {"missing": missing}
-        print(text_of(result))
-        if given.json is not None:
-            write_json(given.json, result)
-    except MnadError as error:
-        print(f"bench_public: {error}", file=sys.stderr)
-        return error.exit_code
+    result = run_bench(plan, start, public_rows) | {"missing": missing}
+    print(text_of(result))
+    if given.json is not None:
+        write_json(given.json, result)
     for sentence in (*missing, *result["failed"]):
         print(f"bench_public: {sentence}", file=sys.stderr)
     return int(bool(result["failed"]))

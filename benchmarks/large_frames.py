@@ -16,6 +16,7 @@ import csv
 import json
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ import cv2
 import numpy as np
 from script import run
 
+from mnad.errors import MnadError, UsageError
 from mnad.writing import require_folder
 
 SIZE, RATE, FRAMES, BITS = (1920, 1080), 25, 1500, 4_000_000
@@ -48,9 +50,11 @@ def large_frames() -> None:
     arguments.add_argument("--json", type=Path, required=True)
     given = arguments.parse_args()
     require_folder(given.json)
-    given.work.mkdir(parents=True, exist_ok=True)
     clip = given.work / "large.mp4"
     if not clip.exists():
+        if not given.clip.is_file():
+            raise UsageError(f"{given.clip} does not exist: check the path.")
+        given.work.mkdir(parents=True, exist_ok=True)
         # In a process of its own: what is held here counts as memory of those that are measured.
         making = get_context("spawn").Process(target=enlarge, args=(given.clip, clip))
         making.start()
@@ -97,7 +101,8 @@ def measured(model: str, clip: Path, work: Path, more: list[str]) -> dict[str, f
     child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     _, code, used = os.wait4(child.pid, 0)
     seconds = time.monotonic() - began
-    assert code == 0, command
+    if code != 0:
+        raise MnadError(f"{shlex.join(command)} ended with {code}: run by itself, it says why.")
     (table,) = out.rglob("scores*.csv")
     with table.open() as lines:
         scored = sum(1 for _ in csv.reader(lines)) - 1

@@ -22,10 +22,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mnad.config import NetworkConfig
+from mnad.errors import UsageError
 from mnad.models.folder import Model
 from mnad.models.importer import import_checkpoint, to_ours
 
 _PREDICTION = "model.final_future_prediction_with_memory_spatial_sumonly_weight_ranking_top1"
+LABELS = "data/frame_labels_ped2.npy"
+
+
+def require_clone(clone: Path) -> None:
+    """Refuse a folder that is no clone of the authors' repository.
+
+    Raises:
+        UsageError: what its scripts import, or the labels of Ped2, are not there.
+    """
+    for part in (f"{_PREDICTION.replace('.', '/')}.py", LABELS):
+        if not (clone / part).is_file():
+            raise UsageError(f"{clone} is no clone of the public code: it has no {part}.")
 
 
 class PublicCode:
@@ -33,9 +46,13 @@ class PublicCode:
 
     Args:
         clone: folder of the clone.
+
+    Raises:
+        UsageError: it is none.
     """
 
     def __init__(self, clone: Path) -> None:
+        require_clone(clone)
         for kind in (torch.Tensor, nn.Module):
             setattr(kind, "cuda", lambda self, *_: self)  # noqa: B010
         vision, utils = ModuleType("torchvision"), ModuleType("torchvision.utils")
@@ -48,7 +65,7 @@ class PublicCode:
         assert Path(str(self.formulae.__file__)).is_relative_to(clone.resolve())
         head = subprocess.run(["git", "-C", clone, "rev-parse", "HEAD"], capture_output=True)
         self.commit = head.stdout.decode().strip()
-        self.labels = np.load(clone / "data" / "frame_labels_ped2.npy")[0]  # 1 = abnormal
+        self.labels = np.load(clone / LABELS)[0]  # 1 = abnormal
 
     def build(self, config: NetworkConfig) -> Any:
         """A network as Train.py builds it, at any width."""

@@ -27,6 +27,7 @@ from mnad.bench.machine import machine, versions
 from mnad.bench.measure import end_to_end, network_alone
 from mnad.bench.prepare import export
 from mnad.calibration.footage import NormalFootage
+from mnad.errors import UsageError
 from mnad.models.folder import load_model
 from mnad.reports.figures import CURVES, DIM, INK, head, new_figure, plain, save
 from mnad.runtime.pick import load_runtime
@@ -50,6 +51,8 @@ def main() -> None:
         for number, text in enumerate(given.models):
             label, _, rest = text.partition("=")
             model, _, result = rest.rpartition(":")
+            if not (model and result):
+                raise UsageError(f"{text} is no LABEL=MODEL:RESULT.")
             folder = Path(work) / str(number)
             shutil.copytree(model, folder, ignore=shutil.ignore_patterns("training", "*vino*"))
             loaded = load_model(folder)

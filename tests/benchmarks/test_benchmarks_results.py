@@ -14,6 +14,7 @@ from script import run
 from mnad.errors import MnadError, UsageError
 
 GIVEN = {
+    "bench_public": ["CLONE"],
     "camera_score": ["MODEL", "PED2"],
     "constancy": ["MODEL", "CLIP"],
     "day_and_night": ["PED2", "--models", "DIR"],
@@ -47,7 +48,7 @@ def test_a_result_that_could_not_be_written_is_refused_at_once(
     module = import_module(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [f"{name}.py", *GIVEN[name], "--json", "missing/result.json"])
-    main: Callable[[], None] = getattr(module, name, None) or module.main
+    main: Callable[[], object] = getattr(module, name, None) or module.main
     with pytest.raises(UsageError, match=r"missing/result\.json cannot be written"):
         main()
     assert not any(tmp_path.iterdir())
@@ -93,3 +94,24 @@ def test_every_script_ends_so() -> None:
     for file in Path(script.__file__).parent.glob("*.py"):
         _, begun, last = file.read_text().partition('if __name__ == "__main__":\n')
         assert not begun or last.startswith("    run("), file
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("bench_public", ["CLONE"], "CLONE is no clone of the public code: it has no model/"),
+        ("public_code", ["CLONE", "--data", "PED2"], "CLONE is no clone of the public code"),
+        ("large_frames", ["MODEL", "CLIP", "--work", "WORK"], "CLIP does not exist"),
+        ("trade_off", ["VIDEO", "LABEL=MODEL"], "LABEL=MODEL is no LABEL=MODEL:RESULT"),
+    ],
+)
+def test_what_is_not_there_is_missed_before_it_is_measured(
+    name: str, given: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = import_module(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *given, "--json", "result.json"])
+    main: Callable[[], object] = getattr(module, name, None) or module.main
+    with pytest.raises(UsageError, match=said):
+        main()
+    assert not any(tmp_path.iterdir())
