@@ -2,6 +2,8 @@
 
 import re
 import shlex
+from fnmatch import filter as filter_names
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "benchmarks").glob("*.md")),
 ]
+SCRIPTS = sorted((ROOT / "benchmarks").glob("*.py"))
 
 
 def headings(page: Path) -> set[str]:
@@ -66,7 +69,29 @@ def test_every_option_that_a_page_names_exists() -> None:
         for action in cli._command_parser(cli.COMMANDS[name])._actions:
             known |= set(action.option_strings)
     others = {"--index-url", "--now", "--lr", "--version"}  # of pip, systemctl, the public code
+    own = {option for file in SCRIPTS for option in re.findall(r"--[a-z_]+", file.read_text())}
     for page in PAGES:
-        if page.parent.name != "benchmarks":  # whose scripts have options of their own
-            named = set(re.findall(r"(?<![\w-])--[a-z_0-9.-]*[a-z0-9]", page.read_text()))
-            assert named <= known | others, page
+        named = set(re.findall(r"(?<![\w-])--[a-z_0-9.-]*[a-z0-9]", page.read_text()))
+        assert named <= known | others | (own if page.parent.name == "benchmarks" else set()), page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_script_that_a_page_names_exists_with_its_options(page: Path) -> None:
+    text = re.sub(r"\s+", " ", page.read_text())
+    for name, given in re.findall(
+        r"python (benchmarks/\w+\.py)([^`#]*?)(?=`|#|python |mnad )", text
+    ):
+        source = (ROOT / name).read_text()
+        for option in re.findall(r"--([a-z_]+)", given):
+            assert option in source, (name, option)
+
+
+def test_every_result_is_listed_and_every_name_in_the_list_is_a_result() -> None:
+    listed = re.findall(
+        r"`(?:results/)?([\w.…-]+\.json)`", (ROOT / "benchmarks/README.md").read_text()
+    )
+    # "-seed2.json" and "…-seed2.json" are the end of a name.
+    patterns = [("*" * name.startswith("-") + name).replace("…", "*") for name in listed]
+    results = [file.name for file in (ROOT / "benchmarks" / "results").iterdir()]
+    assert not [name for name in results if not any(fnmatch(name, one) for one in patterns)]
+    assert not [one for one in patterns if not filter_names(results, one)]
