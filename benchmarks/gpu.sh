@@ -48,6 +48,7 @@ bounded() {
   case $code in
     0) ;;
     1) echo "some of it failed, as said above" ;;
+    2) exit 2 ;;  # called wrongly: running it again would not help
     *) echo "not finished; run me again"; return 1 ;;
   esac
 }

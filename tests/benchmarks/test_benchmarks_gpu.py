@@ -55,3 +55,17 @@ def test_results_come_back_from_a_fresh_machine_without_all_weights(tmp_path: Pa
     assert {f"ablation/{name}/memory.json" for name in MODELS} <= set(names)
     # Those of the first were given, and the second has none here.
     assert not list(out.glob("*.safetensors.*"))
+
+
+def test_what_is_called_wrongly_is_not_to_be_run_again(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/bash\necho 'mnad: rows has a word too many' >&2\nexit 2\n")
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["bash", SCRIPT, tmp_path, tmp_path / "out"],
+        env={**os.environ, "WORK": str(tmp_path / "work"), "PYTHON": str(python)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and "again" not in done.stdout, done.stdout
+    assert done.stderr == "mnad: rows has a word too many\n"
