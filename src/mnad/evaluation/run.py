@@ -47,8 +47,8 @@ def evaluate_model(
         runtime: what computes the scores; None: torch.
         policy: memory at test time: ``carried`` across clips in order (public code), ``reset`` per
             clip, ``frozen``; None: `USUAL_POLICY`.
-        lockstep: clips scored side by side; the numbers do not depend on it. Not with ``carried``
-            nor with `pixels`.
+        lockstep: clips scored side by side. Batches round otherwise, by about 1e-6, which min-max
+            scaling shows of a clip that stands still. Not with ``carried`` nor with `pixels`.
         lambda_score: weight of the PSNR part instead of the model's, 0..1.
         pixels: measure where in the frames, too, in the same pass; of images also the heat map.
         progress: show a progress bar.
