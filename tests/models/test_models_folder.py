@@ -301,6 +301,27 @@ def test_a_bit_of_the_weights_that_flipped_is_noticed(bare: Model, tmp_path: Pat
     assert load_model(tmp_path / "m").config == bare.config
 
 
+def test_a_bit_of_what_is_normal_that_flipped_is_noticed(calibrated: Model, tmp_path: Path) -> None:
+    """Another threshold, or other ranks, which are numbers too."""
+    save_model(tmp_path / "m", calibrated)
+    file = tmp_path / "m" / "normal.safetensors"
+    whole = file.read_bytes()
+    threshold = whole.index(b"score") + len(b'score\\": 0.')  # in the JSON within the header's
+    assert chr(whole[threshold]).isdigit()
+    for at in (threshold, len(whole) - 2, len(whole) // 2):
+        file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(
+            MnadError, match=r"normal\.safetensors is damaged .*not what was written"
+        ):
+            load_model(tmp_path / "m")
+    arrays = load_file(file)
+    with safe_open(file, "numpy") as opened:
+        told = json.loads(opened.metadata()["calibration"])
+    del told["sha256"]  # as a file of before
+    save_file(arrays, file, {"calibration": json.dumps(told)})
+    assert load_model(tmp_path / "m").calibration is not None
+
+
 def test_damaged_regions_and_missing_folders_are_named(bare: Model, tmp_path: Path) -> None:
     folder = tmp_path / "m"
     save_model(folder, bare)

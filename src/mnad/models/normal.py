@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -75,7 +76,16 @@ def normal_to_bytes(normal: Normal) -> bytes:
             "trained_on": calibration.trained_on,
         }
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    return save(whole, {"calibration": json.dumps(facts)})
+    # In one entry: of several, safetensors writes now this one first and now that.
+    return save(whole, {"calibration": json.dumps(facts | {"sha256": _digest(whole, facts)})})
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> str:
+    """SHA-256 of all that is in the file: a bit that flips leaves numbers, but other ones."""
+    digest = hashlib.sha256(json.dumps(facts).encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()
 
 
 def save_normal_file(file: Path, normal: Normal) -> None:
@@ -98,6 +108,9 @@ def load_normal(file: Path) -> Normal:
             # Named one by one, as a safetensors file is no dictionary.
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
             facts = json.loads((opened.metadata() or {}).get("calibration", "{}"))
+        # Files of before 2026-12 do not say it.
+        if facts.pop("sha256", None) not in (None, _digest(arrays, facts)):
+            raise ValueError("it is not what was written")
         # A calibration is of no use without the reference that scores rest on.
         reference = _reference(arrays) if facts or "psnr" in arrays else None
         return Normal(reference, _calibration(arrays, facts) if facts else None, arrays["known"])
