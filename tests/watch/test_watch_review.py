@@ -84,6 +84,15 @@ def test_the_table_is_read_back_over_midnight_without_torn_lines(tmp_path: Path)
     assert len(read_days(tmp_path / "none", began).score) == 0
 
 
+def test_a_day_whose_file_a_power_cut_left_empty_has_its_header(tmp_path: Path) -> None:
+    file = tmp_path / "scores-20260504.csv"
+    file.touch()
+    for hour in (1, 2):
+        written(tmp_path, datetime(2026, 5, 4, hour, tzinfo=UTC), np.array([0.5, 0.6]))
+    header, *rows = file.read_text().splitlines()
+    assert header.startswith("time,frame") and [row[:4] for row in rows] == ["2026"] * 4
+
+
 def test_pieces_end_at_gaps_at_runs_and_at_what_is_left_out() -> None:
     seconds = np.concatenate([np.arange(200), np.arange(260, 400), np.arange(100)]) / RATE
     time = np.concatenate([seconds[:340], 1000 + seconds[340:]])

@@ -81,9 +81,8 @@ class DailyTable:
     def _open(self, day: str) -> None:
         self.close()
         path = self._folder / f"scores-{day}.csv"
-        new = not path.exists()
         self._file, self._day = path.open("a", newline="", encoding="utf-8"), day
-        if new:
+        if not self._file.tell():  # new, or left empty by a power cut
             csv.writer(self._file, lineterminator="\n").writerow(DAILY)
 
 
