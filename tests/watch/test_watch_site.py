@@ -114,6 +114,17 @@ def test_only_the_model_in_use_and_the_one_before_are_kept(tmp_path: Path) -> No
     assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["2", "3"]
 
 
+def test_what_trainings_that_were_killed_left_does_not_pile_up(tmp_path: Path) -> None:
+    """As where the machine has too little memory, and a service begins anew each time."""
+    site = Site(tmp_path)
+    (tmp_path / "models" / "whole").mkdir(parents=True)
+    for _ in range(3):
+        model = site.new_model()
+        (model / "training").mkdir(parents=True)
+        (model / "training" / "state.pt").write_bytes(b"half")
+        assert {one.name for one in model.parent.iterdir()} == {"whole", model.name}
+
+
 def test_a_model_is_looked_at_while_a_folder_in_it_is_replaced(
     tmp_path: Path, vanishing: Callable[[Path], None]
 ) -> None:

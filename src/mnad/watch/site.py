@@ -217,8 +217,11 @@ class Site:
         return model, tuple(times)
 
     def new_model(self) -> Path:
-        """A folder for the next model."""
-        return self.path / "models" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        """A folder for the next model; what trainings that were killed have left goes."""
+        models = self.path / "models"
+        for unfinished in models.glob("*/training"):
+            shutil.rmtree(unfinished.parent, ignore_errors=True)
+        return models / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
     def use(self, model: Path) -> None:
         """Take a model into use, from now on; of the others only the one before is kept.
