@@ -14,7 +14,7 @@ import pytest
 # processes that tests start, whose sums then differ from the tests' own in the last bits.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from footage import write_own
+from footage import TINY, write_own
 
 
 def pytest_sessionstart() -> None:
@@ -46,7 +46,7 @@ def own_folder(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def tiny() -> dict[str, object]:
     """Options of a network that trains in a second."""
-    return {"channels": 1, "width": 0.05, "height": 32, "image_width": 32, "epochs": 2}
+    return {**TINY, "epochs": 2}
 
 
 @pytest.fixture

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from mnad.detector import Detector
+
+TINY: dict[str, Any] = {"channels": 1, "width": 0.05, "height": 32, "image_width": 32, "epochs": 1}
+"""Options of a training that takes a second."""
 
 
 def moving_square(frames: int, seed: int, size: int = 32) -> np.ndarray:

@@ -16,7 +16,7 @@ import miniatures
 import numpy as np
 import pytest
 import torch
-from footage import moving_square, write_own
+from footage import TINY, moving_square, write_own
 from safetensors.torch import load_file
 
 import mnad
@@ -25,15 +25,7 @@ from mnad.ablation import run as room
 from mnad.cli import main
 from mnad.errors import MnadError, UsageError
 
-OPTIONS: dict[str, Any] = {
-    "channels": 1,
-    "width": 0.05,
-    "height": 32,
-    "image_width": 32,
-    "epochs": 2,
-    "precision": "fp32",
-    "device": "cpu",
-}
+OPTIONS: dict[str, Any] = {**TINY, "epochs": 2, "precision": "fp32", "device": "cpu"}
 ROWS = "no-memory,official,frozen,no-gate,psnr-only,distance-only"
 
 

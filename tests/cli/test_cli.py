@@ -15,7 +15,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from footage import moving_square
+from footage import TINY, moving_square
 
 import mnad
 from mnad import cli
@@ -29,16 +29,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     for t, frame in enumerate(moving_square(20, 0, size=48)):
         cv2.imwrite(str(folder / f"{t}.jpg"), frame)
-    mnad.train(
-        str(folder),
-        out=root / "model",
-        preset="official",
-        channels=1,
-        width=0.05,
-        height=32,
-        image_width=32,
-        epochs=1,
-    )
+    mnad.train(str(folder), out=root / "model", preset="official", **TINY)
     return root / "model"
 
 

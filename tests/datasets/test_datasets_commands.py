@@ -9,6 +9,7 @@ import cv2
 import miniatures
 import numpy as np
 import pytest
+from footage import TINY
 
 import mnad
 from mnad.cli import main
@@ -18,7 +19,6 @@ from mnad.video.cache import load_clips
 from mnad.video.fit import resize
 from mnad.video.source import open_source
 
-TINY = {"channels": 1, "width": 0.05, "height": 32, "image_width": 32, "epochs": 1}
 VIDEO = {
     "ped1": miniatures.write_ped1,
     "ped2": miniatures.write_ped2,

@@ -12,7 +12,7 @@ import mnad
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A model and the folder it was trained on."""
     import cv2
-    from footage import moving_square
+    from footage import TINY, moving_square
 
     root = tmp_path_factory.mktemp("evaluation")
     for number, part in enumerate(("training/a", "testing/c", "testing/d", "testing/e")):
@@ -26,14 +26,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
             folder.with_suffix(".csv").write_text("first,last\n")
         for t, frame in enumerate(clip):
             cv2.imwrite(str(folder / f"{t}.png"), frame)
-    mnad.train(
-        str(root / "data"),
-        out=root / "model",
-        preset="official",
-        channels=1,
-        width=0.1,
-        height=32,
-        image_width=32,
-        epochs=20,
-    )
+    options = {**TINY, "width": 0.1, "epochs": 20}
+    mnad.train(str(root / "data"), out=root / "model", preset="official", **options)
     return root / "model", root / "data"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from footage import smoothed_slowly
+from footage import TINY, smoothed_slowly
 from sklearn.metrics import roc_auc_score
 
 import mnad
@@ -243,12 +243,8 @@ def test_real_ped2_is_evaluated_whole(data: Path, tmp_path: Path) -> None:
     mnad.train(
         f"ped2:{data / 'ped2'}",
         out=tmp_path / "m",
-        channels=1,
-        width=0.05,
-        height=32,
-        image_width=32,
-        epochs=1,
         batch_size=64,
+        **TINY,
     )
     result = mnad.evaluate(tmp_path / "m", f"ped2:{data / 'ped2'}")
     assert (result["clips"], result["frames"], result["scored_frames"]) == (12, 2010, 1962)
@@ -271,14 +267,10 @@ def test_the_protocol_says_which_model_was_measured(
         str(data),
         out=tmp_path / "m",
         preset="official",
-        channels=1,
-        width=0.05,
-        height=32,
-        image_width=40,
-        epochs=1,
         rate=30.0,
         regions=tmp_path / "looked.json",
         method=MethodOptions(reconstruction_loss="norm"),
+        **{**TINY, "image_width": 40},
     )
     protocol = mnad.evaluate(tmp_path / "m", str(data))["protocol"]
     config = json.loads((tmp_path / "m" / "config.json").read_text())

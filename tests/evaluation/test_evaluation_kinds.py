@@ -12,7 +12,7 @@ import cv2
 import miniatures
 import numpy as np
 import pytest
-from footage import in_any_light
+from footage import TINY, in_any_light
 from scipy.ndimage import label
 from sklearn.metrics import roc_auc_score
 
@@ -22,14 +22,7 @@ from mnad.cli import main
 from mnad.errors import UsageError
 from mnad.metrics.pro import Defect, Loco, Pro
 
-TINY: dict[str, Any] = {
-    "preset": "official",
-    "channels": 1,
-    "width": 0.05,
-    "height": 32,
-    "image_width": 32,
-    "epochs": 1,
-}
+OFFICIAL: dict[str, Any] = {**TINY, "preset": "official"}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +33,7 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, dict[s
     miniatures.write_video(
         home / "test/normal/20210809.mp4", miniatures.frames(20, 4, range(3, 20)), "libx264", 30
     )
-    mnad.train(f"phantom:{home}", out=root / "model", **TINY)
+    mnad.train(f"phantom:{home}", out=root / "model", **OFFICIAL)
     result = mnad.evaluate(root / "model", f"phantom:{home}", report=root / "report")
     return root, f"phantom:{home}", result
 
@@ -124,7 +117,7 @@ def errors_of(model: Path, folder: Path, size: tuple[int, int]) -> list[np.ndarr
 
 def test_mvtec_ad(tmp_path: Path) -> None:
     home = miniatures.write_mvtec(tmp_path)
-    mnad.train(f"mvtec:{home}", out=tmp_path / "m", task="reconstruction", **TINY)
+    mnad.train(f"mvtec:{home}", out=tmp_path / "m", task="reconstruction", **OFFICIAL)
     result = mnad.evaluate(tmp_path / "m", f"mvtec:{home}", report=tmp_path / "report")
     maps = {
         folder.name: errors_of(tmp_path / "m", folder, (36, 24))
@@ -177,7 +170,7 @@ def test_mvtec_ad(tmp_path: Path) -> None:
 
 def test_mvtec_loco(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home = miniatures.write_loco(tmp_path)
-    mnad.train(f"loco:{home}", out=tmp_path / "m", task="reconstruction", **TINY)
+    mnad.train(f"loco:{home}", out=tmp_path / "m", task="reconstruction", **OFFICIAL)
     file = tmp_path / "o.json"
     code = main(["evaluate", str(tmp_path / "m"), f"loco:{home}", "--pixels", "--json", str(file)])
     assert code == 0
@@ -210,7 +203,7 @@ def test_mvtec_loco(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_image_without_a_mask_counts_as_an_image_only(tmp_path: Path) -> None:
     home = miniatures.write_mvtec(tmp_path)
-    mnad.train(f"mvtec:{home}", out=tmp_path / "m", task="reconstruction", **TINY)
+    mnad.train(f"mvtec:{home}", out=tmp_path / "m", task="reconstruction", **OFFICIAL)
     whole = mnad.evaluate(tmp_path / "m", f"mvtec:{home}")
     (home / "ground_truth/contamination/001_mask.png").unlink()
     result = mnad.evaluate(tmp_path / "m", f"mvtec:{home}")

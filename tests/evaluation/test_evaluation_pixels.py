@@ -13,7 +13,7 @@ import miniatures
 import numpy as np
 import pytest
 import torch
-from footage import in_any_light
+from footage import TINY, in_any_light
 from sklearn.metrics import roc_auc_score
 
 import mnad
@@ -28,14 +28,7 @@ from mnad.metrics.region_sweep import RegionSweep
 from mnad.scoring.stream import FrameParts
 from mnad.video.regions import Regions
 
-TINY: dict[str, Any] = {
-    "preset": "official",
-    "channels": 1,
-    "width": 0.05,
-    "height": 32,
-    "image_width": 32,
-    "epochs": 1,
-}
+OFFICIAL: dict[str, Any] = {**TINY, "preset": "official"}
 
 
 class InMemory:
@@ -208,7 +201,7 @@ def test_images_are_not_measured_by_a_model_that_ignores_a_part_of_them(tmp_path
     spec = f"mvtec:{miniatures.write_mvtec(tmp_path)}"
     looked = {"ignore": [[[0.0, 0.0], [0.5, 0.0], [0.5, 0.5]]]}
     (tmp_path / "looked.json").write_text(json.dumps(looked))
-    options = {**TINY, "task": "reconstruction", "regions": tmp_path / "looked.json"}
+    options = {**OFFICIAL, "task": "reconstruction", "regions": tmp_path / "looked.json"}
     mnad.train(spec, out=tmp_path / "m", **options)
     with pytest.raises(UsageError, match=r"bottle.* is of images.* include or ignore polygons"):
         mnad.evaluate(tmp_path / "m", spec)
@@ -236,7 +229,7 @@ def ped2(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, dict[str,
     """A model of the miniature, its spec, and the result with pixels; a report beside it."""
     root = tmp_path_factory.mktemp("pixels")
     spec = f"ped2:{miniatures.write_ped2(root)}"
-    mnad.train(spec, out=root / "model", **TINY)
+    mnad.train(spec, out=root / "model", **OFFICIAL)
     result = mnad.evaluate(
         root / "model", spec, pixels=True, policy="frozen", report=root / "report"
     )

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from browser import CHROMIUM, opened
-from footage import moving_square
+from footage import TINY, moving_square
 from sklearn.metrics import auc
 
 import mnad
@@ -88,10 +88,8 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any],
     write_clip(root / "data/testing/b<script>&amp;", 1, np.arange(60) % 40 >= 20)
     write_clip(root / "data/testing/d", 2, np.arange(50) >= 30)
     write_clip(root / "data/testing/e", 3, np.zeros(30))
-    mnad.train(
-        str(root / "data"), out=root / "model", preset="official", channels=1, width=0.05,
-        height=32, image_width=32, epochs=2,
-    )  # fmt: skip
+    options = {**TINY, "epochs": 2}
+    mnad.train(str(root / "data"), out=root / "model", preset="official", **options)
     result = mnad.evaluate(root / "model", str(root / "data"), report=root / "report")
     return result, root / "report"
 

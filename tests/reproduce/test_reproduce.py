@@ -10,6 +10,7 @@ from typing import Any
 import miniatures
 import pytest
 import yaml
+from footage import TINY
 
 import mnad
 from mnad import api
@@ -21,14 +22,7 @@ from mnad.errors import MnadError, UsageError
 from mnad.reproduce.published import Name, publication, published_setting
 from mnad.reproduce.summary import reproduction_text
 
-OPTIONS: dict[str, Any] = {
-    "epochs": 1,
-    "channels": 1,
-    "width": 0.05,
-    "height": 32,
-    "image_width": 32,
-    "device": "cpu",
-}
+OPTIONS: dict[str, Any] = {**TINY, "device": "cpu"}
 WORDS = [word for name, value in OPTIONS.items() for word in (f"--{name}", str(value))]
 
 CASES: dict[Name, tuple[Any, list[str], str]] = {

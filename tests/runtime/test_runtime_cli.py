@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from footage import moving_square
+from footage import TINY, moving_square
 
 import mnad
 from mnad.cli import main
@@ -37,8 +37,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clip[8:, 20:30, 4:14] = 0
     folder_of(clip, root / "data" / "testing" / "c")
     (root / "data" / "testing" / "c.csv").write_text("first,last\n8,13\n")
-    sizes = {"channels": 1, "width": 0.05, "height": 32, "image_width": 32, "epochs": 1}
-    mnad.train(str(taught), out=root / "model", preset="official", **sizes)
+    mnad.train(str(taught), out=root / "model", preset="official", **TINY)
     mnad.calibrate(root / "model", [str(root / "normal")], folder_rate=10.0)
     return root
 
