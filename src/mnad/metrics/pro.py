@@ -178,13 +178,10 @@ class LocoMetrics:
 
 
 class Loco:
-    """Both subsets of an object of MVTec LOCO AD in one pass: each with all good images.
+    """Both subsets of an object of MVTec LOCO AD in one pass: each with all good images."""
 
-    Arguments are those of `Pro`.
-    """
-
-    def __init__(self, cells: int = CELLS, buffer: int = BUFFER) -> None:
-        self._subsets = {name: Spro(cells, buffer) for name in ("logical", "structural")}
+    def __init__(self) -> None:
+        self._subsets = {name: Spro() for name in ("logical", "structural")}
         self._highest: dict[str, list[float]] = {"good": [], "logical": [], "structural": []}
 
     def add(self, values: ArrayLike, kind: Kind, defects: Sequence[Defect] = ()) -> None:

@@ -80,15 +80,15 @@ class Layout:
         return np.stack([r[0] for r in rounded]), np.array([r[1] for r in rounded])
 
 
-def _resample(points: Floats, count: int = 256) -> tuple[Floats, float]:
-    """Round the corners of a polyline and put points at equal distances along it."""
+def _resample(points: Floats) -> tuple[Floats, float]:
+    """Round the corners of a polyline and put 256 points at equal distances along it."""
     for _ in range(4):  # Chaikin's corner cutting
         inner = np.stack(
             (0.75 * points[:-1] + 0.25 * points[1:], 0.25 * points[:-1] + 0.75 * points[1:]), 1
         ).reshape(-1, 2)
         points = np.concatenate((points[:1], inner, points[-1:]))
     way = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))))
-    even = np.linspace(0, way[-1], count)
+    even = np.linspace(0, way[-1], 256)
     return np.stack([np.interp(even, way, points[:, k]) for k in range(2)], 1), float(way[-1])
 
 
