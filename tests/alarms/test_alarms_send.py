@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from mnad.errors import UsageError
 from mnad.events.event import Box, Event
 
 Eventually = Callable[..., None]
+Receiver = tuple[str, list[dict[str, Any]]]
 EVENT = Event(
     id="20240101T000000-1",
     phase="start",
@@ -44,54 +44,29 @@ PHASES = (
 )
 
 
-class Server:
-    """Keeps the bodies that are posted to it."""
-
-    def __init__(self) -> None:
-        bodies = self.bodies = list[dict[str, Any]]()
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self._http = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
-        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
-
-    def stop(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-
-
 def closed_port_mqtt() -> str:
-    server = Server()
-    server.stop()
-    return server.url.replace("http", "mqtt")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"mqtt://127.0.0.1:{server.getsockname()[1]}"
 
 
 def test_webhook_and_command_get_one_message_and_mqtt_every_phase(
-    tmp_path: Path, eventually: Eventually
+    tmp_path: Path, receiver: Receiver, eventually: Eventually
 ) -> None:
-    server = Server()
+    address, got = receiver
     for send_end, wanted in ((False, ["start"]), (True, ["start", "end"])):
-        server.bodies.clear()
+        got.clear()
         folder = tmp_path / str(send_end)
         ran = tmp_path / f"ran-{send_end}"
         command = f"sh -c 'echo $MNAD_PHASE >> {ran}'"
         config = AlarmConfig(
-            webhook=server.url, mqtt=closed_port_mqtt(), command=command, send_end=send_end
+            webhook=address, mqtt=closed_port_mqtt(), command=command, send_end=send_end
         )
         alarms = Alarms(config, folder, "front")
         for event in PHASES:
             alarms.send(event)
         eventually(lambda alarms=alarms: alarms.waiting == len(PHASES))
         alarms.close(0)
-        assert [body["phase"] for body in server.bodies] == wanted
+        assert [body["phase"] for body in got] == wanted
         assert ran.read_text().split() == wanted
         # The broker is away: what it should get waits.
         files = sorted((folder / "alarms").glob("*.json"))
@@ -100,11 +75,12 @@ def test_webhook_and_command_get_one_message_and_mqtt_every_phase(
         assert [message["payload"]["phase"] for message in messages] == [e.phase for e in PHASES]
         assert len({message["key"] for message in messages}) == 4
         assert alarms.waiting == 4
-    server.stop()
 
 
-def test_the_message_is_the_event_and_its_key_in_valid_json(tmp_path: Path) -> None:
-    server = Server()
+def test_the_message_is_the_event_and_its_key_in_valid_json(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    address, got = receiver
     odd = replace(
         EVENT,
         peak_score=math.nan,
@@ -113,11 +89,10 @@ def test_the_message_is_the_event_and_its_key_in_valid_json(tmp_path: Path) -> N
         start=np.float32(0.5),  # type: ignore[arg-type]
         boxes=(Box(0, 0, 1, 1, math.nan),),
     )
-    with Alarms(AlarmConfig(webhook=server.url), tmp_path, "front") as alarms:
+    with Alarms(AlarmConfig(webhook=address), tmp_path, "front") as alarms:
         alarms.send(EVENT)
         alarms.send(odd)
-    good, strange = server.bodies
-    server.stop()
+    good, strange = got
     assert good.pop("key") == "20240101T000000-1-start"
     assert Event.from_dict(good) == EVENT
     assert (strange["peak_score"], strange["threshold"], strange["peak_frame"]) == (None, None, 7)
@@ -139,7 +114,7 @@ def test_nothing_set_up_sends_and_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_what_still_waits_at_the_end_is_said_and_the_next_run_sends_it(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     away = closed_port_mqtt().replace("mqtt", "http")
     with Alarms(AlarmConfig(webhook=away, send_end=True), tmp_path, "front") as alarms:
@@ -149,10 +124,9 @@ def test_what_still_waits_at_the_end_is_said_and_the_next_run_sends_it(
     assert said.startswith(f"2 alarms wait in {tmp_path / 'alarms'}")
     assert f"next run into {tmp_path} " in said
     caplog.clear()
-    server = Server()
-    Alarms(AlarmConfig(webhook=server.url), tmp_path, "front").close()
-    server.stop()
-    assert [body["phase"] for body in server.bodies] == ["start", "end"]
+    address, got = receiver
+    Alarms(AlarmConfig(webhook=address), tmp_path, "front").close()
+    assert [body["phase"] for body in got] == ["start", "end"]
     assert "wait in" not in caplog.text
 
 
@@ -170,7 +144,7 @@ time.sleep(60)
 
 
 def test_alarms_queued_when_the_process_is_killed_are_delivered_after_its_restart(
-    tmp_path: Path, eventually: Eventually
+    tmp_path: Path, receiver: Receiver, eventually: Eventually
 ) -> None:
     away = closed_port_mqtt().replace("mqtt", "http")
     process = subprocess.Popen(
@@ -183,12 +157,11 @@ def test_alarms_queued_when_the_process_is_killed_are_delivered_after_its_restar
     process.stdout.close()
     process.kill()
     process.wait()
-    server = Server()
-    alarms = Alarms(AlarmConfig(webhook=server.url), tmp_path, "front")
+    address, got = receiver
+    alarms = Alarms(AlarmConfig(webhook=address), tmp_path, "front")
     eventually(lambda: alarms.waiting == 0)
     alarms.close()
-    server.stop()
-    assert [body["phase"] for body in server.bodies] == ["start", "end"]
+    assert [body["phase"] for body in got] == ["start", "end"]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
 from functools import partial
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -43,26 +39,3 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("street") / "model"
     learnt(folder)
     return folder
-
-
-@pytest.fixture
-def receiver() -> Iterator[tuple[str, list[dict[str, object]]]]:
-    """A webhook: its address, and what it was sent."""
-    got: list[dict[str, object]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/alarm", got
-    server.shutdown()
-    thread.join()
-    server.server_close()
