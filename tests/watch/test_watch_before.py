@@ -16,7 +16,7 @@ from mnad.detector import Detector
 from mnad.events.event import Event
 from mnad.events.log import latest, read_events
 from mnad.reports.page import Gap, Report, verdict
-from mnad.watch.before import UNWATCHED, before, joined, moved, thinned
+from mnad.watch.before import UNWATCHED, Past, before, joined, moved, thinned
 from mnad.watch.options import WatchOptions
 from mnad.watch.table import DAILY
 from mnad.watch.watcher import Watcher
@@ -169,6 +169,19 @@ def test_a_clock_that_was_behind_at_the_start_takes_nothing_from_the_report(
     # As of two runs two minutes apart; the 46 scores that the wrong clock dated are not twice.
     assert "<h1>2 events in 39 s</h1>" in page and "392 frames" in page
     assert UNWATCHED in page
+
+
+def test_a_clock_that_is_corrected_by_seconds_reads_no_day_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: list[datetime] = []
+    monkeypatch.setattr("mnad.watch.before.before", lambda *given: starts.append(given[2]))
+    past = Past(tmp_path, (), NOON)
+    for minute in range(30):
+        past.set_clock(NOON + timedelta(seconds=12 * minute))
+    past.set_clock(NOON + timedelta(hours=1))
+    past.found(wait=True)
+    assert starts == [NOON, NOON + timedelta(hours=1)]
 
 
 def test_the_day_before_is_told_by_the_clock_of_that_day(tmp_path: Path, berlin: None) -> None:

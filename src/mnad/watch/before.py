@@ -26,7 +26,7 @@ APART = 30.0
 ROUNDED = 0.002
 """Seconds by which a table's times are rounded, and more."""
 LEAP = timedelta(minutes=1)
-"""By which a start must have been wrong for the day before it to be another one."""
+"""By which the clock must be set for the day before the start to be another one."""
 UNWATCHED = "not watched, or the stream was away"
 
 
@@ -106,12 +106,18 @@ class Past:
 
     def __init__(self, folder: Path, events: Sequence[Event], started_at: datetime) -> None:
         self._found: Before | None = None
-        self._folder, self._events, self._starts = folder, tuple(events), [started_at]
+        self._folder, self._events = folder, tuple(events)
+        self._starts, self._newest = [started_at], started_at
         self._thread = self._reading(None)
 
     def set_clock(self, started_at: datetime) -> None:
-        """The clock was wrong at the start: read what was watched before the right one."""
-        if abs(started_at - self._starts[-1]) > LEAP:
+        """The clock was wrong at the start: read what was watched before the right one.
+
+        Not where it is only corrected by seconds, as each minute of a camera whose own runs slow.
+        """
+        leapt = abs(started_at - self._newest) > LEAP
+        self._newest = started_at
+        if leapt:
             self._starts.append(started_at)
             self._thread = self._reading(self._thread)
 
