@@ -558,11 +558,21 @@ def test_a_camera_that_is_away_at_the_start_is_sought_and_told_of(
 
 
 def test_a_file_that_ends_while_it_is_learnt_from_leaves_a_model(
-    tmp_path: Path, trained: type[Training], watch: Any
+    tmp_path: Path, trained: type[Training], watch: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site = Site(tmp_path / "site")
+    site, written = Site(tmp_path / "site"), set[int]()
+    poll = trained.poll
+
+    def looked_at(training: Training) -> int | None:
+        written.add((site.path / "status.json").stat().st_mtime_ns)
+        return poll(training)
+
+    monkeypatch.setattr("mnad.watch.status.FILE_SECONDS", 0.0)
+    monkeypatch.setattr(trained, "poll", looked_at)
     seen = watch(site.path, as_frames(street(1200, 1)))
     assert site.model is not None and len(trained.runs) == 1
+    # Of the thirty times that it is asked, ten are before the end.
+    assert len(written) >= 20
     assert seen is not None and seen.frames == 0
     with pytest.raises(MnadError, match=r"ended when 6 s .* of the 120 s"):
         watch(tmp_path / "other", as_frames(street(60, 1)))

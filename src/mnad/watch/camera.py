@@ -251,7 +251,7 @@ class _Run:
             )
         while self._training is not None and not self._stopped():
             time.sleep(0.1)
-            self._look_after_training()
+            self.take(None)
 
     def close(self) -> None:
         """End everything; a training that runs is given up."""
