@@ -133,6 +133,21 @@ def test_too_short_for_the_rate_is_said(model: Model) -> None:
     assert often.warnings() == []
 
 
+def test_footage_in_which_nothing_moves_is_told(model: Model) -> None:
+    """Its threshold is next to 0: a camera that was covered while it was learnt alarms for good."""
+    still = [np.full_like(clip, 90) for clip in CLIPS]
+    found = calibrate_model(model, still, NAMES, 10.0, 300.0, progress=False).calibration
+    assert found is not None and found.threshold.score < 0.01
+    (warning,) = found.warnings()
+    assert warning.startswith("In this normal footage the picture does not change")
+    rng = np.random.default_rng(0)
+    noisy = [
+        np.clip(clip + rng.normal(0, 4, clip.shape), 0, 255).astype(np.uint8) for clip in still
+    ]
+    found = calibrate_model(model, noisy, NAMES, 10.0, 300.0, progress=False).calibration
+    assert found is not None and found.warnings() == []
+
+
 @pytest.mark.parametrize("per_hour", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_rate_that_is_none_is_refused(model: Model, per_hour: float) -> None:
     with pytest.raises(UsageError, match=r"false_alarms_per_hour is .*above 0"):

@@ -424,8 +424,8 @@ def test_damage_in_the_middle_of_a_video(tmp_path, write_video, noise, codec, su
     with pytest.raises(MnadError, match=said) as error:
         good.extend(open_source(path))
     assert f"and {len(good)} frames are good" in str(error.value)
-    # At least the key frames behind each place, and all up to the threads of a decoder before it.
-    assert 60 - 2 * 20 <= len(good) <= 58
+    # Lost are a frame and what follows it up to the next key frame, and of B-frames two before it.
+    assert 60 - 2 * (9 + 2) <= len(good) <= 58
     shown = [frame.seconds for frame in good]
     assert shown[-1] == max(whole) and shown == sorted(shown)
     assert sum(key in shown for key in keys) >= len(keys) - 2

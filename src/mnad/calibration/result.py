@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from mnad.calibration.rate import Threshold
 from mnad.camera.view import View
 
+_ALIKE = 0.1
+"""Highest score of normal footage in which nothing happens: where anything does, one frame in a
+hundred is at 0.5, or at 0.3 when it is smoothed."""
+
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
@@ -60,7 +64,13 @@ class Calibration:
                 f"{_often(t.per_hour)}: the threshold is extrapolated, most likely higher than "
                 f"longer footage would put it; calibrate on {spoken_hours(1 / t.per_hour)} or more."
             )
-        if self.trained_on > 0:
+        if self.score.max() < _ALIKE:
+            told.append(
+                "In this normal footage the picture does not change, as of a camera that is "
+                "covered or frozen: whatever moves will be told of; give footage in which what "
+                "usually happens does."
+            )
+        elif self.trained_on > 0:
             told.append(
                 f"{100 * self.trained_on:.0f} % of the calibration frames were trained on: their "
                 "scores are too low, and there will be more false alarms than stated."

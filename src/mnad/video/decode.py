@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import av
 import numpy as np
@@ -26,6 +26,7 @@ from mnad.video.file_time import exact, exact_start, mean_rate, timed
 from mnad.video.find import IMAGES
 from mnad.video.pixels import Colour, displayed, in_colour, pixel_of
 
+_Packet: TypeAlias = "Packet[VideoStream]"
 _LOOKED_AT = 300
 """Packets of a video by which it is told how far apart its frames are."""
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
@@ -100,9 +101,9 @@ def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
         # One for each layout, as they keep the tables of the last one.
         scaler, painter = VideoReformatter(), VideoReformatter()
         count, first, pixel = 0, None, pixel_of(stream)
-        decoder = _Decoder(stream)
+        failed: list[_Packet] = []
         try:
-            good = _frames(path, container, stream, decoder)
+            good = _frames(path, container, stream, failed)
             for frame, seconds in timed(good, container, stream):
                 pixels = displayed(scaler, frame, channels)
                 first = first or pixels.shape
@@ -121,21 +122,21 @@ def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
                 ) from error
         if not count:
             raise MnadError(f"{path} holds no frame that can be decoded: copy or record it again.")
-        if decoder.failed:
-            places = len(decoder.failed)
+        if failed:
+            places = len(failed)
             raise MnadError(
-                f"{path} is damaged{_at(decoder.failed[0], stream)}"
+                f"{path} is damaged{_at(failed[0])}"
                 f"{f' ({places} places in all)' if places > 1 else ''}: what cannot be decoded was "
                 f"left out, up to the next key frame, and {count} frames are good; copy the file "
                 "again."
             )
 
 
-def _at(packet: Packet[VideoStream], stream: VideoStream) -> str:
+def _at(packet: _Packet) -> str:
     tick = exact(packet.time_base)
     if packet.pts is None or tick is None:
         return ""
-    return f" at {max(0.0, float(packet.pts * tick - exact_start(stream))):.1f} s"
+    return f" at {max(0.0, float(packet.pts * tick - exact_start(packet.stream))):.1f} s"
 
 
 def usual_rate(container: InputContainer, stream: VideoStream) -> Fraction | None:
@@ -161,49 +162,70 @@ def usual_rate(container: InputContainer, stream: VideoStream) -> Fraction | Non
     return (1 / usual).limit_denominator(1001) if missing else average
 
 
-class _Decoder:
+def _frames(
+    path: Path, container: InputContainer, stream: VideoStream, failed: list[_Packet]
+) -> Iterator[VideoFrame]:
+    """Decoded frames; EOFError after the last good one if the file ends before its end.
+
+    Threads of a decoder tell of a packet that is damaged when they have taken in as many more. So
+    where one is, the file is read again by a single one, from which `failed` gets it.
+    """
+    count = 0
+    try:
+        for frame in _decoded(path, container, stream.decode):
+            yield frame
+            count += 1
+    except av.FFmpegError:
+        with av.open(os.path.abspath(path), **ANY_TITLE) as again:
+            alone = again.streams.video[0]
+            alone.thread_type = "NONE"
+            yield from islice(_decoded(path, again, _Patient(alone, failed).decode), count, None)
+
+
+class _Patient:
     """Decodes packets; after one of which nothing can be made, none up to the next key frame.
 
     What the decoder can conceal is left to it. But frames that build on one that is missing are
     none that the camera saw.
     """
 
-    def __init__(self, stream: VideoStream) -> None:
-        self._stream = stream
+    def __init__(self, stream: VideoStream, failed: list[_Packet]) -> None:
+        self._stream, self._failed = stream, failed
         self._waits = False
-        self.failed: list[Packet[VideoStream]] = []
 
-    def frames(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
+    def decode(self, packet: _Packet) -> list[VideoFrame]:
+        """The frames that come out after a packet."""
         if self._waits and packet.size and not packet.is_keyframe:
             return []
         self._waits = False
         try:
-            return packet.decode()
+            return self._stream.decode(packet)
         except av.FFmpegError:
-            self._stream.codec_context.flush_buffers()
+            self._failed.append(packet)
             self._waits = True
-            self.failed.append(packet)
+            # With the frames that wait in it for those that are shown before them: which of them is
+            # the damaged one cannot be told.
+            self._stream.codec_context.flush_buffers()
             return []
 
 
-def _frames(
-    path: Path, container: InputContainer, stream: VideoStream, decoder: _Decoder
+def _decoded(
+    path: Path, container: InputContainer, frames: Callable[[_Packet], list[VideoFrame]]
 ) -> Iterator[VideoFrame]:
-    """Decoded frames; EOFError after the last good one if the file ends before its end."""
-    torn: Packet[VideoStream] | None = None
-    for packet in container.demux(stream):
+    torn: _Packet | None = None
+    for packet in container.demux(container.streams.video[0]):
         # At the end the file was cut, which some decoders do not notice.
         if torn is not None and packet.size:
-            yield from decoder.frames(torn)
+            yield from frames(torn)
             torn = None
         if packet.is_corrupt:
             torn = packet
         elif torn is None:
-            yield from decoder.frames(packet)
+            yield from frames(packet)
         else:
             # The flush. Frames at or after the decoding time of what is missing may have gaps
             # between them.
-            yield from (f for f in decoder.frames(packet) if (f.pts or 0) < (torn.dts or 0))
+            yield from (f for f in frames(packet) if (f.pts or 0) < (torn.dts or 0))
     if torn is not None or _is_cut_off(path):
         raise EOFError
 
