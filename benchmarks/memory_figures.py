@@ -1,4 +1,4 @@
-"""Two figures of docs/what-the-memory-does.md: every change of the method, and every width.
+"""Figures of docs/what-the-memory-does.md: the changes of the method, items, and widths.
 
     python benchmarks/memory_figures.py docs/figures
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from script import run
@@ -57,6 +58,13 @@ FILES = (
     *("width-0.125", "width-0.125-seed-1", "avx512-seeds", "avx512", "readings", "memory"),
     *("loss-parts", "loss-norm", "loss-norm-no-memory"),
 )
+SHOWN = {
+    "auc": "the paper's number (per clip)",
+    "psnr_alone": "PSNR alone (per clip)",
+    "camera": "score for cameras (causal)",
+    "distance_alone": "distance alone (per clip)",
+}
+PARTS = ("auc", "psnr_alone", "distance_alone")  # the older results have no other
 WIDTHS = {"0.125": "loss-norm", **{w: f"loss-norm-width-{w}" for w in ("0.25", "0.5", "1")}}
 
 
@@ -105,13 +113,46 @@ def changes(file: Path) -> None:
     save(figure, file, "png")
 
 
+def numbers_of_items() -> dict[int, list[dict[str, float]]]:
+    """Of every training of the official row and of those with more and fewer items: its numbers."""
+    found: dict[int, dict[tuple[float, ...], dict[str, float]]] = {}
+    for row in (row for file in (*FILES, "items") for row in rows_of(file)):
+        name, own = row["name"], row.get("network", {}).get("items")
+        if own is None or not (ABOUT.get(name) == OFFICIAL or name.startswith("items-")):
+            continue
+        for seed in row["numbers"]["auc"]["by_seed"]:
+            one = {what: row["numbers"][what]["by_seed"][seed] for what in PARTS}
+            found.setdefault(own, {})[tuple(one.values())] = one
+    return {own: list(found[own].values()) for own in sorted(found)}
+
+
+def items(file: Path) -> None:
+    figure = new_figure(8.5, 4.0)
+    axes: Any = figure.subplots()
+    plain(axes)
+    found = numbers_of_items()
+    for what, colour in zip(PARTS, CURVES, strict=False):
+        means = [fmean(one[what] for one in found[own]) for own in found]
+        axes.plot(list(found), means, color=colour, label=SHOWN[what])
+        for own, trained in found.items():
+            axes.scatter(
+                [own] * len(trained), [one[what] for one in trained], s=18, color=colour, zorder=4
+            )
+    axes.set_xscale("log")
+    axes.set_xticks(list(found), list(map(str, found)), fontsize=9, color=INK)
+    axes.minorticks_off()
+    axes.set_xlabel("items", fontsize=9, color=DIM)
+    axes.set_ylabel("frame AUC, UCSD Ped2", fontsize=9, color=DIM)
+    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    head(
+        figure,
+        "The prediction is the same from 1 to 2,000 items",
+        "official, 5 epochs; dots: trainings",
+    )
+    save(figure, file, "png")
+
+
 def widths(file: Path) -> None:
-    shown = {
-        "auc": "the paper's number (per clip)",
-        "psnr_alone": "PSNR alone (per clip)",
-        "camera": "score for cameras (causal)",
-        "distance_alone": "distance alone (per clip)",
-    }
     figure = new_figure(8.5, 4.0)
     axes: Any = figure.subplots()
     plain(axes)
@@ -120,7 +161,7 @@ def widths(file: Path) -> None:
         next(row["numbers"] for row in rows_of(name) if row["name"] == "loss-norm")
         for name in WIDTHS.values()
     ]
-    for (what, label), colour in zip(shown.items(), CURVES, strict=False):
+    for (what, label), colour in zip(SHOWN.items(), CURVES, strict=False):
         axes.plot(places, [one[what]["mean"] for one in numbers], color=colour, label=label)
         for place, one in zip(places, numbers, strict=True):
             seeds = list(one[what]["by_seed"].values())
@@ -137,6 +178,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="that takes the figures")
     folder = parser.parse_args().folder
     changes(folder / "changes.png")
+    items(folder / "items.png")
     widths(folder / "widths.png")
 
 

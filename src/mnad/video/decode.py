@@ -101,7 +101,7 @@ def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
         # One for each layout, as they keep the tables of the last one.
         scaler, painter = VideoReformatter(), VideoReformatter()
         count, first, pixel = 0, None, pixel_of(stream)
-        failed: list[_Packet] = []
+        failed: list[Fraction | None] = []
         try:
             good = _frames(path, container, stream, failed)
             for frame, seconds in timed(good, container, stream):
@@ -125,18 +125,11 @@ def decode(path: Path, channels: int) -> Generator[Decoded, None, None]:
         if failed:
             places = len(failed)
             raise MnadError(
-                f"{path} is damaged{_at(failed[0])}"
+                f"{path} is damaged{'' if failed[0] is None else f' at {float(failed[0]):.1f} s'}"
                 f"{f' ({places} places in all)' if places > 1 else ''}: what cannot be decoded was "
                 f"left out, up to the next key frame, and {count} frames are good; copy the file "
                 "again."
             )
-
-
-def _at(packet: _Packet) -> str:
-    tick = exact(packet.time_base)
-    if packet.pts is None or tick is None:
-        return ""
-    return f" at {max(0.0, float(packet.pts * tick - exact_start(packet.stream))):.1f} s"
 
 
 def usual_rate(container: InputContainer, stream: VideoStream) -> Fraction | None:
@@ -163,12 +156,12 @@ def usual_rate(container: InputContainer, stream: VideoStream) -> Fraction | Non
 
 
 def _frames(
-    path: Path, container: InputContainer, stream: VideoStream, failed: list[_Packet]
+    path: Path, container: InputContainer, stream: VideoStream, failed: list[Fraction | None]
 ) -> Iterator[VideoFrame]:
     """Decoded frames; EOFError after the last good one if the file ends before its end.
 
     Threads of a decoder tell of a packet that is damaged when they have taken in as many more. So
-    where one is, the file is read again by a single one, from which `failed` gets it.
+    where one is, the file is read again by a single one, which leaves its time in `failed`.
     """
     count = 0
     try:
@@ -189,7 +182,7 @@ class _Patient:
     none that the camera saw.
     """
 
-    def __init__(self, stream: VideoStream, failed: list[_Packet]) -> None:
+    def __init__(self, stream: VideoStream, failed: list[Fraction | None]) -> None:
         self._stream, self._failed = stream, failed
         self._waits = False
 
@@ -201,12 +194,18 @@ class _Patient:
         try:
             return self._stream.decode(packet)
         except av.FFmpegError:
-            self._failed.append(packet)
+            self._failed.append(self._time_of(packet))
             self._waits = True
             # With the frames that wait in it for those that are shown before them: which of them is
             # the damaged one cannot be told.
             self._stream.codec_context.flush_buffers()
             return []
+
+    def _time_of(self, packet: _Packet) -> Fraction | None:
+        tick = exact(packet.time_base)
+        if packet.pts is None or tick is None:
+            return None
+        return max(Fraction(0), packet.pts * tick - exact_start(self._stream))
 
 
 def _decoded(
