@@ -35,6 +35,8 @@ ABOUT = {
     "P-no-memory": WITHOUT,
     "no-memory": WITHOUT,
     "no-losses": "neither loss of the memory",
+    "compactness": "compactness without separateness",
+    "separateness": "separateness without compactness",
     "learnt-items": "items learnt by gradient",
     "momentum-0.9": "items moved by momentum",
     "items-1": "one item",
@@ -55,7 +57,7 @@ ABOUT = {
 }
 """What each row is called, from the top down."""
 FILES = (
-    *("width-0.125", "width-0.125-seed-1", "avx512-seeds", "avx512", "readings", "memory"),
+    *("width-0.125", "width-0.125-seed-1", "avx512-seeds", "avx512", "readings", "memory", "items"),
     *("loss-parts", "loss-norm", "loss-norm-no-memory"),
 )
 SHOWN = {
@@ -116,7 +118,7 @@ def changes(file: Path) -> None:
 def numbers_of_items() -> dict[int, list[dict[str, float]]]:
     """Of every training of the official row and of those with more and fewer items: its numbers."""
     found: dict[int, dict[tuple[float, ...], dict[str, float]]] = {}
-    for row in (row for file in (*FILES, "items") for row in rows_of(file)):
+    for row in (row for file in FILES for row in rows_of(file)):
         name, own = row["name"], row.get("network", {}).get("items")
         if own is None or not (ABOUT.get(name) == OFFICIAL or name.startswith("items-")):
             continue
