@@ -38,6 +38,7 @@ ABOUT = {
     "compactness": "compactness without separateness",
     "separateness": "separateness without compactness",
     "learnt-items": "items learnt by gradient",
+    "as-memae": "towards MemAE: 2,000 learnt items",
     "momentum-0.9": "items moved by momentum",
     "items-1": "one item",
     "items-50": "fifty items",
