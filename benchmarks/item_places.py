@@ -7,7 +7,8 @@ most windows take at the same place of the map. If they agree everywhere, the it
 what moves; they may stand for the place itself, as zero padding tells how far the border is, or for
 the scenery that a fixed camera sees there. So the same windows are shown again with their pictures
 moved by half (what leaves on one side comes in on the other) or turned over: where the usual item
-of the place and that of the scenery now seen there differ, which one is taken?
+of the place and that of the scenery now seen there differ, which one is taken? And if they do not
+agree: is it where something moves?
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,8 @@ CHANGES: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "upside down": lambda picture: picture[..., ::-1, :],
 }
 """Of pictures and, alike, of maps of queries, both (…, rows, columns)."""
+MOTION = (0, 0.5, 0.75, 0.9, 0.97, 1)
+"""Shares of the queries between which they are told apart by how much moves there."""
 
 
 def main() -> None:
@@ -53,10 +57,12 @@ def main() -> None:
     windows = [*every(model, given.data, given.stride)]
     items = taken(model, windows)  # (windows, rows, columns)
     usual = np.apply_along_axis(lambda one: np.bincount(one).argmax(), 0, items)
+    moves = motion(windows, items.shape)
     result = {
         "windows": len(items),
         "queries_that_take_the_item_of_their_place": float((items == usual).mean()),
         "places_with_one_item_in_all_windows": float((items == items[0]).all(0).mean()),
+        "another_item_than_usual_by_motion": by_motion(items != usual, moves),
         "item_of_each_place": usual.tolist(),
         "pictures": {},
     }
@@ -93,6 +99,25 @@ def taken(model: Model, windows: Sequence[NDArray[np.uint8]]) -> Items:
             out = model.network(split_window(frames, model.config.network)[0], None)
         found.append(out.similarity[0].argmax(-1).numpy())
     return np.stack(found).reshape(-1, *model.config.network.feature_size)
+
+
+def motion(windows: Sequence[NDArray[np.uint8]], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """How much the frames of a window change at each query (N, rows, columns), in grey levels."""
+    seen = (np.abs(np.diff(window.astype(np.float64), axis=0)).mean((0, 1)) for window in windows)
+    count, rows, columns = shape
+    change = np.stack([*seen])  # (N, H, W)
+    blocks = (count, rows, change.shape[1] // rows, columns, change.shape[2] // columns)
+    return np.asarray(change.reshape(blocks).mean((2, 4)), np.float64)
+
+
+def by_motion(odd: NDArray[np.bool_], moves: NDArray[np.float64]) -> list[dict[str, float]]:
+    """Share of queries with another item than the usual, from where little moves to where much."""
+    limits = np.quantile(moves, MOTION)
+    bands = [(moves >= least) & (moves <= most) for least, most in pairwise(limits)]
+    return [
+        {"from": float(least), "to": float(most), "share": float(odd[band].mean())}
+        for (least, most), band in zip(pairwise(limits), bands, strict=True)
+    ]
 
 
 def share(true: NDArray[np.bool_], where: NDArray[np.bool_]) -> float | None:
