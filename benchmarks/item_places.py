@@ -112,12 +112,11 @@ def motion(windows: Sequence[NDArray[np.uint8]], shape: tuple[int, ...]) -> NDAr
 
 def by_motion(odd: NDArray[np.bool_], moves: NDArray[np.float64]) -> list[dict[str, float]]:
     """Share of queries with another item than the usual, from where little moves to where much."""
-    limits = np.quantile(moves, MOTION)
-    bands = [(moves >= least) & (moves <= most) for least, most in pairwise(limits)]
-    return [
-        {"from": float(least), "to": float(most), "share": float(odd[band].mean())}
-        for (least, most), band in zip(pairwise(limits), bands, strict=True)
-    ]
+    found = []
+    for least, most in pairwise(np.quantile(moves, MOTION).tolist()):
+        band = (moves >= least) & (moves <= most)
+        found.append({"from": least, "to": most, "share": float(odd[band].mean())})
+    return found
 
 
 def share(true: NDArray[np.bool_], where: NDArray[np.bool_]) -> float | None:
