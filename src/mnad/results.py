@@ -41,7 +41,7 @@ def _warn(*sentences: str) -> None:
         print(f"mnad: warning: {sentence}", file=sys.stderr)
 
 
-def _show_train(model: Model, given: dict[str, Any]) -> None:
+def _show_train(model: Model, given: dict[str, Any]) -> int:
     record = model.training
     print(
         f"{given['out']}: {record['windows']} windows, {record['steps']} steps in "
@@ -49,10 +49,12 @@ def _show_train(model: Model, given: dict[str, Any]) -> None:
     )
     if model.calibration is not None:
         print("\n".join(model.calibration.sentences()))
+    return _complain(*record.get("faults", ()))
 
 
-def _show_calibrate(calibration: Calibration, given: dict[str, Any]) -> None:
+def _show_calibrate(calibration: Calibration, given: dict[str, Any]) -> int:
     print("\n".join(calibration.sentences()))
+    return _complain(*calibration.faults)
 
 
 def _show_evaluate(result: dict[str, Any], given: dict[str, Any]) -> int:

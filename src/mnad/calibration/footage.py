@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +33,11 @@ class NormalFootage(NamedTuple):
 
 
 def normal_footage(
-    model: Model, sources: Sequence[str], rate: float | None, cache_dir: str | Path | None
+    model: Model,
+    sources: Sequence[str],
+    rate: float | None,
+    cache_dir: str | Path | None,
+    faults: MutableMapping[int, str] | None = None,
 ) -> NormalFootage:
     """Decode sources at the size and rate of a model, without the camera's shake.
 
@@ -41,10 +46,11 @@ def normal_footage(
         sources: video files, folders of videos, folders of frames, or patterns.
         rate: frames per second of folders of images, which do not say it; None: 25.
         cache_dir: where decoded frames go that do not fit into memory.
+        faults: as for `load_clips`.
 
     Raises:
         UsageError: there are none, or a rate is given and none is a folder of images.
-        MnadError: a source cannot be read, or their rates differ.
+        MnadError: a source cannot be read, or with `faults` none can; or their rates differ.
     """
     network, wanted = model.config.network, model.config.rate
     paths = find_sources(listed(sources))
@@ -53,8 +59,8 @@ def normal_footage(
     known = None if rate is None else given_rate(rate, paths)
     if known is None:
         say_what_is_assumed(paths, wanted)
-    rates = [taken_rate(path, wanted, known) for path in paths]
-    if max(rates) > 1.2 * min(rates):
+    rates = [rate for path in paths if (rate := _rate_of(path, wanted, known)) is not None]
+    if rates and max(rates) > 1.2 * min(rates):
         raise MnadError(
             f"the sources have from {min(rates):g} to {max(rates):g} frames per second; calibrate "
             "on footage of one rate, that of the camera."
@@ -69,7 +75,16 @@ def normal_footage(
         regions=model.regions,
         folder_rate=known,
         filters=stretches,
+        faults=faults,
         progress=True,
     )
     names = [name_of(path) for path in paths]
-    return NormalFootage(*stretches.cut(clips, names, network.window), rates[0])
+    return NormalFootage(*stretches.cut(clips, names, network.window, faults or ()), rates[0])
+
+
+def _rate_of(path: Path, wanted: float | None, known: Fraction | None) -> float | None:
+    """Frames per second that are taken of a source; None if it cannot be read."""
+    try:
+        return taken_rate(path, wanted, known)
+    except MnadError:
+        return None

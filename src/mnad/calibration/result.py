@@ -28,6 +28,7 @@ class Calibration:
         score: (n,) smoothed scores of its frames, to notice when normal scores drift.
         view: what the camera normally shows, to notice when something happens to the camera; None
             for a model that is given to others, as it holds a picture of the place.
+        faults: a sentence for each source that could not be read, or not to its end; not kept.
     """
 
     threshold: Threshold
@@ -37,6 +38,7 @@ class Calibration:
     trained_on: float
     score: NDArray[np.float64]
     view: View | None
+    faults: tuple[str, ...] = ()
 
     def sentences(self) -> list[str]:
         """The facts for people, one sentence each."""

@@ -37,6 +37,8 @@ def calibrate(
         device: auto, cpu or cuda.
         cache_dir: where decoded frames go that do not fit into 4 GiB of memory.
     """
+    from dataclasses import replace
+
     from mnad.calibration.calibrate import calibrate_model, require_per_hour
     from mnad.calibration.footage import normal_footage
     from mnad.models.builtin import to_change
@@ -52,10 +54,11 @@ def calibrate(
             by_place = known.by_place
         else:
             by_place = known is not None and scale_of(preset or "official").by_place
-    footage = normal_footage(loaded, sources, folder_rate, cache_dir)
+    faults: dict[int, str] = {}
+    footage = normal_footage(loaded, sources, folder_rate, cache_dir, faults)
     calibrated = calibrate_model(
         loaded, *footage, false_alarms_per_hour, by_place=by_place, trained_on=trained_on
     )
     save_normal(folder, calibrated)
     assert calibrated.calibration is not None
-    return calibrated.calibration
+    return replace(calibrated.calibration, faults=tuple(faults.values()))

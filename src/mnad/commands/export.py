@@ -2,12 +2,15 @@
 
 # Annotations are not postponed: to resolve them the command line would have to import torch.
 
+import logging
 from pathlib import Path
 from shlex import quote
 from typing import get_args
 
 from mnad.config import ExportFormat, one_of
 from mnad.errors import UsageError
+
+_LOG = logging.getLogger("mnad")
 
 
 def export(
@@ -64,6 +67,9 @@ def export(
         raise UsageError(f"{model} has no memory, and so no distances; leave --distances out.")
     footage = None
     if calibration:
-        footage = normal_footage(loaded, calibration, folder_rate, cache_dir)
+        faults: dict[int, str] = {}
+        footage = normal_footage(loaded, calibration, folder_rate, cache_dir, faults)
+        for sentence in faults.values():
+            _LOG.warning("warning: %s", sentence)
         loaded = load_model(folder)  # which may have been calibrated anew while that was decoded
     return export_model(folder, loaded, format, footage, distances=distances, trained_on=trained_on)

@@ -243,6 +243,8 @@ def train(
         # As detect and watch will see them; the protocols of the field take frames as they are.
         filters = Steady if named == "camera" and network.window > 1 else None
         stretches = None if all(map(without_rate, paths)) else Stretches(filters)
+        # A recorder's last file is often cut; of a data set of the field nothing may be missing.
+        faults: dict[int, str] | None = {} if dataset.own and stretches else None
         clips = load_clips(
             paths,
             *size,
@@ -252,14 +254,18 @@ def train(
             folder_rate=known,
             damaged=dataset.damaged,
             filters=stretches or filters,
+            faults=faults,
             progress=True,
         )
         names = [clip.name for clip in dataset.train]
+        for sentence in (faults or {}).values():
+            _LOG.warning("warning: %s", sentence)
+        good = next(path for path, clip in zip(paths, clips, strict=True) if len(clip))
         if stretches is not None:
-            clips, names = stretches.cut(clips, names, network.window)
+            clips, names = stretches.cut(clips, names, network.window, faults or ())
         require_long(clips, names, network.window)  # while it has the name that its owner knows
         trained, held = split(clips, kept, network.window)
-        clip_rate = taken_rate(paths[0], wanted, known)
+        clip_rate = taken_rate(good, wanted, known)
         seconds = sum(map(len, held)) / clip_rate
         if kept and seconds < SHORTEST_SECONDS:
             sentence = (
@@ -283,7 +289,7 @@ def train(
             by_place=scale.by_place if by_place is None else by_place,
             trained_on=True,  # it was kept back: equal frames are a scene that stands still
         )
-        footage = Footage(dataset.name, tuple(names), trained)
+        footage = Footage(dataset.name, tuple(names), trained, tuple((faults or {}).values()))
         if training_minutes is not None:
             # Timed again, another number of windows would come of it.
             begun = unfinished(Path(out) / "training") if resume else None

@@ -98,8 +98,12 @@ class Dataset:
     prepared: Prepared | None = None
 
 
-def unlabelled(paths: Iterable[Path]) -> tuple[Clip, ...]:
+def unlabelled(paths: Iterable[Path], unread: bool = False) -> tuple[Clip, ...]:
     """A clip for each source, named as its file without suffix or its folder.
+
+    Args:
+        paths: the sources.
+        unread: one that cannot be read is left to whoever reads it; its length is 0.
 
     Raises:
         MnadError: two sources of one name, or one that is no video.
@@ -111,7 +115,12 @@ def unlabelled(paths: Iterable[Path]) -> tuple[Clip, ...]:
             raise MnadError(
                 f"{path} and {clips[name].path} are both named {name}: rename or remove one."
             )
-        clips[name] = Clip(name, path, count_frames(path))
+        try:
+            clips[name] = Clip(name, path, count_frames(path))
+        except MnadError:
+            if not unread:
+                raise
+            clips[name] = Clip(name, path, 0)
     return tuple(clips.values())
 
 

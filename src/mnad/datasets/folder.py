@@ -46,16 +46,16 @@ def open_folder(root: Path, labels: bool) -> Dataset:
 
     Args:
         root: the folder.
-        labels: False opens no label file.
+        labels: False opens no label file, and leaves clips that cannot be read to their reader.
 
     Raises:
         MnadError: no clips, two clips of one name, or labels that do not fit.
     """
     parts = (root / "training", root / "testing")
     if any(part.is_dir() for part in parts):
-        train, test = (clips_in(part) if part.is_dir() else () for part in parts)
+        train, test = (clips_in(part, not labels) if part.is_dir() else () for part in parts)
     else:
-        train = test = unlabelled(_clips_of(find_sources([root])))
+        train = test = unlabelled(_clips_of(find_sources([root])), not labels)
     warnings = tuple(
         f"{root} holds {name}.mat: write {name}:{root} to use the labels in it."
         for name in ("ped1", "ped2", "avenue")
@@ -87,13 +87,15 @@ def open_folder(root: Path, labels: bool) -> Dataset:
     )
 
 
-def clips_in(part: Path) -> tuple[Clip, ...]:
+def clips_in(part: Path, unread: bool = False) -> tuple[Clip, ...]:
     """Clips of ``training`` or ``testing``, which may have a level ``frames`` or ``videos``.
+
+    `unread` is that of `unlabelled`.
 
     Raises:
         MnadError: none, two of one name, one that is no video, or images beside folders of images.
     """
-    return unlabelled(_clips_of(sources_in(_level(part))))
+    return unlabelled(_clips_of(sources_in(_level(part))), unread)
 
 
 def _level(part: Path) -> Path:

@@ -46,11 +46,12 @@ LOSSES = ("loss", "reconstruction", "compactness", "separateness")
 
 @dataclass(frozen=True)
 class Footage:
-    """Decoded normal clips: names and arrays (T, H, W, c) uint8."""
+    """Decoded normal clips: names and arrays (T, H, W, c) uint8; what of them was not readable."""
 
     name: str
     names: tuple[str, ...]
     clips: Sequence[NDArray[np.uint8]]
+    faults: tuple[str, ...] = ()
 
     def fingerprint(self) -> dict[str, Any]:
         """What was trained on: counts, and a hash of names, shapes and three frames a clip."""
@@ -129,6 +130,8 @@ def main(
         "machine": _machine(device),
         "last_epoch": log.last,
     }
+    if footage.faults:
+        record["faults"] = footage.faults
     model = Model(
         config, network, training=record, known=fingerprints(footage.clips), regions=regions
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -55,7 +55,11 @@ class Stretches:
         return filtered
 
     def cut(
-        self, clips: Sequence[NDArray[np.uint8]], names: Sequence[str], shortest: int
+        self,
+        clips: Sequence[NDArray[np.uint8]],
+        names: Sequence[str],
+        shortest: int,
+        faulty: Collection[int] = (),
     ) -> tuple[list[NDArray[np.uint8]], list[str]]:
         """The stretches of clips (T, …), without what is missing between them.
 
@@ -63,16 +67,18 @@ class Stretches:
             clips: all that were decoded, in order.
             names: of each.
             shortest: frames below which a stretch is left out, but for a clip that has no hole.
+            faulty: numbers of clips that could not be read whole, which has been told.
 
         Raises:
             MnadError: nothing is left; what one clip alone has nothing left of is told.
         """
         found: list[tuple[NDArray[np.uint8], str]] = []
-        for clip, name, breaks in zip(clips, names, self._breaks, strict=True):
+        for number, (clip, name, breaks) in enumerate(zip(clips, names, self._breaks, strict=True)):
             bounds = [0, *breaks, len(clip)]
             pieces = [clip[first:end] for first, end in pairwise(bounds)]
-            whole = [one for one in pieces if len(one) >= shortest or not breaks]
-            if not whole:
+            entire = not breaks and number not in faulty
+            whole = [one for one in pieces if entire or len(one) >= shortest]
+            if not whole and number not in faulty:
                 _LOG.warning(
                     "%s lacks frames so often that no stretch has the %d that a window spans: it "
                     "is left out.",
@@ -100,6 +106,7 @@ def load_clips(
     folder_rate: Fraction | None = None,
     damaged: Collection[Path] = (),
     filters: Callable[[], Filter] | None = None,
+    faults: MutableMapping[int, str] | None = None,
     progress: bool = False,
 ) -> list[NDArray[np.uint8]]:
     """Decode clips once: into memory up to a limit, the rest into memory-mapped files.
@@ -119,6 +126,8 @@ def load_clips(
         folder_rate: frames per second of folders of images, which do not say it.
         damaged: files of such folders in whose place the frame before is shown.
         filters: makes what each frame of a clip goes through at last, one for each clip.
+        faults: takes by the number of the clip what is wrong with one that cannot be read, or not
+            to its end; its good frames are kept, which may be none. An error without it.
         progress: show a progress bar for each clip, where there is a terminal: hours of footage
             take a while.
 
@@ -127,22 +136,35 @@ def load_clips(
         disk already are mapped, not copied.
 
     Raises:
-        MnadError: see `open_source`; or no room on disk.
+        MnadError: see `open_source`; no clip has a good frame, or no room on disk.
     """
     clips: list[NDArray[np.uint8]] = []
-    for path in paths:
-        with open_source(path, channels, folder_rate, damaged) as source:
+    for number, path in enumerate(paths):
+        own = filters and filters()
+        try:
+            opened = open_source(path, channels, folder_rate, damaged)
+        except MnadError as error:
+            if faults is None:
+                raise
+            faults[number] = str(error)
+            clips.append(np.empty((0, height, width, channels), np.uint8))
+            continue
+        with opened as source:
             fits = source.path.suffix == ".npy" and source.size == (height, width)
             if fits and rate is None and regions is None and filters is None:
                 clips.append(open_frames(source.path, channels))
                 continue
             size = height * width * channels
-            frames = _frames(source, height, width, rate, regions, filters and filters(), progress)
+            frames = _frames(source, height, width, rate, regions, own, progress)
+            if faults is not None:
+                frames = _good(frames, number, faults)
             if source.length is not None and source.length * size <= limit_bytes:
                 clips.append(_load(frames, source.length, (height, width, channels)))
                 limit_bytes -= clips[-1].nbytes
             else:
                 clips.append(mapped(frames, source.path, (height, width, channels), cache_dir))
+    if faults and not any(map(len, clips)):
+        raise MnadError(next(iter(faults.values())))
     return clips
 
 
@@ -168,6 +190,15 @@ def _frames(
         pixels = frame.pixels if regions is None else regions.crop_of(frame.pixels)
         fitted = resize(pixels, height, width)
         yield fitted if last is None else last(fitted, float(frame.seconds))
+
+
+def _good(
+    frames: Iterator[NDArray[np.uint8]], number: int, faults: MutableMapping[int, str]
+) -> Iterator[NDArray[np.uint8]]:
+    try:
+        yield from frames
+    except MnadError as error:
+        faults[number] = str(error)
 
 
 def _load(
@@ -214,6 +245,8 @@ def mapped(
                 file.write(frame.tobytes())
                 count += 1
             file.flush()
+            if not count:
+                return np.empty((0, *shape), np.uint8)
             return np.memmap(file, np.uint8, "r", shape=(count, *shape))
     except OSError as error:
         where = cache_dir or tempfile.gettempdir()
