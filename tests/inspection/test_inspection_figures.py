@@ -182,6 +182,9 @@ def test_what_cannot_be_drawn_is_said(
     scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = str(untrained(tmp_path / "m"))
+    assert main(["figures", model, "ped2:/nowhere", "--out", str(tmp_path / "o")]) == 1
+    assert "/nowhere is not a folder" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
     assert main(["figures", model, str(scene), "--out", str(tmp_path / "o"), "--queries", "0"]) == 2
     assert "queries is 0" in capsys.readouterr().err
     assert main(["figures", model, str(scene), "--out", str(tmp_path / "o"), "--scenes", "0"]) == 2

@@ -77,10 +77,10 @@ def figures(
         raise UsageError(f"scenes is {scenes}; it must be 1 or more.")
     require_seed(seed)
     folder, where = Path(out), pick_device(device)
-    make_folder(folder)
     paths = [Path(model)] if against is None else [Path(model), Path(against)]
     loaded = [load_model(path, where) for path in paths]
     dataset = open_dataset(data)
+    make_folder(folder)  # as late as this is still cheap, as nothing is left of a wrong path
     found = {
         name: _inspect(one, dataset, footage, queries, seed)
         for name, one in zip(_names(paths), loaded, strict=True)
