@@ -85,7 +85,11 @@ class EventConfig:
 
 @dataclass
 class _Run:
-    """Frames at or above the release without a break, the first at or above the threshold."""
+    """Frames at or above the release without a break, the first at or above the threshold.
+
+    Attributes:
+        joined: whether it is told of: it has begun an episode, or continues one.
+    """
 
     start: float
     peak: Observed
@@ -98,22 +102,22 @@ class _Episode:
     """Runs with short pauses between them; it is told as one event, or as several if long.
 
     Attributes:
-        event: what is told of; None in the rest after an event that was too long.
+        event: the last message; an end is that of an event that was too long, and a rest follows.
         peak: highest so far of that event.
         last: time of the last frame.
         told: time of the last message.
-        rest: length of the next rest.
-        resume: when the rest is over.
-        rested: the event after which it is.
+        rest: how long nothing is told after the end of the event.
     """
 
-    event: Event | None
+    event: Event
     peak: Observed
     last: float
     told: float
     rest: float
-    resume: float = 0.0
-    rested: Event | None = None
+
+    @property
+    def resting(self) -> bool:
+        return self.event.phase == "end"
 
 
 class EventMachine:
@@ -133,8 +137,7 @@ class EventMachine:
         self.config = config
         self._source, self._origin = source, origin
         self.started_at = started_at
-        self._now: float | None = None
-        self._step = math.inf
+        self._now, self._step = -math.inf, 0.0
         self._run: _Run | None = None
         self._episode: _Episode | None = None
 
@@ -142,7 +145,7 @@ class EventMachine:
     def resting(self) -> Event | None:
         """The event that was ended for its length, while what it told of goes on untold."""
         episode = self._episode
-        return episode.rested if episode and episode.event is None else None
+        return episode.event if episode and episode.resting else None
 
     def push(self, observed: Observed) -> tuple[Event, ...]:
         """Take in the next frame and return what is to be told, in order.
@@ -154,16 +157,14 @@ class EventMachine:
         Raises:
             ValueError: time went back.
         """
-        now, step = observed.seconds, 0.0
-        if self._now is not None:
-            if not now >= self._now:
-                raise ValueError(f"a frame at {now} s after one at {self._now} s")
-            step = now - self._now
-            if step > max(self.config.merge_seconds, LOST_SECONDS):
-                self._run = None
+        now = observed.seconds
+        if not now >= self._now:
+            raise ValueError(f"a frame at {now} s after one at {self._now} s")
+        step = now - self._now
         stands_for = min(step, self._step)
-        self._step = step if self._now is not None else math.inf
-        self._now = now
+        self._now, self._step = now, step
+        if step > max(self.config.merge_seconds, LOST_SECONDS):
+            self._run = None
         self._follow(observed, stands_for)
         return self._episodes(observed)
 
@@ -218,24 +219,23 @@ class EventMachine:
 
     def _go_on(self, episode: _Episode, run: _Run, observed: Observed) -> tuple[Event, ...]:
         now = episode.last = observed.seconds
-        if episode.event is None:
-            if now < episode.resume or not observed.score >= self.config.threshold:
+        if episode.resting:
+            if now < episode.told + episode.rest or not observed.score >= self.config.threshold:
                 return ()
             run.peak = episode.peak = observed
             episode.event, episode.told = self._start(now, observed), now
+            episode.rest *= 2
             return (episode.event,)
         if run.peak.score > episode.peak.score:
             episode.peak = run.peak
         if now - episode.event.start < self.config.longest_seconds:
             return ()
-        ended = at_peak(episode.event, "end", episode.peak, now)
-        episode.event, episode.rested, episode.resume = None, ended, now + episode.rest
-        episode.rest *= 2
-        return (ended,)
+        episode.event, episode.told = at_peak(episode.event, "end", episode.peak, now), now
+        return (episode.event,)
 
     def _update(self, now: float) -> tuple[Event, ...]:
         episode = self._episode
-        if episode is None or episode.event is None:
+        if episode is None or episode.resting:
             return ()
         higher = episode.peak.score > episode.event.peak_score
         if not higher or now - episode.told < self.config.update_seconds:
@@ -245,7 +245,7 @@ class EventMachine:
 
     def _end(self, seconds: float) -> tuple[Event, ...]:
         episode, self._episode = self._episode, None
-        if episode is None or episode.event is None:
+        if episode is None or episode.resting:
             return ()
         return (at_peak(episode.event, "end", episode.peak, seconds),)
 
