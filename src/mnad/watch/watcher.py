@@ -22,6 +22,7 @@ from mnad.events.log import EventLog, close_open, latest, read_events
 from mnad.events.store import prune
 from mnad.reports.heat import ErrorScale
 from mnad.reports.page import Gap as Missing
+from mnad.reports.page import Report
 from mnad.stream import FrameScore
 from mnad.video.ahead import runs
 from mnad.video.live import Gap
@@ -363,19 +364,22 @@ class Watcher(Closing):
         try:
             write_report(
                 self.out / REPORT,
+                Report(
+                    title=self.name,
+                    source=self.name,
+                    duration_seconds=self._now,
+                    frames=self.frames,
+                    curve=self.curve.rows()[:, (0, 3)] if self.frames else np.empty((0, 2)),
+                    threshold=self.threshold,
+                    earlier=self._earlier_thresholds,
+                    started_at=self.started_at,
+                    rate=None if self._rate is None else float(self._rate),
+                    events=told,
+                    told=self.told,
+                    gaps=self.gaps,
+                ),
                 self.detector,
                 self._options,
-                name=self.name,
-                curve=self.curve.rows()[:, (0, 3)] if self.frames else np.empty((0, 2)),
-                seconds=self._now,
-                frames=self.frames,
-                threshold=self._judge.threshold,
-                earlier=self._earlier_thresholds,
-                rate=self._rate,
-                started_at=self.started_at,
-                events=told,
-                told=self.told,
-                gaps=self.gaps,
                 cut_off=self.cut_off,
                 past=self._past.found(wait=at_end) if self._past else None,
             )
