@@ -36,6 +36,11 @@ class Pair(NamedTuple):
     latest: FrameScore | None
     fitted: NDArray[np.uint8] | None
 
+    @property
+    def score(self) -> float | None:
+        """The score to show, 0..1; None before the first."""
+        return None if self.latest is None else self.latest.score
+
 
 class Pairing:
     """Scores the frames of one source as they come.

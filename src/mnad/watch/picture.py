@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mnad.models.folder import Model
 from mnad.reports.heat import HOTTEST, ErrorScale, heat_map, marked_map
 from mnad.reports.overlay import draw_boxes
 from mnad.scoring.where import paper_map
 from mnad.stream import FrameScore
-from mnad.video.regions import Regions
 from mnad.video.source import Frame
 from mnad.watch.options import Kind
 
@@ -20,13 +20,14 @@ class Painter:
     """Paints the frames of one source.
 
     Args:
-        regions: what is looked at, and the crop that heat refers to.
-        scale: for models that were never shown normal footage.
+        model: what scores them.
         kind: see `mnad.watch.options.WatchOptions`.
     """
 
-    def __init__(self, regions: Regions | None, scale: ErrorScale, kind: Kind = "heat") -> None:
-        self._regions, self._scale, self._kind = regions, scale, kind
+    def __init__(self, model: Model, kind: Kind) -> None:
+        self._regions, self._kind = model.regions, kind
+        reference = model.reference
+        self._scale = ErrorScale() if reference is None else ErrorScale(floor=reference.error_peak)
 
     def paint(self, frame: Frame, latest: FrameScore | None, always: bool) -> Picture:
         """The frame for the eye.

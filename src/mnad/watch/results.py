@@ -1,4 +1,4 @@
-"""The files that watching fills: scores, clips, pictures, the overlay video."""
+"""The files that watching fills: scores, clips, pictures, the overlay video, what is seen now."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mnad.events.event import Event
 from mnad.events.record import Recorder, with_files
+from mnad.models.folder import Model
 from mnad.reports.overlay import Overlay
 from mnad.reports.pictures import embedded
 from mnad.stream import FrameScore
@@ -17,7 +18,8 @@ from mnad.video.sink import VideoSink
 from mnad.video.source import FOLDER_RATE, Frame
 from mnad.watch.now import Now
 from mnad.watch.options import WatchOptions
-from mnad.watch.picture import Picture
+from mnad.watch.pairs import Pair
+from mnad.watch.picture import Painter, Picture
 from mnad.watch.table import DailyTable, open_table, row_of
 
 
@@ -31,6 +33,7 @@ class Results:
         options: what to write.
         started_at: wall-clock time of second 0 of a live source; None for a file.
         recorded: whether events are to have clips, if the options want any.
+        model: what scores the frames.
 
     Raises:
         MnadError: the folder cannot be written.
@@ -44,9 +47,10 @@ class Results:
         options: WatchOptions,
         started_at: datetime | None,
         recorded: bool,
+        model: Model,
     ) -> None:
         self._out, self._shown, self._started_at = out, rate or FOLDER_RATE, started_at
-        self._overlaid, live = options.overlay, started_at is not None
+        self._options, live = options, started_at is not None
         self._table = open_table(out, started_at)
         # Scaled in its thread, new pictures keep no frame waiting when the report asks for them.
         self._recorder = (
@@ -55,13 +59,13 @@ class Results:
             else None
         )
         self._now = Now(out, name) if live and (options.clips or options.overlay) else None
-        self._overlay: Overlay | None = None
         self._video: VideoSink | SegmentedVideo | None = None
+        self.swap(model)
 
-    @property
-    def want_pictures(self) -> bool:
-        """Whether frames are shown anywhere."""
-        return self._overlaid or self._recorder is not None
+    def swap(self, model: Model) -> None:
+        """Another model and threshold are drawn from now on."""
+        self._painter = Painter(model, self._options.picture)
+        self._overlay: Overlay | None = None
 
     def score(self, frame: Frame, scored: FrameScore, blinded: tuple[str, ...]) -> None:
         """Write down the score of a frame, and what blinds the camera meanwhile."""
@@ -72,6 +76,17 @@ class Results:
             self._table.write(row, blinded)
         else:
             self._table.write(row)
+
+    def picture(self, pair: Pair) -> Picture | None:
+        """A frame as it is shown in clips and in the overlay video; None where there are neither.
+
+        Live, the frames between those that are looked at are let go: of a camera of 25 frames per
+        second and 1080 rows their pictures would take more than the scores do.
+        """
+        shown = self._options.overlay or self._recorder is not None
+        if not shown or (pair.fitted is None and self._started_at is not None):
+            return None
+        return self._painter.paint(pair.frame, pair.latest, self._options.overlay)
 
     def record(
         self, events: tuple[Event, ...], picture: Picture | None, seconds: float
@@ -84,12 +99,27 @@ class Results:
             self._recorder.push(picture, seconds, events)
         return events
 
-    def draw(
-        self, picture: Picture, frame: Frame, score: float | None, threshold: float | None
-    ) -> None:
-        """Append a frame to the overlay video, if there is to be one."""
-        if not self._overlaid:
+    def draw(self, pair: Pair, picture: Picture | None, threshold: float | None) -> None:
+        """Show a frame in the overlay video, and as what a camera sees now, where it is time to.
+
+        Args:
+            pair: the frame.
+            picture: of it, if there is one.
+            threshold: score from which on a frame is abnormal.
+        """
+        overlaid = self._options.overlay
+        if picture is not None and overlaid:
+            self._append(pair, picture, threshold)
+        if self._now is None or pair.fitted is None or not self._now.due:
             return
+        if picture is None or not overlaid:  # without the heat of normal frames
+            picture = self._painter.paint(pair.frame, pair.latest, True)
+        seconds = float(pair.frame.seconds)
+        at = self._at(seconds)
+        assert at is not None
+        self._now.show(picture, pair.frame.index, seconds, at, pair.score, threshold)
+
+    def _append(self, pair: Pair, picture: Picture, threshold: float | None) -> None:
         height, width = picture.shape[:2]
         if self._overlay is None or self._overlay.frame_size != (height, width):
             self._overlay = Overlay(height, width, threshold=threshold)
@@ -100,23 +130,10 @@ class Results:
                 if self._started_at is None
                 else SegmentedVideo(self._out / "overlay", self._shown, started_at=self._started_at)
             )
-        seconds = float(frame.seconds)
-        drawn = self._overlay.draw(picture, frame.index, seconds, score, at=self._at(seconds))
-        self._video.write(drawn, seconds)
-
-    @property
-    def now_is_due(self) -> bool:
-        """Whether it is time to show what a camera sees, to whoever looks."""
-        return self._now is not None and self._now.due
-
-    def show_now(
-        self, picture: Picture, frame: Frame, score: float | None, threshold: float | None
-    ) -> None:
-        """Show a frame, painted as for the overlay, as what the camera sees now."""
-        seconds = float(frame.seconds)
+        seconds = float(pair.frame.seconds)
         at = self._at(seconds)
-        if self._now is not None and at is not None:
-            self._now.show(picture, frame.index, seconds, at, score, threshold)
+        drawn = self._overlay.draw(picture, pair.frame.index, seconds, pair.score, at=at)
+        self._video.write(drawn, seconds)
 
     def _at(self, seconds: float) -> datetime | None:
         """The time of day of a live source, where the machine is."""
@@ -130,10 +147,6 @@ class Results:
             self._now.none()
         if self._recorder is not None:
             self._recorder.lost()
-
-    def swap(self) -> None:
-        """Another model and threshold are drawn from now on."""
-        self._overlay = None
 
     def set_clock(self, started_at: datetime) -> None:
         """What comes now is dated from another second 0."""

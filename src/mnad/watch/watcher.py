@@ -20,7 +20,6 @@ from mnad.errors import MnadError
 from mnad.events.event import Event
 from mnad.events.log import EventLog, close_open, latest, read_events
 from mnad.events.store import prune
-from mnad.reports.heat import ErrorScale
 from mnad.reports.page import Gap as Missing
 from mnad.reports.page import Report
 from mnad.stream import FrameScore
@@ -35,7 +34,7 @@ from mnad.watch.judge import Judge
 from mnad.watch.memory import give_back
 from mnad.watch.options import WatchOptions
 from mnad.watch.pairs import Pair, Pairing
-from mnad.watch.picture import Painter, Picture
+from mnad.watch.picture import Picture
 from mnad.watch.report import write_report
 from mnad.watch.results import Results
 
@@ -102,7 +101,6 @@ class Watcher(Closing):
             ) from error
         self._pairing = Pairing(detector, rate, options.threshold, name)
         self._judge = Judge(detector, options, name, started_at, origin)
-        self._painter = Painter(detector.model.regions, _error_scale(detector), options.picture)
         self.curve = Curve()
         self.gaps: deque[Missing] = deque(maxlen=MOST_EVENTS)
         self._earlier_thresholds: list[tuple[float, float]] = []
@@ -114,7 +112,7 @@ class Watcher(Closing):
         self._told_before = frozenset(self.events)
         self._log = EventLog(out / EVENTS)
         recorded = self._judge.threshold is not None
-        self._results = Results(out, name, rate, options, started_at, recorded)
+        self._results = Results(out, name, rate, options, started_at, recorded, detector.model)
         self._alarms = Alarms(options.alarms, out, name)
         self._last = 0.0
         self._announce(left_open)
@@ -150,27 +148,17 @@ class Watcher(Closing):
 
     def show(self, pair: Pair) -> None:
         """Take in a frame with what is known of it: judge it, write it down, draw it."""
-        frame, scored, latest_score, fitted = pair
+        frame, scored, _, fitted = pair
         events: tuple[Event, ...] = ()
-        seconds = self._last = float(frame.seconds)
+        self._last = float(frame.seconds)
         if fitted is not None:
             events = self._judge.push(frame, scored, fitted, self.live)
         if scored is not None:
             self._results.score(frame, scored, self._judge.blinded)
-            self._count(seconds, scored)
-        picture = None
-        # Live, the frames between those that are looked at are let go: of a camera of 25 frames per
-        # second and 1080 rows their pictures would take more than the scores do.
-        if self._results.want_pictures and (fitted is not None or not self.live):
-            picture = self._painter.paint(frame, latest_score, self._options.overlay)
-        self._tell(events, picture, seconds)
-        score = None if latest_score is None else latest_score.score
-        if picture is not None:
-            self._results.draw(picture, frame, score, self._judge.threshold)
-        if fitted is not None and self._results.now_is_due:
-            if picture is None or not self._options.overlay:  # without the heat of normal frames
-                picture = self._painter.paint(frame, latest_score, True)
-            self._results.show_now(picture, frame, score, self._judge.threshold)
+            self._count(self._last, scored)
+        picture = self._results.picture(pair)
+        self._tell(events, picture, self._last)
+        self._results.draw(pair, picture, self.threshold)
 
     def gap(self, gap: Gap, noticed: float | None = None) -> None:
         """The stream was lost, or is back.
@@ -212,11 +200,8 @@ class Watcher(Closing):
         if before is not None and before != self.threshold:
             self._earlier_thresholds.append((self._last, before))
         self.detector = detector
-        self._painter = Painter(
-            detector.model.regions, _error_scale(detector), self._options.picture
-        )
         self._pairing.swap(detector)
-        self._results.swap()
+        self._results.swap(detector.model)
 
     @property
     def threshold(self) -> float | None:
@@ -387,8 +372,3 @@ class Watcher(Closing):
         except MnadError as error:
             if before:  # once, and not every minute
                 _LOG.error("%s", error)
-
-
-def _error_scale(detector: Detector) -> ErrorScale:
-    reference = detector.model.reference
-    return ErrorScale(floor=reference.error_peak) if reference else ErrorScale()
