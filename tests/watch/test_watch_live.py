@@ -38,10 +38,11 @@ from mnad.reports.pictures import _embedded
 from mnad.video.live import Gap, LiveSource
 from mnad.video.source import Frame, count_frames
 from mnad.watch.live import Wall, watch_live
+from mnad.watch.messages import MOST_EVENTS
 from mnad.watch.options import EventTimes, WatchOptions
 from mnad.watch.status import Status
 from mnad.watch.table import read_days
-from mnad.watch.watcher import MOST_EVENTS, Watcher
+from mnad.watch.watcher import Watcher
 
 QUIET = WatchOptions(overlay=False, clips=False)
 STREAM, FILE = (
@@ -769,7 +770,7 @@ def test_of_more_events_than_are_listed_all_are_counted(
     detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three alarms an hour are more than the report lists after a month."""
-    monkeypatch.setattr("mnad.watch.watcher.MOST_EVENTS", 3)
+    monkeypatch.setattr("mnad.watch.messages.MOST_EVENTS", 3)
     times = EventTimes(longest_seconds=0.5, cooldown_seconds=0.5)
     options = replace(QUIET, threshold=0.0, times=times)
     frames = as_frames(street(300, 1))

@@ -13,12 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mnad.alarms.alarms import Alarms
 from mnad.closing import Closing
 from mnad.detector import Detector
 from mnad.errors import MnadError
 from mnad.events.event import Event
-from mnad.events.log import EventLog, close_open, latest, read_events
 from mnad.events.store import prune
 from mnad.reports.page import Gap as Missing
 from mnad.reports.page import Report
@@ -29,9 +27,10 @@ from mnad.video.sink import recover
 from mnad.video.source import Frame
 from mnad.watch.before import Past
 from mnad.watch.curve import Curve
-from mnad.watch.folder import EVENTS, REPORT, remove_results
+from mnad.watch.folder import REPORT, remove_results
 from mnad.watch.judge import Judge
 from mnad.watch.memory import give_back
+from mnad.watch.messages import Messages
 from mnad.watch.options import WatchOptions
 from mnad.watch.pairs import Pair, Pairing
 from mnad.watch.picture import Picture
@@ -42,13 +41,11 @@ _LOG = logging.getLogger("mnad")
 HOUSEKEEPING_SECONDS = 60.0
 LOST_SECONDS = 30.0
 """After which a stream that is lost is told of; what is back sooner is no cause for alarm."""
-UNSEEN = {"covered", "frozen"}
-"""What befalls a camera that shows nothing of the scene."""
 RUN = 8
 """Frames of a file that are scored in one batch: the threads of an engine that computes one frame
 at a time wait for each other several times in each, and for whatever else is to be done."""
-MOST_EVENTS = 2000
-"""Events that the report tells of, the newest ones."""
+MOST_GAPS = 2000
+"""Gaps that the report tells of, the newest ones."""
 
 
 class Watcher(Closing):
@@ -73,8 +70,6 @@ class Watcher(Closing):
         highest: the highest score so far, NaN before.
         highest_at: its time in seconds.
         newest: the newest score.
-        told: anomalies that this run has told of.
-        events: the last message of each event, of both kinds, by id; the newest ones.
         cut_off: why the source was not scored to its end, or None; for the report.
     """
 
@@ -90,7 +85,7 @@ class Watcher(Closing):
     ) -> None:
         self.out, self.name, self.started_at = out, name, started_at
         self.frames, self.highest, self.highest_at = 0, np.nan, 0.0
-        self.newest, self.told = np.nan, 0
+        self.newest = np.nan
         self.detector, self._options, self._rate = detector, options, rate
         self.live = started_at is not None
         try:
@@ -102,21 +97,17 @@ class Watcher(Closing):
         self._pairing = Pairing(detector, rate, options.threshold, name)
         self._judge = Judge(detector, options, name, started_at, origin)
         self.curve = Curve()
-        self.gaps: deque[Missing] = deque(maxlen=MOST_EVENTS)
+        self.gaps: deque[Missing] = deque(maxlen=MOST_GAPS)
         self._earlier_thresholds: list[tuple[float, float]] = []
-        self.events: dict[str, Event] = {}
-        self._open: set[str] = set()
         self.cut_off: str | None = None
-        left_open = self._earlier()
-        # Their seconds count from another start.
-        self._told_before = frozenset(self.events)
-        self._log = EventLog(out / EVENTS)
+        if not self.live:  # what an earlier run told of this file is told anew
+            remove_results(out)
+        recover(out / "clips")  # before it is looked which of them there are
+        self._messages = Messages(out, name, options.alarms, self.live)
         recorded = self._judge.threshold is not None
         self._results = Results(out, name, rate, options, started_at, recorded, detector.model)
-        self._alarms = Alarms(options.alarms, out, name)
+        self._past = Past(out, tuple(self.events.values()), started_at) if started_at else None
         self._last = 0.0
-        self._announce(left_open)
-        self._past = started_at and Past(out, tuple(self.events.values()), started_at)
         self._kept_house = time.monotonic()
         self._reported = True
         self._gap: tuple[float, float] | None = None
@@ -204,6 +195,16 @@ class Watcher(Closing):
         self._results.swap(detector.model)
 
     @property
+    def events(self) -> dict[str, Event]:
+        """The last message of each event, of both kinds, by id; the newest ones."""
+        return self._messages.events
+
+    @property
+    def told(self) -> int:
+        """Anomalies that this run has told of."""
+        return self._messages.anomalies
+
+    @property
     def threshold(self) -> float | None:
         """Score from which on a frame is abnormal; None if there is none."""
         return self._judge.threshold
@@ -215,8 +216,8 @@ class Watcher(Closing):
         That is anomalies, also one that was ended for its length while it goes on, and a camera
         that is covered or frozen.
         """
-        resting = self._judge.resting
-        return self._open if resting is None else self._open | {resting.id}
+        resting, going_on = self._judge.resting, self._messages.open
+        return going_on if resting is None else going_on | {resting.id}
 
     @property
     def lost(self) -> bool:
@@ -241,7 +242,7 @@ class Watcher(Closing):
     @property
     def waiting(self) -> int:
         """Alarms that were not delivered yet."""
-        return self._alarms.waiting
+        return self._messages.waiting
 
     def keep_house(self) -> None:
         """What is done once a minute: the report, the disk within its cap, memory given back."""
@@ -260,8 +261,7 @@ class Watcher(Closing):
         with ExitStack() as stack:
             # In the order from last to first; all of it, whatever of it fails.
             stack.callback(self._report, at_end=True)
-            stack.callback(self._alarms.close)
-            stack.callback(self._log.close)
+            stack.callback(self._messages.close)
             stack.callback(self._results.close)
             for pair in self._pairing.rest():
                 self.show(pair)
@@ -276,9 +276,7 @@ class Watcher(Closing):
         Raises:
             MnadError: something of the results is missing.
         """
-        lost = self._results.lost()
-        if self._log.lost:
-            lost.append(f"messages of {EVENTS} ({self._log.lost})")
+        lost = self._results.lost() + self._messages.lost()
         if not self._reported:
             lost.append(REPORT)
         if lost:
@@ -298,18 +296,6 @@ class Watcher(Closing):
         if time.monotonic() - self._kept_house > HOUSEKEEPING_SECONDS:
             self.keep_house()
 
-    def _earlier(self) -> tuple[Event, ...]:
-        """What earlier runs in this folder told, and the ends of what they left open."""
-        path = self.out / EVENTS
-        if not self.live:  # what an earlier run told of this file is told anew
-            remove_results(self.out)
-        recover(self.out / "clips")  # before it is looked which of them there are
-        if not path.exists():
-            return ()
-        told = read_events(path)
-        self.events = {event.id: event for event in latest(told)[-MOST_EVENTS:]}
-        return tuple(close_open(told, self.out))
-
     def _count(self, seconds: float, scored: FrameScore) -> None:
         self.frames += 1
         self.newest = scored.score
@@ -318,31 +304,10 @@ class Watcher(Closing):
             self.highest, self.highest_at = scored.score, seconds
 
     def _tell(self, events: tuple[Event, ...], picture: Picture | None, seconds: float) -> None:
-        self._announce(self._results.record(events, picture, seconds))
-
-    def _announce(self, events: Iterable[Event]) -> None:
-        for event in events:
-            self.events[event.id] = event
-            self.told += event.kind == "anomaly" and event.phase == "start"
-            if self.live:
-                self._say(event)
-            if event.kind == "anomaly" or event.what in UNSEEN:
-                (self._open.discard if event.phase == "end" else self._open.add)(event.id)
-            if len(self.events) > MOST_EVENTS:
-                del self.events[next(iter(self.events))]
-            # The alarm first: killed between the two, it is on disk and will be delivered.
-            self._alarms.send(event)
-            self._log.append(event)
-
-    def _say(self, event: Event) -> None:
-        """For whoever reads the log: what began, and that the camera sees again."""
-        if event.phase == "start":
-            _LOG.info("%s: %s, event %s", self.name, event.what, event.id)
-        elif event.phase == "end" and event.kind == "camera" and event.end != event.start:
-            _LOG.info("%s: end of %s, event %s", self.name, event.what, event.id)
+        self._messages.tell(self._results.record(events, picture, seconds))
 
     def _report(self, at_end: bool = False) -> None:
-        told = [one for id_, one in self.events.items() if id_ not in self._told_before]
+        told = self._messages.of_this_run
         if not self.frames and not told:
             return
         before, self._reported = self._reported, False
