@@ -61,7 +61,8 @@ class Steady:
 
     def __init__(self) -> None:
         self._mean: Grey | None = None
-        self._middle = (0.0, 0.0)
+        self._middle = np.zeros(2)
+        """Of the shake, pixels to the right and down of the mean."""
         self._seen = 0
         self._last = 0.0
 
@@ -81,19 +82,18 @@ class Steady:
         if self._mean is None:
             self._mean, self._seen, self._last = now, 1, seconds
             return Steadied(frame, (0.0, 0.0))
-        x, y = shift(self._mean, now)
+        off = np.array(shift(self._mean, now))
         self._seen += 1
         newest = newest_weight(seconds - self._last, SECONDS)
         self._last = seconds
-        right, down = (m + newest * (one - m) for m, one in zip(self._middle, (x, y), strict=True))
+        self._middle += newest * (off - self._middle)
         shake = 0.0, 0.0
-        if math.hypot(x, y) >= LEAST:
+        if math.hypot(*off) >= LEAST:
             # Bit by bit to the middle of the shake: the first frame may have lain at its border.
-            step = newest * right, newest * down
-            self._mean = moved_back(self._mean, (-step[0], -step[1]))
-            shake = x - step[0], y - step[1]
-            right, down = right - step[0], down - step[1]
-        self._middle = right, down
+            right, down = newest * self._middle
+            self._mean = moved_back(self._mean, (-right, -down))
+            shake = float(off[0] - right), float(off[1] - down)
+            self._middle -= right, down
         cv2.accumulateWeighted(moved_back(now, shake), self._mean, max(1 / self._seen, newest))
         return Steadied(moved_back(frame, shake), shake)
 
@@ -110,32 +110,90 @@ def shift(mean: Grey, frame: Grey) -> tuple[float, float]:
     """
     inner = np.s_[4:-4:LINES, 4:-4]
     slopes = [cv2.Sobel(mean, cv2.CV_32F, *way, scale=1 / 8)[inner] for way in ((1, 0), (0, 1))]
-    x = y = first = 0.0
-    for step in range(STEPS):
-        off = (mean - moved_back(frame, (x, y)))[inner]
-        size = np.abs(off)
-        if not size.size:
+    if not slopes[0].size:
+        return 0.0, 0.0
+
+    def difference(x: float, y: float) -> _Difference:
+        return _Difference.of(slopes, (mean - moved_back(frame, (x, y)))[inner])
+
+    x = y = 0.0
+    unmoved = difference(x, y)
+    step = unmoved.equations().solution()
+    if step is None or math.hypot(*step) < STILL:
+        return 0.0, 0.0
+    for _ in range(STEPS - 1):
+        x, y = x + step[0], y + step[1]
+        if math.hypot(x, y) > MOST:
             break
-        fits = size <= max(NOISE, OUTLIER * float(np.median(size[::2, ::3])))
-        found = _Sums.of(slopes, off, fits)
-        if not found.tell():
+        left = difference(x, y)
+        step = left.equations().solution()
+        if step is None:
             break
-        dx, dy = found.step()
-        last = math.hypot(dx, dy)
-        if step and last <= SETTLED:
-            left = float(np.minimum(size, STEP).mean())
-            sure = left <= EXPLAINED * first and _elsewhere(slopes, off, fits)
-            return (x + dx, y + dy) if sure else (0.0, 0.0)
-        x, y = x + dx, y + dy
-        if math.hypot(x, y) > MOST or (step == 0 and last < STILL):
-            break
-        if step == 0:
-            first = float(np.minimum(size, STEP).mean())
+        if math.hypot(*step) <= SETTLED:
+            sure = left.size() <= EXPLAINED * unmoved.size() and left.settled_elsewhere()
+            return (x + step[0], y + step[1]) if sure else (0.0, 0.0)
     return 0.0, 0.0
 
 
-class _Sums(NamedTuple):
-    """Sums over pixels: products of slopes and differences."""
+class _Difference(NamedTuple):
+    """Of the mean and a frame, each (h, w).
+
+    Attributes:
+        slopes: of the mean, to the right and down.
+        off: by which the mean is brighter.
+        fits: pixels that count.
+    """
+
+    slopes: Sequence[Grey]
+    off: Grey
+    fits: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, slopes: Sequence[Grey], off: Grey) -> _Difference:
+        size = np.abs(off)
+        return cls(slopes, off, size <= max(NOISE, OUTLIER * float(np.median(size[::2, ::3]))))
+
+    def size(self) -> float:
+        """Mean over all pixels, those that do not fit included."""
+        return float(np.minimum(np.abs(self.off), STEP).mean())
+
+    def equations(self) -> _Equations:
+        """Of a step that makes it the least."""
+        x, y, e = (one.ravel() for one in (*self.slopes, self.off))
+        a, b = x * self.fits.ravel(), y * self.fits.ravel()
+        return _Equations(*(float(p @ q) for p, q in ((a, x), (a, y), (b, y), (a, e), (b, e))))
+
+    def settled_elsewhere(self) -> bool:
+        """Whether the frame is at its place without the tiles that tell most.
+
+        On a plain lawn or road that is the one thing that moves over it, and takes the estimate
+        along.
+        """
+        rows, columns = (n // TILES for n in self.off.shape)
+        if not rows or not columns:
+            return False
+        x, y, e, one = (
+            (self.fits * image)[: rows * TILES, : columns * TILES]
+            .reshape(TILES, rows, TILES, columns)
+            .swapaxes(1, 2)
+            .reshape(TILES * TILES, -1)
+            for image in (*self.slopes, self.off, np.ones_like(self.off))
+        )
+        sums = np.stack([(p * q).sum(1) for p, q in ((x, x), (x, y), (y, y), (x, e), (y, e))], 1)
+        kept = np.argsort(sums[:, 0] + sums[:, 2])[: -(TILES * TILES // 4)]
+        rest = _Equations(*map(float, sums[kept].sum(0)))
+        step = rest.solution()
+        if step is None:
+            return False
+        # So many of these pixels tell as much as one that is not smoothed with its neighbours.
+        alike = 4 * math.pi * SMOOTH**2 / LINES
+        spread = float(np.square(e[kept]).sum()) / max(float(one[kept].sum()), 1.0)
+        error = math.sqrt(alike * spread / rest.smaller_eigenvalue())
+        return error <= SURE and math.hypot(*step) <= LEAST / 2
+
+
+class _Equations(NamedTuple):
+    """The normal equations of the least squares: sums of products of slopes and differences."""
 
     xx: float
     xy: float
@@ -143,52 +201,17 @@ class _Sums(NamedTuple):
     ex: float
     ey: float
 
-    @classmethod
-    def of(cls, slopes: Sequence[Grey], off: Grey, fits: NDArray[np.bool_]) -> _Sums:
-        x, y, e = (one.ravel() for one in (*slopes, off))
-        a, b = x * fits.ravel(), y * fits.ravel()
-        return cls(*(float(p @ q) for p, q in ((a, x), (a, y), (b, y), (a, e), (b, e))))
-
-    def least(self) -> float:
-        """The least information: along stripes, or anywhere on a plain ground."""
+    def smaller_eigenvalue(self) -> float:
+        """What tells least: the move along stripes, or any move of a plain ground."""
         return (self.xx + self.yy) / 2 - math.hypot((self.xx - self.yy) / 2, self.xy)
 
-    def tell(self) -> bool:
-        """Whether there is something to hold on to in both directions."""
-        return self.least() > 1e-3 * (self.xx + self.yy + 1)
-
-    def step(self) -> tuple[float, float]:
-        """The least squares."""
+    def solution(self) -> tuple[float, float] | None:
+        """None where there is nothing to hold on to in one direction or in both."""
         xx, xy, yy, ex, ey = self
+        if not self.smaller_eigenvalue() > 1e-3 * (xx + yy + 1):
+            return None
         flat = xx * yy - xy * xy
         return (yy * ex - xy * ey) / flat, (xx * ey - xy * ex) / flat
-
-
-def _elsewhere(slopes: Sequence[Grey], off: Grey, fits: NDArray[np.bool_]) -> bool:
-    """Whether the picture is at its place without the tiles that tell most.
-
-    On a plain lawn or road that is the one thing that moves over it, and takes the estimate along.
-    """
-    rows, columns = (n // TILES for n in off.shape)
-    if not rows or not columns:
-        return False
-    x, y, e, one = (
-        (fits * image)[: rows * TILES, : columns * TILES]
-        .reshape(TILES, rows, TILES, columns)
-        .swapaxes(1, 2)
-        .reshape(TILES * TILES, -1)
-        for image in (*slopes, off, np.ones_like(off))
-    )
-    sums = np.stack([(p * q).sum(1) for p, q in ((x, x), (x, y), (y, y), (x, e), (y, e))], 1)
-    kept = np.argsort(sums[:, 0] + sums[:, 2])[: -(TILES * TILES // 4)]
-    rest = _Sums(*map(float, sums[kept].sum(0)))
-    if not rest.tell():
-        return False
-    # So many of these pixels tell as much as one that is not smoothed with its neighbours.
-    alike = 4 * math.pi * SMOOTH**2 / LINES
-    spread = float(np.square(e[kept]).sum()) / max(float(one[kept].sum()), 1.0)
-    error = math.sqrt(alike * spread / rest.least())
-    return error <= SURE and math.hypot(*rest.step()) <= LEAST / 2
 
 
 def moved_back(image: NDArray[Pixel], shake: tuple[float, float]) -> NDArray[Pixel]:
