@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Iterable
@@ -66,7 +67,7 @@ def quiet(hours: float, seed: int = 0) -> np.ndarray:
     return np.repeat(rng.uniform(0.1, 0.5, round(3600 * hours * RATE / 5)), 5)
 
 
-def test_the_table_is_read_back_over_midnight_without_torn_lines(tmp_path: Path) -> None:
+def test_the_table_is_read_back_over_midnight_without_the_torn_line(tmp_path: Path) -> None:
     began = datetime(2026, 5, 4, 23, 59, 59, tzinfo=UTC)
     written(tmp_path, began, np.arange(20) / 100)
     files = sorted(tmp_path.glob("scores-*.csv"))
@@ -75,13 +76,48 @@ def test_the_table_is_read_back_over_midnight_without_torn_lines(tmp_path: Path)
         file.write("2026-05-05T00:00:01.000+00:00,20,2.0")  # a crash, and then the next run
     written(tmp_path, datetime(2026, 5, 5, 1, tzinfo=UTC), np.array([0.5, 0.6]))
     table = read_days(tmp_path, began)
-    # The torn line has taken the first of the next run with it.
-    np.testing.assert_allclose(table.score, [*np.arange(20) / 100, 0.6])
+    np.testing.assert_allclose(table.score, [*np.arange(20) / 100, 0.5, 0.6])
     np.testing.assert_allclose(np.diff(table.time[:20]), 0.1, atol=2e-6)
     assert table.seconds[-1] == 0.1
     later = read_days(tmp_path, began + timedelta(seconds=1))
-    np.testing.assert_allclose(later.score, [*np.arange(10, 20) / 100, 0.6])
+    np.testing.assert_allclose(later.score, [*np.arange(10, 20) / 100, 0.5, 0.6])
     assert len(read_days(tmp_path / "none", began).score) == 0
+    # Of other readers a line of too many columns stops all.
+    assert {len(row) for row in csv.reader(files[1].open())} == {8}
+
+
+@pytest.mark.parametrize("left", [b"2026-05-04T01:00:00.2", bytes(5000), b""])
+def test_a_row_stands_on_a_line_of_its_own_whatever_a_power_cut_left(
+    tmp_path: Path, left: bytes
+) -> None:
+    file = tmp_path / "scores-20260504.csv"
+    written(tmp_path, datetime(2026, 5, 4, 1, tzinfo=UTC), np.array([0.5, 0.6]))
+    whole = file.read_bytes()
+    file.write_bytes(whole + left)
+    written(tmp_path, datetime(2026, 5, 4, 2, tzinfo=UTC), np.array([0.7]))
+    assert file.read_bytes()[: len(whole)] == whole
+    assert file.read_text().count("\n") == 4 and file.read_text().endswith("0.700000,\n")
+    file.write_bytes(whole[:20])  # not even its header is whole
+    written(tmp_path, datetime(2026, 5, 4, 3, tzinfo=UTC), np.array([0.8]))
+    header, row = file.read_text().splitlines()
+    assert header.startswith("time,frame") and row.endswith("0.800000,")
+
+
+def test_scores_go_on_where_their_folder_was_removed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = DailyTable(tmp_path / "site", NOW)
+    row = dict.fromkeys(COLUMNS, "0")
+    (tmp_path / "site").mkdir()
+    table.write(row)
+    shutil.rmtree(tmp_path / "site")
+    table.write(row)
+    assert not table.whole and "No such file" in caplog.text
+    (tmp_path / "site").mkdir()
+    table.write(row)
+    table.close()
+    (file,) = (tmp_path / "site").iterdir()
+    assert len(file.read_text().splitlines()) == 2
 
 
 def test_a_day_whose_file_a_power_cut_left_empty_has_its_header(tmp_path: Path) -> None:

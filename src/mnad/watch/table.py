@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import os
 from array import array
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,8 @@ from mnad.writing import CsvSink
 _LOG = logging.getLogger("mnad")
 COLUMNS = ("frame", "seconds", "psnr", "distance", "peak", "score")
 DAILY = ("time", *COLUMNS, "camera")
+_LONGEST_TORN = 1 << 20
+"""Bytes that are looked at: a power cut may leave more than a line of zeros."""
 
 
 def row_of(index: int, seconds: float, scored: FrameScore) -> dict[str, str]:
@@ -37,7 +40,8 @@ def row_of(index: int, seconds: float, scored: FrameScore) -> dict[str, str]:
 class DailyTable:
     """``scores-YYYYMMDD.csv`` files by the day in UTC, each appended to and flushed.
 
-    A failure (a full disk) is logged once and tried again with the next row.
+    A failure (a full disk) is logged once and tried again with the next row. A last line that a
+    crash left torn is cut off before the next row; a file that was removed is begun anew.
 
     Args:
         folder: where.
@@ -56,8 +60,9 @@ class DailyTable:
         """Append a row; its time goes in front, and behind what blinds the camera (``covered``)."""
         now = (self.started_at + timedelta(seconds=float(row["seconds"]))).astimezone(UTC)
         try:
-            if self._file is None or self._day != f"{now:%Y%m%d}":
-                self._open(f"{now:%Y%m%d}")
+            day, file = f"{now:%Y%m%d}", self._file
+            if file is None or self._day != day or not os.fstat(file.fileno()).st_nlink:
+                self._open(day)
             assert self._file is not None
             values = [now.isoformat(timespec="milliseconds"), *row.values(), " ".join(blinded)]
             csv.writer(self._file, lineterminator="\n").writerow(values)
@@ -81,9 +86,21 @@ class DailyTable:
     def _open(self, day: str) -> None:
         self.close()
         path = self._folder / f"scores-{day}.csv"
+        if path.exists():
+            _cut_torn(path)
         self._file, self._day = path.open("a", newline="", encoding="utf-8"), day
         if not self._file.tell():  # new, or left empty by a power cut
             csv.writer(self._file, lineterminator="\n").writerow(DAILY)
+
+
+def _cut_torn(path: Path) -> None:
+    """Cut off a last line without its end: the next row would be written behind it."""
+    with path.open("rb+") as file:
+        end = file.seek(0, os.SEEK_END)
+        first = file.seek(max(0, end - _LONGEST_TORN))
+        whole = first + file.read().rfind(b"\n") + 1
+        if whole < end:
+            file.truncate(whole)
 
 
 def open_table(folder: Path, started_at: datetime | None) -> CsvSink | DailyTable:
