@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -136,6 +137,23 @@ def test_a_full_disk_delays_messages_but_loses_none(tmp_path, monkeypatch, caplo
         assert log.append(message("c"))
         assert [event.id for event in read_events(log.path)] == ["a", "b", "c"]
     assert len(caplog.records) == 1
+
+
+def test_a_record_whose_folder_was_removed_is_begun_anew(tmp_path, caplog):
+    path = tmp_path / "site" / "events.jsonl"
+    path.parent.mkdir()
+    with EventLog(path) as log:
+        assert log.append(message("a"))
+        shutil.rmtree(path.parent)
+        assert not log.append(message("b"))
+        assert "cannot be written (No such file" in caplog.text
+        path.parent.mkdir()
+        assert log.append(message("c"))
+    assert [event.id for event in read_events(path)] == ["b", "c"] and log.lost == 0
+    with EventLog(path) as log:
+        shutil.rmtree(path.parent)
+        log.append(message("d"))
+    assert log.lost == 1
 
 
 @pytest.mark.parametrize("content", ["notes", "a\nb\n", '{"id": "a"}\n{}\n{}\n', "[1]"])

@@ -25,7 +25,8 @@ class EventLog(Closing):
 
     Opening cuts off a last line that a crash left torn. When the file cannot be written later on,
     as when the disk is full, what was written of the message is cut off again, this is logged,
-    and the message waits (the newest 10,000 do) for the next call.
+    and the message waits (the newest 10,000 do) for the next call. A file that was removed
+    meanwhile is begun anew.
 
     Args:
         path: the file; it is made if missing, its folder is not.
@@ -62,6 +63,7 @@ class EventLog(Closing):
         """Try again to write the messages that wait; True when none is left."""
         try:
             while self._waiting:
+                self._require_file()
                 self._write(self._waiting[0])
                 self._waiting.popleft()
             self._failed = False
@@ -77,6 +79,13 @@ class EventLog(Closing):
             self.lost = len(self._waiting)
             _LOG.error("%s lacks the last %d messages", self.path, self.lost)
         self._file.close()
+
+    def _require_file(self) -> None:
+        """Open the file anew where it was removed: what is written to it then is nowhere."""
+        if not os.fstat(self._file.fileno()).st_nlink:
+            anew = self.path.open("a+b", buffering=0)
+            self._file.close()
+            self._file, self._size = anew, anew.tell()
 
     def _write(self, line: bytes) -> None:
         try:
