@@ -165,7 +165,8 @@ class Footage:
                 (self.folder / old.name).unlink(missing_ok=True)
             self._follows = True
         except OSError as error:
-            reason = error.strerror or error  # NumPy's own errors have only their text
+            # NumPy's own have only their text, with numbers: of a full disk another each minute.
+            reason = error.strerror or "the disk may be full"
             remedy = (
                 "see to its rights" if isinstance(error, PermissionError) else "make room there"
             )
