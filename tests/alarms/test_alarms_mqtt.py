@@ -289,6 +289,27 @@ def test_tls_to_a_broker_whose_certificate_is_trusted_and_to_no_other(
     trusting.close(1)
 
 
+def test_who_is_stopped_does_not_wait_for_the_address_of_a_broker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a network a resolver asks on, for half a minute where three servers are named."""
+    asked, over = threading.Event(), threading.Event()
+
+    def hangs(*given: Any, **options: Any) -> Any:
+        asked.set()
+        over.wait(30)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    alarms = Alarms(AlarmConfig(mqtt="mqtt://broker.invalid"), tmp_path, "yard")
+    assert asked.wait(10)
+    began = time.monotonic()
+    alarms.close(timeout=0)
+    took = time.monotonic() - began
+    over.set()
+    assert took < 10
+
+
 def test_names_become_one_level_of_a_topic() -> None:
     assert topic_level("front/door +#1") == "front_door __1"
     assert topic_level("") == "_"

@@ -28,6 +28,7 @@ USERNAME, PASSWORD = "MNAD_MQTT_USERNAME", "MNAD_MQTT_PASSWORD"
 
 KEEPALIVE = 30
 """Seconds; the broker notices a client that is gone after one and a half times this."""
+_STOP_SECONDS = 1.0
 
 
 def topic_level(name: str) -> str:
@@ -112,7 +113,11 @@ class Mqtt:
             with self._changed:
                 self._changed.wait_for(lambda: info.mid in self._acknowledged, timeout=2)
         self._client.disconnect()
-        self._client.loop_stop()
+        # That waits for its thread, which without a network may ask for the broker's address for
+        # half a minute: who is stopped may not have so long.
+        stopping = threading.Thread(target=self._client.loop_stop, daemon=True)
+        stopping.start()
+        stopping.join(_STOP_SECONDS)
 
     def _on_connect(self, client: Any, data: Any, flags: Any, reason: Any, more: Any) -> None:
         if reason.is_failure:
