@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from footage import moving_square
 from mypy import api as mypy
 
 import mnad
@@ -146,3 +148,31 @@ def test_paths_may_be_text_or_paths(
     ):
         with pytest.raises(mnad.MnadError, match=says):
             call()
+
+
+def test_numbers_may_be_of_numpy(
+    own_folder: Path, tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of ``for seed in np.arange(3)``; what is stored is what plain numbers give."""
+    monkeypatch.chdir(tmp_path)
+    given: dict[str, Any] = {**tiny, "epochs": 1, "seed": 1, "most_windows": 8, "width": 0.0625}
+    alike = {name: np.asarray(value)[()] for name, value in given.items()}
+    alike["width"] = np.float32(0.0625)
+    for out, options in (("m", given), ("alike", alike)):
+        mnad.train("own", out=out, preset="official", **options)
+    assert Path("m/model.safetensors").read_bytes() == Path("alike/model.safetensors").read_bytes()
+    one, other = mnad.info("m"), mnad.info("alike")
+    assert one["network"] == other["network"]
+    assert one["training"]["seed"] == other["training"]["seed"] == 1
+    np.save("normal.npy", moving_square(520, 7))
+    rates = np.array([40, 40]), np.float32([40, 40])
+    for per_hour in (40, *(found[0] for found in rates)):
+        set_to = mnad.calibrate("alike", ["normal.npy"], false_alarms_per_hour=per_hour)
+        assert set_to.threshold.per_hour == 40
+        assert mnad.Detector.load("alike").threshold == set_to.threshold.score
+    size = {name: np.int64(tiny[name]) for name in ("channels", "height", "image_width")}
+    assert mnad.prepare_data("own", out="prepared", **size).clips == 4
+    result = mnad.evaluate(
+        "alike", "prepared", policy="reset", streams=np.int64(2), lambda_score=np.float32(0.25)
+    )
+    assert json.loads(json.dumps(result)) == result

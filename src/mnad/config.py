@@ -56,6 +56,16 @@ def _require_choices(config: object) -> None:
             one_of(name, getattr(config, name), get_args(kind))
 
 
+def _make_plain(config: object) -> None:
+    """Make NumPy's numbers, as of ``for seed in np.arange(3)``, numbers of Python.
+
+    Others are not written to JSON, nor taken by a generator of random numbers.
+    """
+    for name, value in [*vars(config).items()]:
+        if hasattr(value, "item"):
+            object.__setattr__(config, name, value.item())
+
+
 def require_seed(seed: int) -> None:
     """See that a seed is one that every generator of random numbers takes.
 
@@ -111,6 +121,7 @@ class NetworkConfig:
     image_width: int = 256
 
     def __post_init__(self) -> None:
+        _make_plain(self)
         _require_choices(self)
         _require(self.frames_in >= 1, f"frames_in is {self.frames_in}; it must be 1 or more.")
         _require(0.03 <= self.width <= 4, f"width is {self.width}; it must lie between 0.03 and 4.")
@@ -213,6 +224,7 @@ class MethodConfig:
     lambda_score: float = 0.6
 
     def __post_init__(self) -> None:
+        _make_plain(self)
         _require_choices(self)
         _require(
             self.read_temperature > 0,
@@ -251,6 +263,7 @@ class TrainConfig:
     most_windows: int | None = None
 
     def __post_init__(self) -> None:
+        _make_plain(self)
         _require_choices(self)
         _require(self.epochs >= 1, f"epochs is {self.epochs}; it must be 1 or more.")
         _require(self.batch_size >= 1, f"batch_size is {self.batch_size}; it must be 1 or more.")
@@ -279,6 +292,9 @@ class ModelConfig:
     method: MethodConfig = MethodConfig()
     preset: Preset | None = None
     rate: float | None = None
+
+    def __post_init__(self) -> None:
+        _make_plain(self)
 
 
 def _as_printed(method: MethodConfig) -> MethodConfig:

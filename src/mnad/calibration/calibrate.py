@@ -107,7 +107,7 @@ def calibrate_model(
     stretches = [smoothed(single[owner == clip], rate) for clip in range(len(clips))]
     scores = np.concatenate([one.score for one in stretches])
     calibration = Calibration(
-        threshold=threshold_for(stretches, per_hour, events=events),
+        threshold=threshold_for(stretches, float(per_hour), events=events),
         rate=rate,
         frames=len(windows),
         sources=tuple(dict.fromkeys(names)),
