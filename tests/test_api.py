@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from footage import moving_square
 from mypy import api as mypy
 
@@ -176,3 +177,30 @@ def test_numbers_may_be_of_numpy(
         "alike", "prepared", policy="reset", streams=np.int64(2), lambda_score=np.float32(0.25)
     )
     assert json.loads(json.dumps(result)) == result
+
+
+def test_what_a_program_has_set_of_torch_stays_and_changes_nothing(
+    own_folder: Path, tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its default device (here one that holds no numbers), its default type, and its generator."""
+    monkeypatch.chdir(tmp_path)
+    given: dict[str, Any] = {**tiny, "epochs": 1, "most_windows": 8, "seed": 1}
+    mnad.train("own", out="m", **given)
+    frames = moving_square(8, 7)
+    usual = mnad.Detector.load("m").score(frames)
+    torch.manual_seed(5)
+    drawn = torch.rand(2)
+    torch.manual_seed(5)
+    with torch.device("meta"):
+        mnad.train("own", out="other", **given)
+        scores = mnad.Detector.load("m").score(frames)
+    assert torch.rand(2).tolist() == drawn.tolist()
+    assert Path("m/model.safetensors").read_bytes() == Path("other/model.safetensors").read_bytes()
+    assert scores.psnr.tolist() == usual.psnr.tolist()
+    torch.set_default_dtype(torch.float64)
+    try:
+        mnad.train("own", out="double", **given)
+        scores = mnad.Detector.load("m").score(frames)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert scores.psnr.tolist() == usual.psnr.tolist()

@@ -78,11 +78,15 @@ class Model:
         return TorchRuntime(self.network, self.config.method)
 
 
-def build_network(config: ModelConfig) -> MNAD:
-    """An untrained network; its weights and items come from torch's global generator."""
-    network = MNAD(config.network, config.method)
+def build_network(config: ModelConfig, device: str = "cpu") -> MNAD:
+    """An untrained network; its weights and items come from torch's global generator.
+
+    It is in fp32 and on `device`, whatever a program has made torch's defaults.
+    """
+    with torch.device(device):
+        network = MNAD(config.network, config.method)
     # Untyped in torch's stubs: the layout in which convolutions are fastest.
-    return cast(MNAD, cast(Any, network).to(memory_format=torch.channels_last))
+    return cast(MNAD, cast(Any, network).to(torch.float32, memory_format=torch.channels_last))
 
 
 def save_model(path: Path, model: Model) -> None:
@@ -216,8 +220,7 @@ def _read_config(
 def _shapes(config: ModelConfig) -> dict[str, torch.Size]:
     """Of the tensors of a network, by name; none where there can be no such network."""
     try:
-        with torch.device("meta"):
-            state = build_network(config).state_dict()
+        state = build_network(config, "meta").state_dict()
     except (RuntimeError, OverflowError, TypeError):  # sizes beyond all that torch can count
         return {}
     return {name: tensor.shape for name, tensor in state.items()}

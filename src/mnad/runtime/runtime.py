@@ -71,7 +71,8 @@ class GraphRuntime(Runtime):
         items = None if network.memory is None else network.memory.items.cpu()
         super().__init__(name, network.config, method, items, torch.device("cpu"))
         self._run = run
-        self._all = torch.ones(network.config.height, network.config.image_width)
+        size = network.config.height, network.config.image_width
+        self._all = torch.ones(size, dtype=torch.float32, device="cpu")
 
     def score(
         self, windows: Tensor, items: Tensor | None = None, mask: Tensor | None = None

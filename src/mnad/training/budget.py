@@ -49,7 +49,8 @@ def affordable(
 def _seconds_of_a_step(
     windows: Windows, config: ModelConfig, train: TrainConfig, device: torch.device
 ) -> float:
-    network = build_network(config).to(device).train()
+    with torch.random.fork_rng(devices=[]):
+        network = build_network(config).to(device).train()
     fitter = Fitter(windows, config, train, network)
     size = train.batch_size
     order = [

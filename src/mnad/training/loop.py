@@ -106,8 +106,9 @@ def main(
     recipe = json.dumps({"model": asdict(config), "training": record}, sort_keys=True)
     state = load_state(out / "training", recipe)
 
-    torch.manual_seed(train.seed)
-    network = build_network(config).to(device)
+    with torch.random.fork_rng(devices=[]):  # what a program draws after it is its own
+        torch.default_generator.manual_seed(train.seed)
+        network = build_network(config).to(device)
     fitter = Fitter(windows, config, train, network)
     if state is not None:
         network.load_state_dict(state.network)

@@ -21,10 +21,10 @@ def epoch_order(
     """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     count = min(windows, most or windows)
-    order = torch.randperm(count, generator=generator)
+    order = torch.randperm(count, generator=generator, device="cpu")
     if count < windows:
         # At least 1 apart, so that none comes twice.
-        first = torch.rand(1, generator=generator, dtype=torch.float64)
+        first = torch.rand(1, generator=generator, dtype=torch.float64, device="cpu")
         order = ((order + first) * (windows / count)).long()
     chosen: list[int] = order.tolist()
     size = min(batch_size, count)
