@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -204,3 +206,20 @@ def test_what_a_program_has_set_of_torch_stays_and_changes_nothing(
     finally:
         torch.set_default_dtype(torch.float32)
     assert scores.psnr.tolist() == usual.psnr.tolist()
+
+
+def test_a_camera_is_watched_in_the_main_thread_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In another one there was Python's error about signals, and a folder that was begun."""
+    monkeypatch.chdir(tmp_path)
+    np.save("street.npy", moving_square(8, 7))
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: mnad.detect("ped2-compact", ["street.npy"], out="found", live=True),
+        lambda: api.watch("street.npy", out="gate"),
+    )
+    with ThreadPoolExecutor(1) as threads:
+        for call in calls:
+            with pytest.raises(mnad.UsageError, match="main thread"):
+                threads.submit(call).result()
+    assert [file.name for file in Path().iterdir()] == ["street.npy"]

@@ -26,7 +26,7 @@ from mnad.video.source import Frame
 from mnad.video.thin import Breaks, Thin
 from mnad.watch.absent import awaited
 from mnad.watch.footage import Footage
-from mnad.watch.live import Wall, stoppable
+from mnad.watch.live import Wall, require_main_thread, stoppable
 from mnad.watch.now import Now
 from mnad.watch.options import EventTimes, WatchOptions
 from mnad.watch.site import SHORTEST_LEARNING, Settings, Site
@@ -68,10 +68,11 @@ def watch_camera(
 
     Raises:
         UsageError: another process watches into this folder, so little cannot be learnt from, or
-            there may not be room for so much.
+            there may not be room for so much; or this is not the main thread.
         MnadError: no first frame came, a file ended too early, the first training failed, or
             something of the results could not be written.
     """
+    require_main_thread()
     if learn_seconds is not None and learn_seconds < SHORTEST_LEARNING:
         raise UsageError(
             f"learn is {learn_seconds:g} s; give {SHORTEST_LEARNING:g} s or more, as a part of it "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from mnad.detector import Detector
+from mnad.errors import UsageError
 from mnad.lock import locked
 from mnad.video.address import is_live
 from mnad.video.live import Gap, LiveSource, open_live
@@ -48,10 +50,11 @@ def watch_live(
         The watcher, closed.
 
     Raises:
-        UsageError: another process watches into this folder.
+        UsageError: another process watches into this folder, or this is not the main thread.
         MnadError: no first frame came, a file over HTTP broke off, or something of the results
             could not be written.
     """
+    require_main_thread()
     channels = detector.model.config.network.channels
     opened = open_live(address, channels) if is_live(address) else PlayedSource(address, channels)
     with locked(out), stoppable() as stopped, opened as source:
@@ -78,6 +81,19 @@ def watch_live(
                 status.show(watcher)
             status.end(watcher)
     return watcher
+
+
+def require_main_thread() -> None:
+    """See that signals come to this thread, of which one alone ends a watch.
+
+    Raises:
+        UsageError: it is another thread.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise UsageError(
+            "a camera is watched until a signal says stop, and signals come to the main thread of "
+            "a program alone: call this there, or in a process of its own."
+        )
 
 
 @contextmanager
