@@ -107,7 +107,7 @@ class Training:
 def trained(model: Path, monkeypatch: pytest.MonkeyPatch) -> type[Training]:
     monkeypatch.setattr(Training, "runs", [])
     monkeypatch.setattr(Training, "model", model)
-    monkeypatch.setattr("mnad.watch.camera.subprocess.Popen", Training)
+    monkeypatch.setattr("mnad.watch.training.subprocess.Popen", Training)
     return Training
 
 

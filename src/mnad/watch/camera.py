@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from shlex import quote
 
@@ -17,20 +15,18 @@ from mnad.config import RuntimeName
 from mnad.detector import Detector
 from mnad.errors import MnadError, UsageError
 from mnad.lock import locked
-from mnad.process import command_of
 from mnad.video.address import is_live, live_name
-from mnad.video.fit import fit
 from mnad.video.live import Gap, LiveSource, open_live
 from mnad.video.played import PlayedSource
 from mnad.video.source import Frame
-from mnad.video.thin import Breaks, Thin
 from mnad.watch.absent import awaited
-from mnad.watch.footage import Footage
 from mnad.watch.live import Wall, require_main_thread, stoppable
 from mnad.watch.now import Now
 from mnad.watch.options import EventTimes, WatchOptions
+from mnad.watch.recording import Recording
 from mnad.watch.site import SHORTEST_LEARNING, Settings, Site
 from mnad.watch.status import Learning, Status
+from mnad.watch.training import Training
 from mnad.watch.watcher import Watcher
 
 _LOG = logging.getLogger("mnad")
@@ -93,23 +89,19 @@ def watch_camera(
             site.change(learn_seconds=settings.learn_seconds, events=times)
         if relearn:
             site.want_another_model(True)
-        footage = Footage(site.footage, settings.learn_seconds, one_in)
+        recording = Recording(site, settings, stream.rate, one_in)
         stopped = stack.enter_context(stoppable())
-        started = datetime.now(UTC).astimezone()
-        run = _Run(site, settings, options, stream, footage, started, runtime, stopped)
+        run = _Run(site, settings, options, stream, recording, runtime, stopped)
         stack.callback(run.close)
-        run.wanted = site.wants_another_model or site.model is None
-        if site.model is not None:
-            run.watch(site.model)
-        run.say_what_is_missing()
+        run.start()
         for item in stream:
             if stopped():
                 break
             run.take(item)
         else:
             run.ended()
-    if run.lacking is not None:
-        raise MnadError(f"Footage is missing: {run.lacking}")
+    if recording.lacking is not None:
+        raise MnadError(f"Footage is missing: {recording.lacking}")
     return run.watcher
 
 
@@ -140,22 +132,18 @@ class _Run:
         settings: Settings,
         options: WatchOptions,
         stream: LiveSource | PlayedSource,
-        footage: Footage,
-        started: datetime,
+        recording: Recording,
         runtime: RuntimeName,
         stopped: Callable[[], bool],
     ) -> None:
         self.watcher: Watcher | None = None
-        self.wanted = False
-        self.lacking: MnadError | None = None
-        """Why the newest footage that is missing could not be written."""
         self._site, self._settings, self._options = site, settings, options
-        self._stream, self._footage, self._wall = stream, footage, Wall(stream, started)
-        self._runtime = runtime
-        self._thin, self._breaks = Thin(stream.rate, settings.rate), Breaks()
-        self._training: tuple[subprocess.Popen[bytes], Path] | None = None
-        """The process, and the folder of its model."""
-        self._stopped = stopped
+        self._stream, self._recording = stream, recording
+        self._wall = Wall(stream, datetime.now(UTC).astimezone())
+        self._runtime, self._stopped = runtime, stopped
+        self._wanted = site.wants_another_model or site.model is None
+        """Whether to train once there is enough footage."""
+        self._training: Training | None = None
         pictures = options.clips or options.overlay
         self._now = Now(site.path, stream.name, "learning") if pictures else None
         """What the camera shows until something is learnt."""
@@ -165,25 +153,36 @@ class _Run:
         self._reminded = time.monotonic()
         self._stamp = site.stamp()
 
-    def watch(self, model: Path) -> None:
+    def start(self) -> None:
         """Watch with the model that there is, unless another one is learnt and it is of no use.
 
         Raises:
             MnadError: it cannot be loaded, and nothing is learnt.
         """
+        model = self._site.model
+        if model is None:
+            return
         try:
             detector = Detector.load(model, runtime=self._runtime)
         except MnadError as error:
-            if not self.wanted:
+            if not self._wanted:
                 raise MnadError(
                     f"{error} Or learn anew from what the camera shows: mnad watch … --relearn."
                 ) from error
             _LOG.error("%s It is not watched with; what is learnt now takes its place.", error)
-        else:
-            self.begin(detector)
-            _LOG.info("watching %s with the model %s", self._stream.name, model.name)
+            return
+        self._begin(detector)
+        _LOG.info("watching %s with the model %s", self._stream.name, model.name)
+        if self._wanted and not self._recording.enough:
+            _LOG.info(
+                "%s: %.0f s of normal footage are recorded, and %.0f s are learnt from (--learn): "
+                "learning anew begins once they are there.",
+                self._stream.name,
+                self._recording.seconds,
+                self._settings.learn_seconds,
+            )
 
-    def begin(self, detector: Detector) -> None:
+    def _begin(self, detector: Detector) -> None:
         """Watch with a first model."""
         self.watcher = Watcher(
             detector,
@@ -193,19 +192,9 @@ class _Run:
             self._options,
             self._wall.started_at,
         )
+        self._recording.needed = False
         if self._away is not None:
             self.watcher.gap(*self._away)
-
-    def say_what_is_missing(self) -> None:
-        """Who asked for learning anew is told for how long it will not begin."""
-        if self.watcher is not None and self.wanted and self._missing:
-            _LOG.info(
-                "%s: %.0f s of normal footage are recorded, and %.0f s are learnt from (--learn): "
-                "learning anew begins once they are there.",
-                self._stream.name,
-                self._footage.seconds,
-                self._settings.learn_seconds,
-            )
 
     def take(self, item: Frame | Gap | None) -> None:
         """One item of the stream."""
@@ -218,9 +207,9 @@ class _Run:
                 self.watcher.push(item)
             elif self._now is not None and self._now.due:
                 self._show(self._now, item)
-            self._record(item)
+            self._recording.push(item, () if self.watcher is None else self.watcher.going_on)
         elif isinstance(item, Gap):
-            self._keep(self._footage.interrupt)
+            self._recording.interrupt()
             if item.ended is not None:
                 self._away = None
             elif self._away is None:
@@ -234,7 +223,7 @@ class _Run:
         self._look_after_training()
         self._look_for_change()
         self._remind()
-        recorded, needed = self._footage.seconds, self._settings.learn_seconds
+        recorded, needed = self._recording.seconds, self._settings.learn_seconds
         learning = Learning(recorded, needed, self._training is not None, self._away is not None)
         self._status.show(self.watcher, learning)
 
@@ -245,7 +234,7 @@ class _Run:
             MnadError: there was too little to learn from, or the training failed.
         """
         if self._training is None and self.watcher is None:
-            recorded, needed = self._footage.seconds, self._settings.learn_seconds
+            recorded, needed = self._recording.seconds, self._settings.learn_seconds
             raise MnadError(
                 f"{self._stream.name} ended when {recorded:.0f} s of it were recorded of the "
                 f"{needed:.0f} s to learn from: give a shorter --learn."
@@ -256,68 +245,35 @@ class _Run:
 
     def close(self) -> None:
         """End everything; a training that runs is given up."""
-        if self._training is not None and self._training[0].poll() is None:
-            self._training[0].terminate()
-            self._training[0].wait()
+        if self._training is not None:
+            self._training.give_up()
         with ExitStack() as stack:
             if self.watcher is not None:
                 stack.callback(self.watcher.close)
             elif self._now is not None:
                 stack.callback(self._now.none)
             stack.callback(self._status.end, self.watcher)
-            self._keep(self._footage.flush)
-
-    @property
-    def _missing(self) -> bool:
-        """Whether there is too little footage to learn from yet."""
-        return self._footage.seconds < self._settings.learn_seconds - 1
+            self._recording.flush()
 
     def _show(self, now: Now, frame: Frame) -> None:
         looked, picture = self._settings.looked, frame.picture
         hidden = picture if looked is None else looked.hide(picture)
         now.show(hidden, frame.index, float(frame.seconds), datetime.now(UTC).astimezone())
 
-    def _record(self, frame: Frame) -> None:
-        if not self._thin.takes(frame.seconds):
-            return
-        if self._breaks.before(frame.seconds):
-            self._keep(self._footage.interrupt)
-        settings, looked = self._settings, self._settings.looked
-        pixels = frame.pixels if looked is None else looked.crop_of(frame.pixels)
-        small = fit(pixels, settings.height, settings.image_width, settings.channels)
-        going_on = () if self.watcher is None else tuple(self.watcher.going_on)
-        self._keep(partial(self._footage.push, small, float(frame.seconds), going_on))
-
-    def _keep(self, change: Callable[[], None]) -> None:
-        try:
-            change()
-        except MnadError as error:
-            if self.watcher is None:
-                raise
-            # Watching by what was learnt goes on.
-            if str(error) != str(self.lacking):
-                _LOG.error("%s", error)
-            self.lacking = error
-
     def _look_after_training(self) -> None:
-        if self._training is not None:
-            process, model = self._training
-            code = process.poll()
+        training = self._training
+        if training is not None:
+            code = training.code
             # Who stops a service stops all of its processes: that is no failure of the training.
             if code is None or self._stopped():
                 return
             self._training = None
-            self._learnt(model, code)
-        elif self.wanted and not self._missing:
-            self.wanted = False
-            self._keep(self._footage.flush)
-            _LOG.info("learning from %.0f s of footage", self._footage.kept)
-            model = self._site.new_model()
-            process = subprocess.Popen(
-                [*command_of("mnad.watch.learn"), str(self._site.path), str(model)],
-                stdin=subprocess.PIPE,  # it ends with this process, even by a kill
-            )
-            self._training = process, model
+            self._learnt(training.model, code)
+        elif self._wanted and self._recording.enough:
+            self._wanted = False
+            self._recording.flush()
+            _LOG.info("learning from %.0f s of footage", self._recording.kept)
+            self._training = Training(self._site)
 
     def _look_for_change(self) -> None:
         """A threshold that is set while this runs, as by `mnad review`, holds from then on."""
@@ -365,7 +321,7 @@ class _Run:
         self._stamp = self._site.stamp()
         self._site.want_another_model(False)
         if self.watcher is None:
-            self.begin(detector)
+            self._begin(detector)
             _LOG.info("watching %s", self._stream.name)
         else:
             self.watcher.swap(detector)
