@@ -1,4 +1,4 @@
-"""Memory that is given back over days, on the GNU C library; elsewhere garbage is collected."""
+"""What is free is given back over days, on the GNU C library; elsewhere garbage is collected."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ from mnad.video.source import Frame
 from mnad.watch.before import Past
 from mnad.watch.curve import Curve
 from mnad.watch.folder import REPORT, remove_results
+from mnad.watch.garbage import give_back
 from mnad.watch.judge import Judge
-from mnad.watch.memory import give_back
 from mnad.watch.messages import Messages
 from mnad.watch.options import WatchOptions
 from mnad.watch.pairs import Pair, Pairing
