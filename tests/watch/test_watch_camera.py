@@ -483,10 +483,10 @@ def test_a_full_disk_does_not_stop_the_watching(
     site = Site(tmp_path / "site")
     in_use(site, model)
 
-    def full(file: Any, array: Any) -> None:
+    def full(path: Path, *, lasting: bool) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mnad.watch.footage.np.save", full)
+    monkeypatch.setattr("mnad.watch.footage.beside", full)
     lost = [Gap(3.9, None, "refused", 0), Gap(3.9, 8.0, "refused", 1)]
     with pytest.raises(MnadError, match=r"Footage is missing: .*No space left.*make room"):
         watch(site.path, as_frames(street(40, 1)), lost, as_frames(street(20, 1), 40, 8.0), STOP)

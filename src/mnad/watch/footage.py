@@ -153,7 +153,11 @@ class Footage:
         segment = Segment(name, len(now.frames), span, follows, events, self._skipped)
         try:
             with beside(self.folder / name, lasting=False) as part, part.open("wb") as file:
-                np.save(file, np.stack(now.frames))
+                # As np.save does, which of a full disk says only how much it has written.
+                frames = np.stack(now.frames)
+                header = np.lib.format.header_data_from_array_1_0(frames)
+                np.lib.format.write_array_header_1_0(file, header)
+                file.write(frames.data)
             self.segments.append(segment)
             self._skipped = 0.0
             gone = []
@@ -165,13 +169,11 @@ class Footage:
                 (self.folder / old.name).unlink(missing_ok=True)
             self._follows = True
         except OSError as error:
-            # NumPy's own have only their text, with numbers: of a full disk another each minute.
-            reason = error.strerror or "the disk may be full"
             remedy = (
                 "see to its rights" if isinstance(error, PermissionError) else "make room there"
             )
             raise MnadError(
-                f"{self.folder} cannot take more footage ({reason}): {remedy}."
+                f"{self.folder} cannot take more footage ({error.strerror}): {remedy}."
             ) from error
 
     def _skips(self, told: bool) -> bool:
