@@ -5,7 +5,7 @@
 import logging
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from mnad.config import (
     Convolution,
@@ -31,6 +31,7 @@ from mnad.errors import UsageError
 if TYPE_CHECKING:
     from mnad.models.folder import Model
 
+T = TypeVar("T")
 _LOG = logging.getLogger("mnad")
 
 
@@ -119,7 +120,7 @@ def train(
 
     Args:
         data: NAME:PATH of a data set of the field (docs/datasets.md), a prepared copy, or a video
-            or folder of one's own.
+            or folder of one's own; what of that cannot be read is left out and told.
         out: the model folder to write.
         preset: official (the public code's reading of the equations), paper (as printed), or
             camera (official, but for eq. 9 of the prediction, whose norm it takes as printed; small
@@ -168,23 +169,18 @@ def train(
         resume: go on with an unfinished training.
         tensorboard: write TensorBoard event files into the model folder.
     """
-    from fractions import Fraction
     from functools import partial
 
     from mnad.calibration.calibrate import SHORTEST_SECONDS, calibrate_model, require_per_hour
     from mnad.calibration.holdout import hold_out as split
     from mnad.datasets import Prepared, at_rate, open_dataset, require_fit, require_training
     from mnad.runtime.pick import pick_device
-    from mnad.scoring.steady import Steady
-    from mnad.scoring.windows import require_long
     from mnad.training.alone import alone
-    from mnad.training.budget import affordable
+    from mnad.training.budget import within
     from mnad.training.checkpoint import unfinished
+    from mnad.training.footage import training_footage
     from mnad.training.loop import Footage, main, require_free
-    from mnad.video.cache import Stretches, load_clips
     from mnad.video.regions import load_regions
-    from mnad.video.source import without_rate
-    from mnad.video.thin import taken_rate
     from mnad.writing import make_folder
 
     require_per_hour(false_alarms_per_hour)
@@ -193,15 +189,13 @@ def train(
     for sentence in dataset.warnings:
         _LOG.warning("warning: %s", sentence)
     named = preset or ("camera" if dataset.own else "official")
-    reading, learning = preset_of(named, task)
+    reading, usual_learning_rate = preset_of(named, task)
     scale = scale_of(named)
-    if frames_in is None:
-        frames_in = 4 if task == "prediction" else 1
     network = NetworkConfig(
         task,
-        frames_in,
-        scale.channels if channels is None else channels,
-        scale.width if width is None else width,
+        _given(frames_in, 4 if task == "prediction" else 1),
+        _given(channels, scale.channels),
+        _given(width, scale.width),
         memory,
         items,
         decoder_input,
@@ -209,19 +203,19 @@ def train(
         convolution,
         upsampling,
         padding,
-        scale.height if height is None else height,
-        scale.image_width if image_width is None else image_width,
+        _given(height, scale.height),
+        _given(image_width, scale.image_width),
     )
-    kept = scale.hold_out if hold_out is None else hold_out
-    if not 0 <= kept <= 0.5:
-        raise UsageError(f"hold_out is {kept}; give a share from 0 to 0.5.")
-    wanted = scale.rate if rate is None else rate
+    share = _given(hold_out, scale.hold_out)
+    if not 0 <= share <= 0.5:
+        raise UsageError(f"hold_out is {share}; give a share from 0 to 0.5.")
+    wanted = _given(rate, scale.rate)
     dataset = at_rate(dataset, folder_rate, wanted)
     config = ModelConfig(network, method.applied_to(reading), named, wanted)
     recipe = TrainConfig(
-        scale.epochs if epochs is None else epochs,
+        _given(epochs, scale.epochs),
         batch_size,
-        learning if learning_rate is None else learning_rate,
+        _given(learning_rate, usual_learning_rate),
         seed,
         precision,
         most_windows,
@@ -233,43 +227,17 @@ def train(
     require_free(Path(out), resume)
     where = pick_device(device)
     looked = None if regions is None else load_regions(regions)
-    paths = [clip.path for clip in dataset.train]
-    size = (network.height, network.image_width, network.channels)
-    cropped = looked is not None and looked.crop is not None
-    require_fit(dataset, Prepared(*size), network.window, cropped)
-    known = None if dataset.rate is None else Fraction(dataset.rate)
+    size = Prepared(network.height, network.image_width, network.channels)
+    require_fit(dataset, size, network.window, looked is not None and looked.crop is not None)
     make_folder(Path(out))
     with alone(Path(out)):
-        # As detect and watch will see them; the protocols of the field take frames as they are.
-        filters = Steady if named == "camera" and network.window > 1 else None
-        stretches = None if all(map(without_rate, paths)) else Stretches(filters)
-        # A recorder's last file is often cut; of a data set of the field nothing may be missing.
-        faults: dict[int, str] | None = {} if dataset.own and stretches else None
-        clips = load_clips(
-            paths,
-            *size,
-            cache_dir=cache_dir,
-            rate=wanted,
-            regions=looked,
-            folder_rate=known,
-            damaged=dataset.damaged,
-            filters=stretches or filters,
-            faults=faults,
-            progress=True,
-        )
-        names = [clip.name for clip in dataset.train]
-        for sentence in (faults or {}).values():
-            _LOG.warning("warning: %s", sentence)
-        good = next(path for path, clip in zip(paths, clips, strict=True) if len(clip))
-        if stretches is not None:
-            clips, names = stretches.cut(clips, names, network.window, faults or ())
-        require_long(clips, names, network.window)  # while it has the name that its owner knows
-        trained, held = split(clips, kept, network.window)
-        clip_rate = taken_rate(good, wanted, known)
+        faults: dict[int, str] = {}
+        clips, names, clip_rate = training_footage(dataset, config, looked, cache_dir, faults)
+        trained, held = split(clips, share, network.window)
         seconds = sum(map(len, held)) / clip_rate
-        if kept and seconds < SHORTEST_SECONDS:
+        if share and seconds < SHORTEST_SECONDS:
             sentence = (
-                f"{data}: a share of {kept:g} kept back is {seconds:.1f} s, too short to set a "
+                f"{data}: a share of {share:g} kept back is {seconds:.1f} s, too short to set a "
                 f"threshold on (it takes {SHORTEST_SECONDS:g} s)"
             )
             if hold_out is not None:
@@ -277,7 +245,7 @@ def train(
             _LOG.warning(
                 "%s; all of it is trained on, and the model will have no threshold.", sentence
             )
-            trained, held = clips, []
+            trained, held = list(clips), []
         if held:
             names = [f"piece {number + 1}" for number in range(len(trained))]
         finish = partial(
@@ -286,24 +254,13 @@ def train(
             names=[f"held-out piece {number + 1}" for number in range(len(held))],
             rate=clip_rate,
             per_hour=false_alarms_per_hour,
-            by_place=scale.by_place if by_place is None else by_place,
+            by_place=_given(by_place, scale.by_place),
             trained_on=True,  # it was kept back: equal frames are a scene that stands still
         )
-        footage = Footage(dataset.name, tuple(names), trained, tuple((faults or {}).values()))
+        footage = Footage(dataset.name, tuple(names), trained, tuple(faults.values()))
         if training_minutes is not None:
-            # Timed again, another number of windows would come of it.
             begun = unfinished(Path(out) / "training") if resume else None
-            timed = begun or affordable(footage, config, recipe, where, training_minutes)
-            recipe = replace(recipe, epochs=timed.epochs, most_windows=timed.most_windows)
-            if begun:
-                told = f"{begun.most_windows or 'all'} windows"
-                _LOG.info("going on as it was begun: %d epochs of %s", begun.epochs, told)
-            else:
-                _LOG.info(
-                    "about %g minutes of training: %d epochs of %d windows, out of all of the "
-                    "footage (--training_minutes for more; --epochs for all windows in each)",
-                    *(training_minutes, recipe.epochs, recipe.most_windows),
-                )
+            recipe = within(training_minutes, footage, config, recipe, where, begun)
         return main(
             footage,
             Path(out),
@@ -315,3 +272,8 @@ def train(
             regions=looked,
             finish=finish if held else None,
         )
+
+
+def _given(value: T | None, usual: T) -> T:
+    """What somebody gave, else what is usual."""
+    return usual if value is None else value

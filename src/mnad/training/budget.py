@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import replace
 
@@ -12,9 +13,43 @@ from mnad.models.folder import build_network
 from mnad.scoring.windows import Windows
 from mnad.training.loop import Fitter, Footage
 
+_LOG = logging.getLogger("mnad")
 FEWEST_EPOCHS = 4
 """Fewer windows before fewer epochs than this: the learning rate falls by the epoch."""
 TIMED_STEPS = 4
+
+
+def within(
+    minutes: float,
+    footage: Footage,
+    config: ModelConfig,
+    train: TrainConfig,
+    device: torch.device,
+    unfinished: TrainConfig | None,
+) -> TrainConfig:
+    """`affordable`, or as it was begun: timed again, another number of windows would come of it.
+
+    Which of them it is, is said.
+
+    Args:
+        minutes: how long it may take, about.
+        footage: decoded clips at the network's size.
+        config: what to train.
+        train: how, if there were time for it.
+        device: where.
+        unfinished: how the training that is gone on with was begun; None for a new one.
+    """
+    timed = unfinished or affordable(footage, config, train, device, minutes)
+    if unfinished:
+        windows = f"{timed.most_windows or 'all'} windows"
+        _LOG.info("going on as it was begun: %d epochs of %s", timed.epochs, windows)
+    else:
+        _LOG.info(
+            "about %g minutes of training: %d epochs of %d windows, out of all of the "
+            "footage (--training_minutes for more; --epochs for all windows in each)",
+            *(minutes, timed.epochs, timed.most_windows),
+        )
+    return replace(train, epochs=timed.epochs, most_windows=timed.most_windows)
 
 
 def affordable(
