@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -555,6 +556,29 @@ def test_a_camera_that_is_away_at_the_start_is_sought_and_told_of(
     lost, over = f"lost, event {told[0].id}", f"end of lost, event {told[0].id}"
     expected = ["refused. It is sought on.", lost, "password. It is sought on.", over]
     assert [text for text in said if text in expected] == expected
+
+
+def test_what_is_stopped_while_its_camera_is_away_says_so(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, states = Site(tmp_path / "site"), list[str]()
+
+    def connect(source: str, channels: int, *, quiet: bool) -> Camera:
+        if quiet:
+            states.append(json.loads((site.path / "status.json").read_text())["state"])
+            raise KeyboardInterrupt
+        raise MnadError("10.0.0.7-cam: refused.")
+
+    monkeypatch.setattr(camera, "open_live", connect)
+    monkeypatch.setattr("mnad.watch.absent.PAUSE", 0.01)
+    monkeypatch.setattr("mnad.watch.absent.LOST_SECONDS", 0.0)
+    in_use(site, model)
+    with pytest.raises(KeyboardInterrupt):
+        watch_camera(site, "rtsp://10.0.0.7/cam", GIVEN, QUIET)
+    status = json.loads((site.path / "status.json").read_text())
+    assert [*states, status["state"]] == ["lost", "stopped"]
+    start, end = read_events(site.path / "events.jsonl")
+    assert (start.what, start.phase, end.phase, end.id) == ("lost", "start", "end", start.id)
 
 
 def test_a_file_that_ends_while_it_is_learnt_from_leaves_a_model(

@@ -63,23 +63,27 @@ def awaited(
                 log.append(event)
             _LOG.info("%s: %slost, event %s", name, "end of " * (event.phase == "end"), event.id)
 
-        while True:
-            try:
-                stream = connect(bool(said))
-            except UsageError:
-                raise
-            except MnadError as error:
-                if said != str(error) or time.monotonic() - said_at >= SAID_AGAIN_SECONDS:
-                    said, said_at = str(error), time.monotonic()
-                    _LOG.error("%s It is sought on.", error)
-                if sender is None:
-                    sender = stack.enter_context(Alarms(alarms, folder, name))
-                write_status(folder, name, "lost")
-                if lost is None and time.monotonic() - began >= LOST_SECONDS:
-                    lost = camera_event(LOST, name, started, 0.0, 0)
-                    tell(lost)
-                time.sleep(PAUSE)
-                continue
+        stream: LiveSource | None = None
+        try:
+            while stream is None:
+                try:
+                    stream = connect(bool(said))
+                except UsageError:
+                    raise
+                except MnadError as error:
+                    if said != str(error) or time.monotonic() - said_at >= SAID_AGAIN_SECONDS:
+                        said, said_at = str(error), time.monotonic()
+                        _LOG.error("%s It is sought on.", error)
+                    if sender is None:
+                        sender = stack.enter_context(Alarms(alarms, folder, name))
+                    write_status(folder, name, "lost")
+                    if lost is None and time.monotonic() - began >= LOST_SECONDS:
+                        lost = camera_event(LOST, name, started, 0.0, 0)
+                        tell(lost)
+                    time.sleep(PAUSE)
+            return stream
+        finally:  # also where it is stopped while nothing is there
+            if stream is None:
+                write_status(folder, name, "stopped")
             if lost is not None:
                 tell(replace(lost, phase="end", end=time.monotonic() - began))
-            return stream
