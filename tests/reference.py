@@ -130,6 +130,22 @@ def compactness(queries: Sequence[Array], items: Array, reading: str) -> float:
     }[reading]
 
 
+def skipping(queries: Sequence[Array], moves: Sequence[Array], items: Array, normal: int) -> float:
+    """The loss of skipped frames: queries (K, C) and where something moves (K,), frame by frame."""
+    near, near_moving, far_moving = [], [], []
+    for number, frame in enumerate(queries):
+        for k, query in enumerate(frame):
+            away = 1 - max(float(np.dot(query, item)) for item in items)
+            if number >= normal:
+                if moves[number][k]:
+                    far_moving.append(max(0.0, 1 - away))
+                continue
+            near.append(away)
+            if moves[number][k]:
+                near_moving.append(away)
+    return sum(sum(part) / max(1, len(part)) for part in (near, near_moving, far_moving))
+
+
 def separateness(queries: Sequence[Array], items: Array, margin: float, reading: str) -> float:
     """Eq. 12 over the queries (K, C) of each frame.
 

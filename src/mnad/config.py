@@ -205,6 +205,10 @@ class MethodConfig:
         margin: alpha in eq. 12.
         lambda_compact: weight of eq. 10 in eq. 8.
         lambda_separate: weight of eq. 12 in eq. 8.
+        lambda_skip: weight of a loss that the paper has not: of windows that skip frames, in which
+            everything is faster than normal, the queries where something moves are driven off the
+            items, and those of normal windows onto them (`mnad.network.losses.skipping`). For
+            prediction with memory; 0 for none.
         lambda_score: weight of the PSNR part in eq. 16, 0..1; 1 means PSNR alone.
     """
 
@@ -221,6 +225,7 @@ class MethodConfig:
     margin: float = 1.0
     lambda_compact: float = 0.1
     lambda_separate: float = 0.1
+    lambda_skip: float = 0.0
     lambda_score: float = 0.6
 
     def __post_init__(self) -> None:
@@ -233,6 +238,10 @@ class MethodConfig:
         _require(
             0 <= self.update_momentum < 1,
             f"update_momentum is {self.update_momentum}; it is a share from 0 to below 1.",
+        )
+        _require(
+            self.lambda_skip >= 0,
+            f"lambda_skip is {self.lambda_skip}; it is a weight of 0 or more.",
         )
         _require(
             0 <= self.lambda_score <= 1,
@@ -295,6 +304,12 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         _make_plain(self)
+        network = self.network
+        _require(
+            not self.method.lambda_skip or (network.task == "prediction" and network.memory),
+            "lambda_skip is for prediction with memory: a window of a reconstruction has no frame "
+            "before its target, and without memory there are no items to be driven off.",
+        )
 
 
 def _as_printed(method: MethodConfig) -> MethodConfig:

@@ -65,7 +65,13 @@ def test_each_training_is_one_named_change_of_the_preset() -> None:
             assert config.method == preset_of("paper", "prediction")[0] and len(method) == 6
             continue
         assert (network, method) == (dict(change.network), dict(change.method))
-        several = ("no-losses", "as-memae", "no-bottleneck", "no-memory-loss-norm")
+        several = (
+            "no-losses",
+            "as-memae",
+            "no-bottleneck",
+            "no-memory-loss-norm",
+            "loss-norm-skip",
+        )
         assert name in several or len(network) + len(method) == (0 if name == "official" else 1)
 
 

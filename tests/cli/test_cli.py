@@ -282,6 +282,17 @@ def test_every_bad_source_gets_its_sentence_and_the_good_one_its_results(
             "false_alarms_per_hour is 0",
         ),
         (["train", "CLIP", "--out", "OUT", "--learning_rate", "0"], 2, "learning_rate is 0"),
+        (["train", "CLIP", "--out", "OUT", "--method.lambda_skip", "-1"], 2, "lambda_skip is -1"),
+        (
+            ["train", "CLIP", "--out", "OUT", "--method.lambda_skip", "5", "--no_memory"],
+            2,
+            "lambda_skip is for prediction with memory",
+        ),
+        (
+            ["train", "CLIP", "--out", "OUT", "--method.lambda_skip=5", "--task=reconstruction"],
+            2,
+            "lambda_skip is for prediction with memory",
+        ),
         (["train", "CLIP", "--out", "OUT", "--seed", "4294967296"], 2, "seed is 4294967296; give"),
         (["figures", "MODEL", "CLIP", "--out", "OUT", "--seed", "-1"], 2, "seed is -1; give"),
         (["watch", "CLIP", "--out", "OUT", "--seed", "-1"], 2, "seed is -1; give"),

@@ -10,7 +10,7 @@ import reference
 import torch
 
 from mnad.config import MethodConfig, preset_of
-from mnad.network.losses import reconstruction, training_losses
+from mnad.network.losses import reconstruction, skipping, training_losses
 from mnad.network.memory import similarity, to_queries
 from mnad.network.mnad import Output
 
@@ -56,6 +56,24 @@ def test_memory_losses_are_equation_8_to_13(reading: str, items: int) -> None:
     np.testing.assert_allclose(float(fast.separateness), separate, atol=1e-6)
     total = reference.total_loss(recon, compact, separate, 0.3, 0.7)
     np.testing.assert_allclose(float(fast.total), total, atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_skipped_frames_are_driven_off_the_items_and_normal_ones_onto_them(share: float) -> None:
+    out, _, memory = example(4)
+    moves = torch.rand(out.query.shape[:2], generator=torch.Generator().manual_seed(1)) < share
+    loss = skipping(out.similarity, moves, 2)
+    frames = [q.numpy() for q in out.query]
+    slow = reference.skipping(frames, [m.numpy() for m in moves], memory.numpy(), 2)
+    np.testing.assert_allclose(float(loss), slow, atol=1e-9)
+
+
+def test_what_is_at_right_angles_to_all_items_is_far_enough() -> None:
+    cosine = torch.tensor([[[1.0, 0.2]], [[0.0, -1.0]]], requires_grad=True)
+    loss = skipping(cosine, torch.ones(2, 1, dtype=torch.bool), 1)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert float(loss.detach()) == 0 and cosine.grad is not None
+    assert cosine.grad[0].tolist() == [[-2.0, 0.0]]  # from all of the places, and from the moving
 
 
 def test_the_margin_is_alpha() -> None:

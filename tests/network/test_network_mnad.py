@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -12,7 +13,7 @@ from mnad.config import NetworkConfig, preset_of
 from mnad.errors import UsageError
 from mnad.network.losses import training_losses
 from mnad.network.mnad import MNAD
-from mnad.network.window import split_window
+from mnad.network.window import moving, split_window
 
 P = NetworkConfig()
 R = NetworkConfig(task="reconstruction", frames_in=1)
@@ -251,3 +252,28 @@ def test_a_network_of_another_precision_puts_out_the_same(
     assert all(one.dtype == wide for one in found)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one.float(), other, rtol=0, atol=close)
+
+
+def test_what_moves_is_found_place_by_place() -> None:
+    """By loops: of the 8 x 8 pixels the share that changes, or has such a neighbour, two off."""
+    rng = np.random.default_rng(0)
+    last = rng.uniform(-0.05, 0.05, (2, 3, 16, 24)).astype(np.float32)
+    target = last + rng.uniform(-0.07, 0.07, last.shape).astype(np.float32)
+    target[0, 1, 3, 9] += 0.5  # 25 of the 64 pixels of the second place of three, in the first row
+    target[1, 2, 15, 23] -= 0.5  # in the corner, 9 of 64
+    target[1, 0, 7, 0] += 0.5  # 9 above, and 6 of 64 below
+    found = moving(torch.from_numpy(np.concatenate([target, last], 1)), torch.from_numpy(target))
+    changes = np.abs(target - last).max(1) > 0.15
+    for image in range(2):
+        for row in range(2):
+            for column in range(3):
+                count = 0
+                for y in range(8 * row, 8 * row + 8):
+                    for x in range(8 * column, 8 * column + 8):
+                        around = changes[image, max(0, y - 2) : y + 3, max(0, x - 2) : x + 3]
+                        count += bool(around.any())
+                assert bool(found[image, 3 * row + column]) == (count > 6.4)
+    assert found.tolist() == [
+        [False, True, False, False, False, False],
+        [True, False, False, False, False, True],
+    ]

@@ -99,10 +99,10 @@ def test_ones_own_footage_is_trained_on_for_half_an_hour_and_a_killed_training_k
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
     step, out = loop.Fitter.step, tmp_path / "m"
 
-    def killed(fitter: loop.Fitter, batch: torch.Tensor) -> object:
+    def killed(fitter: loop.Fitter, *batch: torch.Tensor) -> object:
         if (out / "training" / checkpoint.FILE).exists():
             raise KeyboardInterrupt
-        return step(fitter, batch)
+        return step(fitter, *batch)
 
     monkeypatch.setattr(loop.Fitter, "step", killed)
     with pytest.raises(KeyboardInterrupt):

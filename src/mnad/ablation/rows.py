@@ -76,6 +76,7 @@ CHANGES: dict[str, Change] = {
     "separateness": Change(method={"lambda_compact": 0.0}),
     "loss-norm": Change(method={"reconstruction_loss": "norm"}),
     "no-memory-loss-norm": Change({"memory": False}, {"reconstruction_loss": "norm"}),
+    "loss-norm-skip": Change(method={"reconstruction_loss": "norm", "lambda_skip": 5.0}),
     "loss-norm-mean": Change(method={"reconstruction_loss": "norm_mean"}),
     "loss-squared-sum": Change(method={"reconstruction_loss": "squared_sum"}),
     "memory-paper": Change(method={"memory_loss": "paper"}),
@@ -172,6 +173,8 @@ _ROWS = (
         "reflect"),
     Row("margin-0.5", "eq. 12: margin 0.5", "margin-0.5"),
     Row("margin-2", "eq. 12: margin 2", "margin-2"),
+    Row("loss-norm-skip", "eq. 9 as printed, and windows that skip frames driven off the items",
+        "loss-norm-skip", "loss-norm"),
     Row("as-memae", "towards MemAE: 2,000 learnt items, the read alone, temperature 0.1, no memory "
         "losses; memory not updated at test", "as-memae", policy="frozen"),
 

@@ -55,6 +55,7 @@ class MethodOptions:
         margin: alpha of eq. 12.
         lambda_compact: weight of eq. 10.
         lambda_separate: weight of eq. 12.
+        lambda_skip: weight of what drives windows that skip frames off the items; not in the paper.
         lambda_score: weight of the PSNR in eq. 16.
     """
 
@@ -71,6 +72,7 @@ class MethodOptions:
     margin: float | None = None
     lambda_compact: float | None = None
     lambda_separate: float | None = None
+    lambda_skip: float | None = None
     lambda_score: float | None = None
 
     def applied_to(self, method: MethodConfig) -> MethodConfig:

@@ -79,6 +79,35 @@ def _norm(x: Tensor) -> Tensor:
     return norm
 
 
+FAR = 1.0
+"""From 1 - cosine = 1 on, that is at right angles, a query is far enough from an item."""
+
+
+def skipping(cosine: Tensor, moves: Tensor, normal: int) -> Tensor:
+    """What tells the memory how fast is normal, which the paper has not.
+
+    Windows that skip frames show what there is, but faster: anomalies that cost nothing to make
+    (as STEAL Net does it for reconstruction; Astrid et al., ICCVW 2021). Where something moves in
+    them, no item shall be near; in normal windows one shall be, where something moves and all over.
+
+    Args:
+        cosine: (B, K, M) of queries and items; the skipping windows last.
+        moves: (B, K) bool, from `mnad.network.window.moving`.
+        normal: how many of the windows are normal.
+
+    Returns:
+        The sum of three means of distances (1 - cosine), a scalar.
+    """
+    away = 1 - cosine.amax(-1)  # (B, K), from the nearest item
+    near, far = away[:normal], (FAR - away[normal:]).clamp_min(0)
+    return near.mean() + _mean_where(near, moves[:normal]) + _mean_where(far, moves[normal:])
+
+
+def _mean_where(x: Tensor, chosen: Tensor) -> Tensor:
+    """0 where none is; without a question to the device."""
+    return x.where(chosen, 0.0).sum() / chosen.sum().clamp_min(1)
+
+
 def training_losses(
     out: Output, target: Tensor, items: Tensor | None, method: MethodConfig
 ) -> Losses:

@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mnad.config import NetworkConfig
+
+CHANGE = 0.15
+"""Of images in -1..1: beyond noise, and less than a person against any ground."""
+SHARE = 0.1
+"""Of a place's 8 x 8 pixels, each with its neighbours, that have to change."""
+
+
+def moving(inputs: Tensor, target: Tensor) -> Tensor:
+    """Where something moves from the last input frame to the target.
+
+    Args:
+        inputs: (B, frames_in * c, H, W) in -1..1, as `split_window` gives them.
+        target: (B, c, H, W).
+
+    Returns:
+        (B, K) bool, for each place of the query map, K = H/8 * W/8.
+    """
+    change = (target - inputs[:, -target.shape[1] :]).abs().amax(1, keepdim=True)
+    changed = F.max_pool2d(change, 5, 1, 2) > CHANGE
+    return (F.avg_pool2d(changed.float(), 8) > SHARE).flatten(1)
 
 
 def split_window(windows: Tensor, config: NetworkConfig) -> tuple[Tensor, Tensor]:

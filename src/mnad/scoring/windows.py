@@ -28,16 +28,18 @@ def require_long(clips: Sequence[NDArray[np.uint8]], names: Sequence[str], lengt
 
 
 class Windows:
-    """All windows of consecutive frames of some clips.
+    """All windows of frames of some clips, of consecutive ones unless `steps` says otherwise.
 
     Args:
         clips: arrays (T, H, W, c) uint8, in memory or memory-mapped.
         names: for the error message.
         length: frames of a window.
         most: keep at most so many windows, evenly spread; None for all.
+        steps: from one frame of a window to the next, windows of each; where all are above 1, a
+            clip may be too short for any.
 
     Raises:
-        MnadError: a clip is shorter than a window.
+        MnadError: a clip is shorter than a window, or all are.
     """
 
     def __init__(
@@ -46,17 +48,32 @@ class Windows:
         names: Sequence[str],
         length: int,
         most: int | None = None,
+        steps: Sequence[int] = (1,),
     ) -> None:
-        require_long(clips, names, length)
-        self.clips = clips
-        self.length = length
-        self.starts = [
-            (clip, first)
+        if 1 in steps:
+            require_long(clips, names, length)
+        self.clips, self.length = clips, length
+        self.places = [
+            (clip, slice(first, first + span, step))
             for clip, frames in enumerate(clips)
-            for first in range(len(frames) - length + 1)
+            for step, span in ((step, step * (length - 1) + 1) for step in steps)
+            for first in range(len(frames) - span + 1)
         ]
-        if most is not None and most < len(self.starts):
-            self.starts = [self.starts[i] for i in self.spread(most)]
+        if not self.places:
+            raise MnadError(
+                f"no clip has the {min(steps) * (length - 1) + 1} frames that a window of every "
+                f"{min(steps)}. frame spans; give longer ones."
+            )
+        if most is not None and most < len(self.places):
+            self.places = [self.places[i] for i in self.spread(most)]
+
+    def skipping(self, steps: Sequence[int]) -> Windows:
+        """Windows as long of the same clips, that skip frames; `steps` all above 1.
+
+        Raises:
+            MnadError: all clips are too short.
+        """
+        return Windows(self.clips, [], self.length, steps=steps)
 
     def spread(self, most: int) -> list[int]:
         """Indices of at most so many windows, evenly spread over all."""
@@ -64,14 +81,12 @@ class Windows:
         return [round(float(place)) for place in np.linspace(0, len(self) - 1, count)]
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return len(self.places)
 
     def batch(self, indices: Sequence[int]) -> Tensor:
         """Windows (B, T, H, W, c) uint8."""
-        chosen = (self.starts[i] for i in indices)
-        return torch.from_numpy(
-            np.stack([self.clips[clip][first : first + self.length] for clip, first in chosen])
-        )
+        chosen = (self.places[i] for i in indices)
+        return torch.from_numpy(np.stack([self.clips[clip][frames] for clip, frames in chosen]))
 
     def batches(self, order: Sequence[Sequence[int]], device: torch.device) -> Iterator[Tensor]:
         """The batches named by `order` on `device`, the next one gathered in the background."""

@@ -9,7 +9,7 @@ import math
 import platform
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,21 +27,23 @@ from mnad.config import ModelConfig, TrainConfig
 from mnad.errors import MnadError, UsageError
 from mnad.evaluation.memory_use import item_similarity, query_facts, usage
 from mnad.models.folder import Model, build_network, save_model
-from mnad.network.losses import training_losses
+from mnad.network.losses import skipping, training_losses
 from mnad.network.memory import update
 from mnad.network.mnad import MNAD, Output
-from mnad.network.window import split_window
+from mnad.network.window import moving, split_window
 from mnad.progress import hidden
 from mnad.scoring.windows import Windows
 from mnad.training.checkpoint import State, load_state, save_state
 from mnad.training.log import Log
-from mnad.training.order import epoch_order
+from mnad.training.order import epoch_order, skipping_order
 from mnad.training.precision import computes_bf16, takes_bf16
 from mnad.video.regions import Regions
 
 _LOG = logging.getLogger("mnad")
 CHECKPOINT_SECONDS = 120.0
 LOSSES = ("loss", "reconstruction", "compactness", "separateness")
+SKIPS = (2, 3, 4, 5)
+"""From one frame to the next of windows that skip frames (`MethodConfig.lambda_skip`)."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,9 @@ class Fitter:
         self, windows: Windows, config: ModelConfig, train: TrainConfig, network: MNAD
     ) -> None:
         self.windows, self.config, self.train, self.network = windows, config, train, network
+        self.fast: Windows | None = None
+        if config.method.lambda_skip:
+            self.fast = windows.skipping(SKIPS)
         self.optimizer = torch.optim.Adam(network.parameters(), lr=train.learning_rate, fused=True)
         self.device = next(network.parameters()).device
         bf16 = takes_bf16(train.precision, self.device)
@@ -218,8 +223,9 @@ class Fitter:
                 order = epoch_order(
                     len(self.windows), train.batch_size, train.seed, epoch, train.most_windows
                 )[done % self.per_epoch :]
-                for batch in self.windows.batches(order, self.device):
-                    out, losses = self.step(batch)
+                batches = self.windows.batches(order, self.device)
+                for batch, fast in zip(batches, self._fast_batches(epoch, len(order)), strict=True):
+                    out, losses = self.step(batch, fast)
                     sums += losses
                     done += 1
                     bar.update()
@@ -236,20 +242,37 @@ class Fitter:
                 saved = time.monotonic()
         return time.monotonic() - began
 
-    def step(self, batch: Tensor) -> tuple[Output, Tensor]:
+    def _fast_batches(self, epoch: int, steps: int) -> Iterator[Tensor | None]:
+        """The windows of skipped frames of the last so many steps of an epoch, or None for each."""
+        if self.fast is None:
+            return iter([None] * steps)
+        train, count = self.train, len(self.fast)
+        size = min(train.batch_size, self.count)
+        order = skipping_order(count, size, train.seed, epoch, self.per_epoch)
+        return self.fast.batches(order[-steps:], self.device)
+
+    def step(self, batch: Tensor, fast: Tensor | None = None) -> tuple[Output, Tensor]:
         """One update of the weights, then of the items.
 
         Args:
             batch: (B, T, H, W, c) uint8.
+            fast: likewise, windows of skipped frames.
 
         Returns:
-            The output, and the four losses (4,) detached; nothing here waits for the device.
+            The output for `batch`, and the four losses (4,) detached; nothing here waits for the
+            device.
         """
-        inputs, target = split_window(batch, self.config.network)
+        both = batch if fast is None else torch.cat([batch, fast])
+        inputs, target = split_window(both, self.config.network)
         memory, method = self.network.memory, self.config.method
         with self.autocast:
-            out: Output = self.network(inputs)
-        losses = training_losses(out, target, None if memory is None else memory.items, method)
+            every: Output = self.network(inputs)
+        out = Output(*(part[: len(batch)] for part in every))
+        known = None if memory is None else memory.items
+        losses = training_losses(out, target[: len(batch)], known, method)
+        if fast is not None:
+            more = skipping(every.similarity, moving(inputs, target), len(batch))
+            losses = losses._replace(total=losses.total + method.lambda_skip * more)
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

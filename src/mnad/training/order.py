@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import cycle, islice
+
 import torch
+
+NORMAL = 4
+"""Windows to each one that skips frames, where there are such."""
 
 
 def epoch_order(
@@ -29,3 +34,24 @@ def epoch_order(
     chosen: list[int] = order.tolist()
     size = min(batch_size, count)
     return [chosen[i : i + size] for i in range(0, count - size + 1, size)]
+
+
+def skipping_order(
+    windows: int, batch_size: int, seed: int, epoch: int, steps: int
+) -> list[list[int]]:
+    """Which windows of skipped frames go along with each step, likewise a function of the epoch.
+
+    Args:
+        windows: number of those windows.
+        batch_size: of the normal ones.
+        seed: of the training.
+        epoch: from 0.
+        steps: of the epoch.
+
+    Returns:
+        So many lists as there are steps, of one window to every `NORMAL` normal ones, one at least.
+    """
+    size = max(1, batch_size // NORMAL)
+    order = epoch_order(windows, 1, seed, epoch, min(windows, size * steps))
+    chosen = cycle(one for (one,) in order)  # again from the first, where there are fewer
+    return [list(islice(chosen, size)) for _ in range(steps)]
