@@ -1,8 +1,9 @@
-"""Figures of docs/what-the-memory-does.md: the changes of the method, items, and widths.
+"""Figures of docs/what-the-memory-does.md: changes of the method, items, widths, queries.
 
     python benchmarks/memory_figures.py docs/figures
 
-They are drawn of what `mnad ablate` wrote, the files in results/.
+They are drawn of the files in results/: of what `mnad ablate`, `item_places.py` and `query_bank.py`
+wrote.
 """
 
 from __future__ import annotations
@@ -69,6 +70,28 @@ SHOWN = {
 }
 PARTS = ("auc", "psnr_alone", "distance_alone")  # the older results have no other
 WIDTHS = {"0.125": "loss-norm", **{w: f"loss-norm-width-{w}" for w in ("0.25", "0.5", "1")}}
+MOVING = {
+    "items-200": "both losses",
+    "separateness": "separateness without compactness",
+    "loss-norm-epochs-60": "both, beside equation 9 as printed; sixty epochs",
+    "compactness": "compactness without separateness",
+    "as-memae": "towards MemAE, neither loss",
+}
+REMEMBERED = {
+    "items-200": "its queries, both losses",
+    "compactness": "its queries, compactness alone",
+    "as-memae": "its queries, towards MemAE",
+    "loss-norm-epochs-60": "its queries, equation 9 as printed, sixty epochs",
+    "compact": "its queries, the built-in model",
+    "untrained": "those of random weights",
+    "skip-3": "what the third skip passes (built-in model)",
+    "skip-2": "the second",
+    "skip-1": "the first",
+    "differences": "how the pixels change, no network",
+    "errors": "how badly the pixels are predicted",
+}
+"""What a memory of 3,000 prototypes is made of, by the end of the name of its result."""
+LIKE = {"mean": "mean of the map, as the paper", "highest 3 x 3": "its highest 3 x 3 places"}
 
 
 def rows_of(name: str) -> list[dict[str, Any]]:
@@ -176,6 +199,51 @@ def widths(file: Path) -> None:
     save(figure, file, "png")
 
 
+def moving(file: Path) -> None:
+    figure = new_figure(8.5, 4.0)
+    axes: Any = figure.subplots()
+    plain(axes)
+    for (name, label), colour in zip(MOVING.items(), CURVES, strict=False):
+        found = json.loads((RESULTS / f"item-scenery-{name}.json").read_text())
+        bands = found["another_item_than_usual_by_motion"]
+        shares = [100 * band["share"] for band in bands]
+        axes.plot(range(len(bands)), shares, color=colour, marker="o", ms=4, label=label)
+    axes.set_xticks(
+        range(5),
+        ["nothing\n(half of them)", "noise", "a little", "more", "most\n(3 % of them)"],
+        fontsize=9,
+        color=INK,
+    )
+    axes.set_xlabel("what moves at the place of the query", fontsize=9, color=DIM)
+    axes.set_ylabel("another item than usual there, %", fontsize=9, color=DIM)
+    axes.legend(fontsize=8, frameon=False, loc="upper left")
+    head(figure, "With separateness the memory does not see what moves", "ten items, 200, 2,000")
+    save(figure, file, "png")
+
+
+def remembered(file: Path) -> None:
+    figure = new_figure(8.5, 4.4)
+    axes: Any = figure.subplots()
+    plain(axes)
+    axes.grid(False, axis="y")
+    for y, name in enumerate(REMEMBERED):
+        found = json.loads((RESULTS / f"query-bank-{name}.json").read_text())
+        of = {r["reading"]: r for r in found["rows"] if r["memory"].startswith("3,000")}
+        for (reading, label), colour in zip(LIKE.items(), CURVES, strict=False):
+            kept = {} if y else {"label": label}
+            axes.scatter(of[reading]["causal"], y, s=24, color=colour, zorder=4, **kept)
+        likeness = found["psnr_alone"]["causal"]
+        kept = {} if y else {"label": "PSNR of the same network"}
+        axes.scatter(likeness, y, s=34, facecolors="none", edgecolors=DIM, zorder=3, **kept)
+    axes.set_ylim(len(REMEMBERED) - 0.4, -0.6)
+    axes.set_yticks(range(len(REMEMBERED)), list(REMEMBERED.values()), fontsize=8)
+    axes.set_xlabel("frame AUC, causal, UCSD Ped2", fontsize=9, color=DIM)
+    handles, named = axes.get_legend_handles_labels()
+    legend_below(figure, dict(zip(named, handles, strict=True)))
+    head(figure, "What a memory can tell by", "distance to 3,000 prototypes")
+    save(figure, file, "png")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="that takes the figures")
@@ -183,6 +251,8 @@ def main() -> None:
     changes(folder / "changes.png")
     items(folder / "items.png")
     widths(folder / "widths.png")
+    moving(folder / "moving.png")
+    remembered(folder / "remembered.png")
 
 
 if __name__ == "__main__":

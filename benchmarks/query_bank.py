@@ -1,6 +1,6 @@
 """Could any memory of these queries tell? Distances to far more than ten items, in their place.
 
-    python benchmarks/query_bank.py MODEL ped2:PED2 [--queries trained] [--json FILE]
+    python benchmarks/query_bank.py MODEL ped2:PED2 [--queries KIND] [--json FILE]
 
 The network stays as it is. Its trained items are replaced by what a small memory cannot better: ten
 to 3,000 queries of the training clips, chosen so that no other lies far from all of them (k-centre,
@@ -9,9 +9,16 @@ the map. Distances are squared, as the public code has them. Of each frame they 
 the map (the paper's score), or its highest place is taken, or its highest mean of 3 x 3 places.
 Beside the distance alone: the paper's sum with the PSNR of the frame, lambda 0.6. Memory frozen.
 
-What else may be asked, with --queries: ``untrained``, the same network with weights drawn anew
-(seed 0, batch normalisation by training windows); ``differences``, no network at all, but how the
-8 x 8 pixels of each place change from frame to frame of the window, the predicted one among them.
+What else may be remembered, with --queries, than the network's own, ``trained``:
+
+* ``untrained``: those of the same network with weights drawn anew (seed 0, batch normalisation by
+  training windows);
+* ``skip-1``, ``skip-2``, ``skip-3``: what the encoder hands past the memory, all of a stage's map
+  that belongs to a query's 8 x 8 pixels;
+* ``errors``: how badly those 64 pixels are predicted, against the contrast around them
+  (`mnad.scoring.contrast`);
+* ``differences``: no network at all, but how they change from frame to frame of the window, the
+  predicted one among them.
 """
 
 from __future__ import annotations
@@ -39,6 +46,7 @@ from mnad.models.builtin import resolve
 from mnad.models.folder import Model, build_network, load_model
 from mnad.network.mnad import MNAD
 from mnad.network.window import split_window
+from mnad.scoring.contrast import relative_error
 from mnad.scoring.parts import psnr
 from mnad.scoring.windows import Windows
 from mnad.video.cache import load_clips
@@ -51,6 +59,10 @@ LAMBDA = 0.6
 SIZES = (10, 100, 1000, 3000)
 DRAWN = 50_000
 BATCH = 8
+SIDE = 8
+"""Pixels of the frame, down and across, that belong to a query."""
+SKIPS = ("skip-1", "skip-2", "skip-3")
+KINDS = ("trained", "untrained", *SKIPS, "errors", "differences")
 READINGS: dict[str, Far] = {
     "mean": lambda far: far.mean((1, 2)),
     "highest": lambda far: far.amax((1, 2)),
@@ -63,9 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("model")
     parser.add_argument("data")
-    parser.add_argument(
-        "--queries", choices=("trained", "untrained", "differences"), default="trained"
-    )
+    parser.add_argument("--queries", choices=KINDS, default="trained")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     if given.json:
@@ -79,8 +89,8 @@ def main() -> None:
     queries = by_network(model.network)
     if given.queries == "untrained":
         queries, items = by_network(untrained(model, dataset.train)), items[:0]
-    elif given.queries == "differences":
-        queries, items = differences, items[:0]
+    elif given.queries != "trained":
+        queries, items = instead(given.queries, model.network), items[:0]
     seen = torch.cat([over(queries, clip, config) for clip in tqdm(dataset.train, unit="clip")])
     labels: Scores = {}
     tested: dict[str, Tensor] = {}
@@ -139,10 +149,37 @@ def likeness(network: MNAD) -> Callable[[Tensor], Tensor]:
     return of
 
 
+def instead(kind: str, network: MNAD) -> Callable[[Tensor], Tensor]:
+    """What else of windows may be remembered: (B, K, C)."""
+    if kind in SKIPS:
+        stage = SKIPS.index(kind)
+
+        def skipped(windows: Tensor) -> Tensor:
+            inputs, _ = split_window(windows, network.config)
+            return by_place(network.encoder(inputs)[1][stage], SIDE >> stage)
+
+        return skipped
+    if kind == "errors":
+
+        def errors(windows: Tensor) -> Tensor:
+            inputs, target = split_window(windows, network.config)
+            error = (network(inputs).frame - target).square().mean(1) / 4  # of images in 0..1
+            seen = windows[:, network.config.target].numpy()
+            return by_place(relative_error(error, seen).sqrt()[:, None], SIDE)
+
+        return errors
+    return differences
+
+
 def differences(windows: Tensor) -> Tensor:
-    """How the 8 x 8 pixels of each place change (B, K, (T - 1) * 64), in 0..1."""
+    """How the pixels of each place change (B, K, (T - 1) * 64), in 0..1."""
     grey = windows.float().mean(-1) / 255  # (B, T, H, W)
-    return F.unfold((grey[:, 1:] - grey[:, :-1]).abs(), 8, stride=8).transpose(1, 2)
+    return by_place((grey[:, 1:] - grey[:, :-1]).abs(), SIDE)
+
+
+def by_place(maps: Tensor, side: int) -> Tensor:
+    """Maps (B, c, h, w) cut into squares: (B, K, c * side * side)."""
+    return F.unfold(maps, side, stride=side).transpose(1, 2)
 
 
 @torch.no_grad()
@@ -159,6 +196,8 @@ def memories(items: Tensor, seen: Tensor) -> Iterator[tuple[str, Far]]:
     """By name, what holds the trained items (M, C), or some or all of the queries (N, K, C)."""
     if len(items):
         yield "trained items", to_nearest(items)
+    elif seen[0].norm(dim=-1).std() > 1e-3:  # of unit vectors it tells nothing
+        yield "nothing: their length", lambda query: query.square().sum(-1)
     bank = centres(seen.flatten(0, 1), max(SIZES))
     for size in SIZES:
         yield f"{size:,} queries of training", to_nearest(bank[:size])
