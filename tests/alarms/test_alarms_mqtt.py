@@ -289,6 +289,38 @@ def test_tls_to_a_broker_whose_certificate_is_trusted_and_to_no_other(
     trusting.close(1)
 
 
+def test_a_broker_that_ends_the_connection_at_every_message_is_told_of_once(
+    tmp_path: Path, eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one does that does not allow this client its topics."""
+    connections, allowed = [], threading.Event()
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                connections.append(connection)
+                with connection, suppress(OSError):
+                    connection.recv(1000)
+                    connection.sendall(b"\x20\x02\x00\x00")  # CONNACK, accepted
+                    while (sent := connection.recv(1000)) and allowed.is_set():
+                        topic = 2 + int.from_bytes(sent[2:4])
+                        connection.sendall(b"\x40\x02" + sent[2 + topic : 4 + topic])  # PUBACK
+
+    threading.Thread(target=serve, daemon=True).start()
+    there = Address.parse(f"mqtt://127.0.0.1:{listening.getsockname()[1]}", "mqtt", ("mqtt",))
+    channel = Mqtt(there, "mnad", "front_door", tmp_path)
+    eventually(lambda: len(connections) == 3)
+    assert [r.getMessage().partition(";")[0] for r in caplog.records] == [
+        f"The MQTT broker {there} is gone: Unspecified error"
+    ]
+    allowed.set()
+    eventually(lambda: "is back" in caplog.text)
+    channel.close()
+    listening.close()
+
+
 def test_who_is_stopped_does_not_wait_for_the_address_of_a_broker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

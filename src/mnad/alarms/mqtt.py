@@ -123,9 +123,6 @@ class Mqtt:
         if reason.is_failure:
             self._warn(f"refuses the connection: {reason}")
             return
-        if self._down:
-            log.warning("The MQTT broker %s is back.", self._address)
-        self._down = False
         client.publish(self._availability, "online", qos=1, retain=True)
 
     def _on_connect_fail(self, client: Any, data: Any) -> None:
@@ -143,6 +140,11 @@ class Mqtt:
         self._down = True
 
     def _on_publish(self, client: Any, data: Any, mid: int, reason: Any, more: Any) -> None:
+        # Not when it connects: a broker may end the connection whenever it is sent something that
+        # it does not allow, each second.
+        if self._down:
+            log.warning("The MQTT broker %s is back.", self._address)
+        self._down = False
         with self._changed:
             self._acknowledged.add(mid)
             self._changed.notify_all()
