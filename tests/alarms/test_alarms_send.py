@@ -196,6 +196,27 @@ def test_what_cannot_work_is_refused_at_once_without_repeating_credentials(
         assert secret not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("ALL_PROXY", "socks5://berta:pw1@proxy:1080", "SOCKS"),
+        ("HTTPS_PROXY", "socks://berta:pw1@proxy:1080", "socks://proxy:1080"),
+        ("NO_PROXY", "[::1", "Invalid"),
+        ("SSL_CERT_FILE", "/no/such/file.pem", "No such file"),
+    ],
+)
+def test_a_proxy_or_certificate_of_the_environment_that_cannot_be_used_is_refused_at_once(
+    variable: str, value: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)  # without which there are no such proxies
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(UsageError, match=f"webhook cannot be sent to .*{sentence}") as caught:
+        AlarmConfig(webhook="https://host/t0ken")
+    for secret in ("berta", "pw1", "t0ken"):
+        assert secret not in str(caught.value)
+    AlarmConfig(mqtt="mqtt://broker")
+
+
 def test_the_configuration_prints_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOOK_SECRET", "s3cret")
     config = AlarmConfig(

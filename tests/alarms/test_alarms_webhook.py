@@ -8,6 +8,7 @@ import hmac
 import json
 import logging
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -61,6 +62,9 @@ class Server:
         self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.port = self._http.server_port
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
+
+    def secure(self, context: ssl.SSLContext) -> None:
+        self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
 
     def stop(self) -> None:
         self.released.set()
@@ -257,6 +261,35 @@ def test_a_thumbnail_that_is_written_after_its_message_is_waited_for(
 
 def test_a_server_that_is_away_is_no_reason_to_give_up() -> None:
     hook = Webhook(address(free_port()))
-    with pytest.raises(NotNow, match="ConnectError"):
+    with pytest.raises(NotNow, match=r"ConnectError .*Connection refused") as caught:
         hook.deliver(Message("webhook", "k", {"key": "k"}))
     hook.close()
+    assert "t0ken" not in str(caught.value)
+
+
+def test_a_certificate_that_is_not_trusted_is_named_as_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    asked = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(["openssl", *asked.split(), *names, *files], check=True, capture_output=True)
+    own = Server()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    own.secure(context)
+    there = Address.parse(f"https://localhost:{own.port}/t0ken", "webhook", ("https",))
+    message = Message("webhook", "k", {"key": "k"})
+    hook = Webhook(there)
+    with pytest.raises(NotNow, match="self-signed certificate") as caught:
+        hook.deliver(message)
+    hook.close()
+    assert "t0ken" not in str(caught.value)
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    hook = Webhook(there)
+    hook.deliver(message)
+    hook.close()
+    own.stop()
+    assert own.accepted == ["k"]

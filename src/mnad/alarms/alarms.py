@@ -55,7 +55,8 @@ class AlarmConfig:
     send_end: bool = False
 
     def __post_init__(self) -> None:
-        self.webhook_address()
+        if (address := self.webhook_address()) is not None:
+            Webhook(address).close()  # refused here, and not after a quarter of an hour of learning
         self.webhook_secret()
         self.mqtt_address()
         self.arguments()

@@ -18,6 +18,7 @@ import hashlib
 import hmac
 import json
 import logging
+import re
 import time
 from pathlib import Path
 from urllib.parse import quote
@@ -83,7 +84,9 @@ def verify(
 class Webhook:
     """A channel of the outbox: POST to an HTTP server, delivered when it answers 200 to 299.
 
-    Redirects are not followed: the alarm goes where its owner said, or stays.
+    Redirects are not followed: the alarm goes where its owner said, or stays. A proxy that the
+    environment names (HTTPS_PROXY, …) is used. The certificate of https is checked against those of
+    the package certifi, or those that the environment variable SSL_CERT_FILE names.
 
     Args:
         address: of the receiver; its user and password are sent as basic authentication.
@@ -93,7 +96,8 @@ class Webhook:
         read: seconds to wait for each part of the answer.
 
     Raises:
-        UsageError: the address is not one that can be sent to.
+        UsageError: the address is not one that can be sent to, or not with the proxy or the
+            certificates that the environment names.
     """
 
     name = "webhook"
@@ -119,13 +123,21 @@ class Webhook:
         # httpx logs whole addresses, and services put tokens into paths.
         httpx_log = logging.getLogger("httpx")
         httpx_log.setLevel(max(httpx_log.level, logging.WARNING))
-        self._client = httpx.Client(
-            auth=None if address.user is None else (address.user, address.password or ""),
-            timeout=httpx.Timeout(read, connect=connect),
-            # Alarms are rare: a connection kept for the next one would be dead by then.
-            limits=httpx.Limits(max_keepalive_connections=0),
-            follow_redirects=False,
-        )
+        try:
+            self._client = httpx.Client(
+                auth=None if address.user is None else (address.user, address.password or ""),
+                timeout=httpx.Timeout(read, connect=connect),
+                # Alarms are rare: a connection kept for the next one would be dead by then.
+                limits=httpx.Limits(max_keepalive_connections=0),
+                follow_redirects=False,
+            )
+        except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
+            said = re.sub("//[^/]*@", "//", str(error))  # of a proxy, which may have a password
+            raise UsageError(
+                "webhook cannot be sent to with the proxy or the certificates that the environment "
+                f"names ({said}): correct HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, "
+                "SSL_CERT_FILE and SSL_CERT_DIR, or unset them."
+            ) from None
 
     def deliver(self, message: Message) -> None:
         """POST a message; see `mnad.alarms.channel.Channel`."""
@@ -145,7 +157,9 @@ class Webhook:
             with self._client.stream("POST", self._url, content=body, headers=headers) as answer:
                 status = answer.status_code
         except httpx.HTTPError as error:
-            raise NotNow(f"{self._address}: {type(error).__name__}") from error
+            # What an address may hold, such as a token, the system and TLS know nothing of.
+            why = f" ({error})" if isinstance(error, httpx.ConnectError) else ""
+            raise NotNow(f"{self._address}: {type(error).__name__}{why}") from error
         if 200 <= status < 300:
             return
         refused = 400 <= status < 500 and status not in _PASSING
