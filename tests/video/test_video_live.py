@@ -301,6 +301,41 @@ def test_sound_without_pictures():
         open_live(f"{address}/a.wav")
 
 
+def test_a_camera_whose_sound_goes_on_without_its_picture_is_lost(noise):
+    """Its connections piled up, each read for ever, until after four none was made any more."""
+    content = io.BytesIO()
+    with av.open(content, "w", format="mpegts") as container:
+        video = container.add_stream("mpeg2video", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("mp2", rate=48000, layout="mono")
+        for index, image in enumerate(noise(50)):
+            frame = av.VideoFrame.from_ndarray(image, "rgb24")
+            frame.pts = index
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        both = content.tell()
+        for index in range(500):
+            piece = av.AudioFrame.from_ndarray(np.zeros((1, 1152), np.int16), "s16", "mono")
+            piece.sample_rate, piece.pts = 48000, 1152 * index
+            container.mux(sound.encode(piece))
+    silent = content.getvalue()[both:]
+
+    def send(request):
+        request.send_response(200)
+        request.end_headers()
+        request.wfile.write(content.getvalue()[: both + len(silent) // 2])
+        for part in range(50, 100):
+            request.wfile.write(silent[len(silent) * part // 100 : len(silent) * (part + 1) // 100])
+            time.sleep(0.1)
+
+    with serving(send) as address, open_live(f"{address}/cam", stall=0.5) as live:
+        gaps = []
+        while len(gaps) < 4:
+            gaps += [item for item in [next(live)] if isinstance(item, Gap)]
+    assert [gap.reason for gap in gaps] == ["no picture came for 0.5 s"] * 4
+    assert [gap.ended is None for gap in gaps] == [True, False] * 2
+
+
 @pytest.mark.parametrize("source", ["7", "/dev/video7"])
 def test_no_camera(source):
     with pytest.raises(MnadError, match="there is no device /dev/video7"):

@@ -97,8 +97,9 @@ def shots(source: str, stall: float, pulse: Pulse) -> Generator[Shot, None, None
         pace = Pacer(pulse)
         last, seen = None, time.monotonic()
         pulse.beat(stall)
-        for packet in container.demux(stream):
-            for frame in _decoded(packet, kind.lasting):
+        # Of the sound, too: where it goes on and the picture stops, the time must be looked at.
+        for packet in container.demux():
+            for frame in _decoded(packet, kind.lasting) if packet.stream is stream else ():
                 last = _pts(frame)
                 if kind.paced and last is not None:
                     pace.wait(last)
