@@ -141,6 +141,12 @@ def _run(arguments: Sequence[str] | None) -> int:
     except MnadError as error:
         print(f"mnad: {without_secrets(str(error))}", file=sys.stderr)
         return error.exit_code
+    except PermissionError as error:
+        if error.filename is None:
+            raise
+        told = f"{error.filename} is not open to this user ({error.strerror})"
+        print(f"mnad: {told}: run the command as its owner, or let this user in.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt as error:
         print("mnad: stopped.", file=sys.stderr)
         return 143 if isinstance(error, _Terminated) else 130

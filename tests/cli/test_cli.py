@@ -85,6 +85,22 @@ def test_output_that_nobody_reads_any_more_ends_quietly(model: Path, unbuffered:
         os.close(write)
 
 
+def test_a_folder_of_another_user_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As that of a service, for whoever asks what it has seen."""
+
+    def closed(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "gate/events.jsonl")
+
+    monkeypatch.setattr("mnad.watch.site.Site.mark", closed)
+    assert main(["mark", "gate", "20261123T1913", "normal"]) == 1
+    assert capsys.readouterr().err == (
+        "mnad: gate/events.jsonl is not open to this user (Permission denied): run the command as "
+        "its owner, or let this user in.\n"
+    )
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_output_on_a_full_disk_is_one_sentence(model: Path, unbuffered: str) -> None:

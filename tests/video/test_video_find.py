@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from mnad.errors import MnadError, UsageError
 from mnad.video.find import find_sources, images_in, name_of
+from mnad.video.source import open_source
 
 
 @pytest.fixture
@@ -68,6 +71,37 @@ def test_a_name_with_brackets_is_found_as_it_stands(tmp_path):
 def test_nothing_there(tree, path, sentence):
     with pytest.raises(MnadError, match=sentence):
         find_sources([tree / "videos", tree / path])
+
+
+@pytest.fixture
+def disk():
+    """A folder with a video, and one that this process may not look into."""
+    with tempfile.TemporaryDirectory() as name:  # not within pytest's own, which is root's alone
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "a.mp4").touch()
+        (folder / "lost+found").mkdir(0o700)
+        (folder / "lost+found" / "b.mp4").touch()
+        if root := os.geteuid() == 0:  # whom nothing keeps out
+            os.seteuid(65534)
+        else:
+            (folder / "lost+found").chmod(0)
+        yield folder
+        if root:
+            os.seteuid(0)
+        (folder / "lost+found").chmod(0o700)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="as a POSIX system has it")
+def test_what_may_not_be_looked_into_is_told_and_keeps_nobody_from_the_rest(disk):
+    """As of the folder that each Linux file system has at its top."""
+    closed = disk / "lost+found"
+    assert find_sources([disk]) == [disk / "a.mp4", closed]
+    for path in (closed, closed / "b.mp4"):
+        with pytest.raises(MnadError, match=r"cannot be read \(Permission denied\): let this user"):
+            find_sources([path])
+    with pytest.raises(MnadError, match=r"found cannot be read \(Permission denied\)"):
+        open_source(closed)
 
 
 def test_an_empty_path_is_not_the_folder_one_is_in(tree, monkeypatch):

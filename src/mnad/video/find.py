@@ -67,13 +67,17 @@ def find_sources(paths: Sequence[str | Path]) -> list[Path]:
         The sources without repetition, in natural order.
 
     Raises:
-        MnadError: a path that is empty, does not exist or under which there is nothing to open.
+        MnadError: a path that is empty, does not exist, may not be read or under which there is
+            nothing to open.
     """
     found: dict[Path, None] = {}
     if any(path == "" for path in paths):  # as a Path it would be the folder one is in
         raise UsageError(EMPTY)
     for path in map(Path, paths):
-        found.update(dict.fromkeys(_expand(path)))
+        try:
+            found.update(dict.fromkeys(_expand(path)))
+        except PermissionError as error:
+            raise _unreadable(path, error) from None
     return sorted(found, key=natural)
 
 
@@ -106,11 +110,29 @@ def _sources_in(folder: Path) -> list[Path]:
     sources = [p for p in entries if _is_file_of(p, VIDEOS)]
     if not sources and images_in(folder):
         return [folder]
-    return sources + [p for p in entries if p.is_dir() and images_in(p)]
+    return sources + [p for p in entries if p.is_dir() and _may_hold_images(p)]
+
+
+def _may_hold_images(folder: Path) -> bool:
+    """Also where that cannot be told: it is not passed over without a word, nor are the others."""
+    try:
+        return bool(images_in(folder))
+    except MnadError:
+        return True
 
 
 def _entries(folder: Path) -> list[Path]:
-    return [p for p in folder.iterdir() if not p.name.startswith(".")]
+    try:
+        return [p for p in folder.iterdir() if not p.name.startswith(".")]
+    except PermissionError as error:
+        raise _unreadable(folder, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> MnadError:
+    return MnadError(
+        f"{path} cannot be read ({error.strerror}): let this user read it, or run the command as "
+        "its owner."
+    )
 
 
 def _is_file_of(path: Path, suffixes: frozenset[str]) -> bool:
