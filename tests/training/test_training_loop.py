@@ -26,13 +26,14 @@ import mnad
 from mnad.calibration.holdout import hold_out, known_share
 from mnad.config import MethodConfig, ModelConfig, NetworkConfig, TrainConfig, preset_of
 from mnad.errors import MnadError
-from mnad.models.folder import build_network
+from mnad.models.folder import Model, build_network, load_model
 from mnad.network.mnad import MNAD
 from mnad.network.window import moving, split_window
 from mnad.scoring.windows import Windows
 from mnad.training.alone import alone
 from mnad.training.checkpoint import State, load_state, save_state
-from mnad.training.loop import Fitter
+from mnad.training.loop import Fitter, Footage
+from mnad.training.loop import main as train_loop
 from mnad.training.order import epoch_order, skipping_order
 from mnad.video.cache import load_clips
 
@@ -337,6 +338,36 @@ def test_stopped_after_its_last_epoch_it_still_knows_it(
     ours, expected = model.training["last_epoch"], whole.training["last_epoch"]
     assert ours.pop("seconds") > 0 and expected.pop("seconds") > 0
     assert ours == expected and ours["epoch"] == 2
+
+
+def test_stopped_while_it_is_calibrated_it_goes_on_and_what_cannot_be_calibrated_is_kept(
+    tmp_path: Path,
+) -> None:
+    footage = Footage("own", ("a",), [np.stack(moving_square(12, 0, size=32))[..., :1]])
+    recipe = TrainConfig(1, seed=1)
+
+    def train(out: Path, finish: Callable[[Model], Model], resume: bool = False) -> Model:
+        config, device = ModelConfig(SMALL), torch.device("cpu")
+        told = {"resume": resume, "progress": False, "finish": finish}
+        return train_loop(footage, out, config, recipe, device, **told)
+
+    def fails(error: type[BaseException]) -> Callable[[Model], Model]:
+        def finish(model: Model) -> Model:
+            raise error
+
+        return finish
+
+    stopped, short = tmp_path / "stopped", tmp_path / "short"
+    with pytest.raises(KeyboardInterrupt):
+        train(stopped, fails(KeyboardInterrupt))
+    assert not (stopped / "config.json").exists()
+    model = train(stopped, lambda model: replace(model, known=model.known[:1]), resume=True)
+    assert len(load_model(stopped).known) == len(model.known) == 1
+    assert not (stopped / "training").exists()
+
+    with pytest.raises(MnadError):
+        train(short, fails(MnadError))
+    assert same(short, stopped) and len(load_model(short).known) > 1
 
 
 def test_a_folder_that_cannot_be_trained_into_is_refused_before_footage_is_read(

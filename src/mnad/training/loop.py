@@ -141,11 +141,18 @@ def main(
     block = block_size(footage.clips)
     model = replace(model, reference=reference_of(model.torch_runtime, windows, block, model.mask))
     try:
-        model = model if finish is None else finish(model)
-    finally:  # whatever becomes of that, the training is not lost
-        save_model(out, model)
-        shutil.rmtree(out / "training")
-    return model
+        finished = model if finish is None else finish(model)
+    except Exception:  # whatever becomes of that, the training is not lost
+        _end(out, model)
+        raise
+    # Who stops it before this goes on with the state of the training.
+    _end(out, finished)
+    return finished
+
+
+def _end(out: Path, model: Model) -> None:
+    save_model(out, model)
+    shutil.rmtree(out / "training")
 
 
 def require_free(out: Path, resume: bool) -> None:
