@@ -178,6 +178,24 @@ def test_of_normal_test_clips_alone_there_is_no_figure_of_the_abnormal(
     assert "features.png: As Fig. 1" in capsys.readouterr().out
 
 
+def test_no_figure_of_an_earlier_run_lies_beside_those_of_another_model(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, plain = tmp_path / "out", untrained(tmp_path / "plain", memory=False)
+    figures(untrained(tmp_path / "m"), str(scene), out=out, queries=30)
+    (out / "mine.txt").touch()
+    figures(plain, str(scene), out=out)
+    assert {file.name for file in out.iterdir()} == {"abnormal.png", "figures.json", "mine.txt"}
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mnad.reports.memory_plots.abnormal_plot", stopped)
+    with pytest.raises(KeyboardInterrupt):  # and no numbers of other figures either
+        figures(plain, str(scene), out=out)
+    assert [file.name for file in out.iterdir()] == ["mine.txt"]
+
+
 def test_what_cannot_be_drawn_is_said(
     scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mnad.runtime.runtime import Runtime
 
 _LOG = logging.getLogger("mnad")
+FILES = "features.png", "probabilities.png", "items.png", "abnormal.png", "figures.json"
 SHOWN = 10
 """Queries of Fig. 5."""
 
@@ -58,7 +59,7 @@ def figures(
         model: a model folder, or the name of a built-in one (mnad models).
         data: ped2:PATH, avenue:PATH or shanghaitech:PATH, or a folder of one's own; labels are used
             where there are some.
-        out: folder for the figures.
+        out: folder for the figures; those of an earlier run go.
         against: another model folder, such as one trained without the separateness loss, to be
             shown beside.
         footage: where the queries are from: training clips, or the normal frames of labelled test
@@ -71,7 +72,7 @@ def figures(
     from mnad.datasets import open_dataset
     from mnad.models.folder import load_model
     from mnad.runtime.pick import pick_device
-    from mnad.writing import make_folder, write_json
+    from mnad.writing import discard, make_folder, write_json
 
     if scenes < 1:
         raise UsageError(f"scenes is {scenes}; it must be 1 or more.")
@@ -85,6 +86,8 @@ def figures(
         name: _inspect(one, dataset, footage, queries, seed)
         for name, one in zip(_names(paths), loaded, strict=True)
     }
+    for earlier in FILES:  # of other models, or of one that has more to show
+        discard(folder / earlier)
     captions = _memory_figures(folder, found, str(dataset.name), footage, seed)
     places = _places(found, scenes)
     captions |= _scene_figure(folder, found, dataset, places[next(iter(found))])
@@ -95,7 +98,7 @@ def figures(
         "figures": captions,
         "models": {name: _facts_of(one, places[name]) for name, one in found.items()},
     }
-    write_json(folder / "figures.json", facts)
+    write_json(folder / FILES[-1], facts)
     return facts
 
 
