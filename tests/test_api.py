@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -203,9 +204,35 @@ def test_what_a_program_has_set_of_torch_stays_and_changes_nothing(
     try:
         mnad.train("own", out="double", **given)
         scores = mnad.Detector.load("m").score(frames)
+        assert torch.get_default_dtype() == torch.float64
     finally:
         torch.set_default_dtype(torch.float32)
+    assert Path("m/model.safetensors").read_bytes() == Path("double/model.safetensors").read_bytes()
     assert scores.psnr.tolist() == usual.psnr.tolist()
+
+
+@pytest.mark.parametrize(
+    "set_by_a_program",
+    [torch.no_grad, torch.inference_mode, lambda: torch.autocast("cpu", torch.bfloat16)],
+)
+def test_a_notebook_that_scores_can_train_the_same_model(
+    set_by_a_program: Callable[[], AbstractContextManager[None]],
+    own_folder: Path,
+    tiny: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Gradients switched off, or autocast on, for all that follows in the notebook."""
+    monkeypatch.chdir(tmp_path)
+    given: dict[str, Any] = {**tiny, "epochs": 1, "most_windows": 8, "training_minutes": 1}
+    mnad.train("own", out="m", **given)
+    frames = moving_square(8, 7)
+    usual = mnad.Detector.load("m").score(frames)
+    with set_by_a_program():
+        mnad.train("own", out="other", **given)
+        scores = mnad.Detector.load("m").score(frames)
+    assert Path("m/model.safetensors").read_bytes() == Path("other/model.safetensors").read_bytes()
+    assert scores.score.tolist() == usual.score.tolist()
 
 
 def test_a_camera_is_watched_in_the_main_thread_alone(

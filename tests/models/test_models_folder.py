@@ -20,11 +20,13 @@ from safetensors.numpy import load_file, save_file
 
 from mnad.calibration.calibrate import calibrate_model
 from mnad.calibration.holdout import fingerprints
+from mnad.calibration.measure import reference_of
 from mnad.config import ModelConfig, NetworkConfig
 from mnad.detector import Detector
 from mnad.errors import MnadError, UsageError
 from mnad.events.event import Event
 from mnad.models.folder import Model, build_network, load_model, save_model, save_normal
+from mnad.scoring.windows import Windows
 from mnad.video.regions import Regions
 from mnad.video.source import Frame
 from mnad.watch.judge import Judge
@@ -62,6 +64,21 @@ def test_a_calibrated_model_scores_the_same_bits_after_it_was_stored(
     for name in ("index", "psnr", "distance", "peak", "score"):
         np.testing.assert_array_equal(getattr(one, name), getattr(same, name))
     assert np.isfinite(one.score).all() and np.ptp(one.score) > 0
+
+
+def test_errors_by_place_are_read_where_numbers_are_double_unless_said(
+    bare: Model, tmp_path: Path
+) -> None:
+    windows = Windows([CLIP], ["yard"], SMALL.window)
+    model = replace(bare, reference=reference_of(bare.torch_runtime, windows, 4, bare.mask))
+    model = calibrate_model(model, [CLIP], ["yard"], 10.0, 2.0, by_place=True, progress=False)
+    save_model(tmp_path / "m", model)
+    torch.set_default_dtype(torch.float64)
+    try:
+        scores = Detector(load_model(tmp_path / "m")).score(CLIP, 10.0)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    np.testing.assert_array_equal(scores.score, Detector(model).score(CLIP, 10.0).score)
 
 
 def test_a_model_without_the_picture_of_its_place_scores_alike(

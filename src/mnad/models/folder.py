@@ -238,7 +238,8 @@ def _require_fit(normal: Normal, network: NetworkConfig, folder: Path) -> None:
         return
     fits = known.level.shape == size and known.block <= min(size)
     if fits and known.against is not None:
-        fits = known.against.shape == block_errors(torch.zeros(1, *size), known.side).shape[1:]
+        frame = torch.zeros(1, *size, dtype=torch.float32, device="cpu")
+        fits = known.against.shape == block_errors(frame, known.side).shape[1:]
     if not fits:
         raise MnadError(
             f"{folder / NORMAL} does not fit {folder / CONFIG}: it is of frames of another size; "

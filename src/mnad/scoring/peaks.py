@@ -45,17 +45,18 @@ def block_errors(error: Tensor, block: int) -> Tensor:
     """
     # As two small matrix products, which take a tenth of the time of a pooling layer on a CPU.
     down, across = (_means(size, block, error.device) for size in error.shape[1:])
-    return down @ error.sqrt() @ across.T
+    with torch.autocast(error.device.type, enabled=False):  # of a program's own network
+        return down @ error.sqrt() @ across.T
 
 
 @cache
 def _means(size: int, block: int, device: torch.device) -> Tensor:
     """The matrix (n, size) that takes a line to the means of its n blocks, a quarter apart."""
     step = max(1, block // 4)
-    first = step * torch.arange(-(-(size - block) // step) + 1)[:, None]
-    place = torch.arange(size)
+    first = step * torch.arange(-(-(size - block) // step) + 1, device=device)[:, None]
+    place = torch.arange(size, device=device)
     inside = ((place >= first) & (place < first + block)).float()
-    return (inside / inside.sum(1, keepdim=True)).to(device)
+    return inside / inside.sum(1, keepdim=True)
 
 
 def peaks_of(blocks: Tensor, usual: Tensor | None = None) -> Tensor:

@@ -13,6 +13,7 @@ from mnad.models.folder import build_network
 from mnad.scoring.windows import Windows
 from mnad.training.loop import Fitter, Footage
 from mnad.training.order import NORMAL
+from mnad.training.usual import usual_torch
 
 _LOG = logging.getLogger("mnad")
 FEWEST_EPOCHS = 4
@@ -82,6 +83,7 @@ def affordable(
     return replace(train, epochs=epochs, most_windows=most)
 
 
+@usual_torch()
 def _seconds_of_a_step(
     windows: Windows, config: ModelConfig, train: TrainConfig, device: torch.device
 ) -> float:

@@ -37,6 +37,7 @@ from mnad.training.checkpoint import State, load_state, save_state
 from mnad.training.log import Log
 from mnad.training.order import epoch_order, skipping_order
 from mnad.training.precision import computes_bf16, takes_bf16
+from mnad.training.usual import usual_torch
 from mnad.video.regions import Regions
 
 _LOG = logging.getLogger("mnad")
@@ -70,6 +71,7 @@ class Footage:
         }
 
 
+@usual_torch()
 def main(
     footage: Footage,
     out: Path,

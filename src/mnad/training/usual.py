@@ -1,0 +1,29 @@
+"""torch as nobody has changed it, for the length of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def usual_torch() -> Iterator[None]:
+    """Gradients, no autocast, and fp32 where no type is said, whatever a program has set.
+
+    A notebook that scores has switched off gradients for all of torch, without which no step can
+    be taken; in another type or under autocast the same seed would come to another model.
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with (
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            torch.autocast("cpu", enabled=False),
+            torch.autocast("cuda", enabled=False),
+        ):
+            yield
+    finally:
+        torch.set_default_dtype(before)
