@@ -12,6 +12,9 @@ import torch
 from mnad.config import MethodConfig, preset_of
 from mnad.network.losses import reconstruction, skipping, training_losses
 from mnad.network.memory import similarity, to_queries
+from mnad.errors import UsageError
+from mnad.network.losses import compactness, reconstruction, separateness, training_losses
+from mnad.network.memory import similarity, to_queries, update
 from mnad.network.mnad import Output
 
 
@@ -138,3 +141,17 @@ def test_learnt_items_get_the_gradient_of_both_memory_losses() -> None:
             expected[first[k]] += 2 * reference.unit(items[first[k]] - query) / count
             expected[second[k]] -= reference.unit(items[second[k]] - query) / count
     np.testing.assert_allclose(memory.grad, expected, atol=1e-9)
+
+
+def test_a_reading_that_there_is_not_is_refused() -> None:
+    """It was taken for another one, without a word: ``mse`` for ``norm_mean``, say."""
+    out, target, items = example(3)
+    query, wrong = out.query, "official_"
+    with pytest.raises(UsageError, match="kind is 'official_'; choose one of 'mse', 'norm'"):
+        reconstruction(out.frame, target, wrong)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="kind is 'mse'; choose one of 'official', 'paper'"):
+        compactness(query, query, "mse")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="kind is 'official_'; choose one of 'official'"):
+        separateness(query, query, query, 1.0, wrong)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="scope is 'official_'; choose one of 'batch', 'assigned'"):
+        update(query[None], items[None], wrong)  # type: ignore[arg-type]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mnad.config import MemoryLoss, MethodConfig, ReconstructionLoss
+from mnad.config import MemoryLoss, MethodConfig, ReconstructionLoss, one_of
 from mnad.network.memory import pick
 from mnad.network.mnad import Output
 
@@ -29,7 +29,11 @@ def reconstruction(frame: Tensor, target: Tensor, kind: ReconstructionLoss) -> T
     ``mse`` is the mean over everything, ``norm`` the sum over the batch of the L2 norms of the
     error images, ``norm_mean`` the mean of these, each by the root of its number of elements, and
     ``squared_sum`` the sum over everything.
+
+    Raises:
+        UsageError: another kind.
     """
+    one_of("kind", kind, get_args(ReconstructionLoss))
     if kind == "mse":
         return F.mse_loss(frame, target)
     if kind == "squared_sum":
@@ -43,7 +47,11 @@ def compactness(query: Tensor, nearest: Tensor, kind: MemoryLoss) -> Tensor:
 
     ``official`` is the mean squared difference (over the channels too), ``squared_sum`` its sum,
     ``paper`` the sum of the un-squared distances, ``norm_mean`` their mean.
+
+    Raises:
+        UsageError: another kind.
     """
+    one_of("kind", kind, get_args(MemoryLoss))
     if kind == "official":
         return F.mse_loss(query, nearest)
     if kind == "squared_sum":
@@ -63,7 +71,11 @@ def separateness(
 
     ``official`` and ``norm_mean`` are a mean over the queries, ``paper`` and ``squared_sum`` a
     sum; the distances are not squared in any of them.
+
+    Raises:
+        UsageError: another kind.
     """
+    one_of("kind", kind, get_args(MemoryLoss))
     if kind == "official":
         # The public code's layer adds 1e-6 to the differences; so do we, to be equal to it.
         anchor, near, far = (t.flatten(0, 1) for t in (query, nearest, second))

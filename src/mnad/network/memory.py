@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mnad.config import DecoderInput
+from mnad.config import DecoderInput, one_of
 
 
 class MemoryRead(NamedTuple):
@@ -103,7 +103,11 @@ def update(
     Returns:
         New items (S, M, C), unit norm, detached; an item that no query chose stays as it is, and a
         query that is exactly as near to two moves both.
+
+    Raises:
+        UsageError: another scope.
     """
+    one_of("scope", scope, ("batch", "assigned"))
     query, items = query.detach(), items.detach()
     # The many queries last: maxima over the few items are then fast on CPUs, and no argmax is.
     cosine = similarity(items.unsqueeze(1), query)  # (S, F, M, K)
