@@ -132,6 +132,18 @@ def test_the_memory_serves_any_encoder_decoder() -> None:
     torch.testing.assert_close(net.memory.items.norm(dim=1), torch.ones(4))
 
 
+def test_maps_of_3d_convolutions_are_read_place_by_place() -> None:
+    torch.manual_seed(0)
+    memory = Memory(items=4, channels=3)
+    volume = torch.randn(2, 3, 5, 2, 6)  # (B, C, T, H, W)
+    out = memory(volume)
+    assert out.feature.shape == (2, 6, 5, 2, 6) and out.query.shape == (2, 60, 3)
+    for t in range(5):
+        one = memory(volume[:, :, t])
+        torch.testing.assert_close(out.feature[:, :, t], one.feature)
+        torch.testing.assert_close(out.query[:, 12 * t : 12 * t + 12], one.query)
+
+
 @pytest.mark.parametrize("temperature", [0.05, 0.5, 3.0])
 def test_the_temperature_divides_the_cosines(temperature: float) -> None:
     query, memory = unit(2, 12, 7, seed=1), unit(1, 5, 7, seed=2)

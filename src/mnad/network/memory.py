@@ -176,7 +176,8 @@ class Memory(nn.Module):
         """Read the memory for a feature map (B, C, H, W).
 
         Args:
-            feature: the encoder's output, not normalised.
+            feature: the encoder's output, not normalised. Of 3D convolutions (B, C, T, H, W) will
+                do too: its decoder's input then is (B, 2C, T, H, W), with a query for each place.
             items: (B, M, C), one memory per stream, instead of the buffer.
         """
         with torch.autocast(feature.device.type, enabled=False):
@@ -186,6 +187,6 @@ class Memory(nn.Module):
             chosen = {"both": [query, aggregate], "read": [aggregate], "query": [query]}
             given = torch.cat(chosen[self.gives], dim=-1)  # (B, K, 2C)
             given = given.transpose(1, 2).reshape(
-                given.shape[0], -1, *feature.shape[-2:]
+                given.shape[0], -1, *feature.shape[2:]
             )  # (B, 2C, H, W)
         return MemoryRead(given.to(feature.dtype), query, cosine)
