@@ -94,3 +94,21 @@ if __name__ == "__main__":
             time.sleep(0.01)
         run.kill()
     assert gone_soon(file)
+
+
+@pytest.mark.parametrize("by", ["a file", "standard input"])
+def test_the_script_that_is_run_is_run_once(by: str, tmp_path: Path) -> None:
+    """It has no ``if __name__ == "__main__"``: each process began it anew from the top."""
+    lines = """
+from math import sqrt
+from mnad.ablation.jobs import in_processes
+print("begun", flush=True)
+print(sorted(in_processes(sqrt, [4, 9], 2)))
+"""
+    script = tmp_path / "script.py"
+    script.write_text(lines)
+    command = [sys.executable, "-" if by == "standard input" else str(script)]
+    with script.open() as file:
+        found = subprocess.run(command, stdin=file, capture_output=True, text=True, timeout=60)
+    assert found.stdout.splitlines() == ["begun", "[(4, 2.0), (9, 3.0)]"]
+    assert found.stderr == ""

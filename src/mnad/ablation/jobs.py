@@ -6,11 +6,14 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from types import ModuleType
 from typing import Any, TypeVar
 
 from mnad.errors import MnadError
@@ -28,7 +31,7 @@ def in_processes(
     Whoever leaves the loop ends what still runs.
 
     Args:
-        do: a function that can be pickled.
+        do: a function that can be pickled, of a module and not of the script that is run.
         work: its arguments.
         jobs: how many at the same time, 1 or more.
 
@@ -44,7 +47,8 @@ def in_processes(
                 one = waiting.popleft()
                 receive, send = context.Pipe(duplex=False)
                 process = context.Process(target=_do, args=(do, one, send), daemon=True)
-                process.start()
+                with _without_script():
+                    process.start()
                 send.close()  # so that the end of the process is the end of the pipe
                 running[receive] = process, one
             ended: Any = wait(list(running))
@@ -56,6 +60,21 @@ def in_processes(
             process.terminate()
         for process, _ in running.values():
             process.join()
+
+
+@contextmanager
+def _without_script() -> Iterator[None]:
+    """Hide the script that is run from a process that is started.
+
+    It would run it again from the top, with all that it does there, before it did its own work; and
+    fail where it is no file, but came from standard input.
+    """
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 def _result(receive: Connection, process: SpawnProcess) -> Any:
