@@ -27,7 +27,7 @@ def block_maximum(squares: NDArray[np.generic], block: int = 36) -> float:
     out of the view is not halved; on UCSD Ped2 that makes the control stronger.
 
     Args:
-        squares: (H, W), of any unit; integers are summed exactly.
+        squares: (H, W), of any unit and type; integers are summed exactly.
         block: side in pixels. 36 suits 256 x 256 frames of UCSD Ped2.
 
     Returns:
@@ -38,7 +38,10 @@ def block_maximum(squares: NDArray[np.generic], block: int = 36) -> float:
     """
     if block < 1:
         raise UsageError(f"block is {block}; it is a side in pixels, 1 or more.")
-    mirrored = np.pad(squares, (block // 2, (block - 1) // 2), mode="reflect")
+    # Summed in the type of an error map, float16 or float32, the blocks far from the corner where
+    # the sums begin would be lost in their rounding.
+    exact = np.asarray(squares, np.float64)
+    mirrored = np.pad(exact, (block // 2, (block - 1) // 2), mode="reflect")
     integral = np.pad(mirrored.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
     bands = integral[block:] - integral[:-block]
     return float((bands[:, block:] - bands[:, :-block]).max() / block**2)
