@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from footage import moving_square
 from mypy import api as mypy
 
@@ -180,6 +181,7 @@ def test_numbers_may_be_of_numpy(
         "alike", "prepared", policy="reset", streams=np.int64(2), lambda_score=np.float32(0.25)
     )
     assert json.loads(json.dumps(result)) == result
+    assert yaml.safe_load(yaml.safe_dump(result)) == result  # which takes plain types alone
 
 
 def test_what_a_program_has_set_of_torch_stays_and_changes_nothing(

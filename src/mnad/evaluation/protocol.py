@@ -147,7 +147,7 @@ def protocol_of(
         },
         "versions": {
             "mnad": version("mnad"),
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
             "numpy": np.__version__,
             "python": platform.python_version(),
         },

@@ -130,7 +130,7 @@ def main(
         "windows": len(windows),
         "steps": fitter.steps,
         "seconds": round(seconds, 1),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "threads": torch.get_num_threads(),
         "machine": _machine(device),
         "last_epoch": log.last,
