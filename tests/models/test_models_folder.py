@@ -17,6 +17,7 @@ from footage import moving_square
 from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
+from safetensors.torch import load_file as load_tensors
 
 from mnad.calibration.calibrate import calibrate_model
 from mnad.calibration.holdout import fingerprints
@@ -290,6 +291,16 @@ def test_json_that_is_nested_too_deep_is_damage(bare: Model, tmp_path: Path) -> 
     (tmp_path / "m" / "config.json").write_text("[" * 100_000)
     with pytest.raises(MnadError, match="is damaged"):
         load_model(tmp_path / "m")
+
+
+def test_of_a_network_that_was_changed_the_weights_are_there(bare: Model, tmp_path: Path) -> None:
+    """Who compiled it, or added a layer, was told to copy the folder again."""
+    compiled = torch.compile(build_network(bare.config), backend="eager")
+    save_model(tmp_path / "m", replace(bare, network=compiled))
+    with pytest.raises(MnadError, match=r"shapes, _orig_mod\.\S+ for one; .* compiled in Python"):
+        load_model(tmp_path / "m")
+    weights = load_tensors(tmp_path / "m/model.safetensors")
+    torch.compile(build_network(bare.config), backend="eager").load_state_dict(weights)
 
 
 def test_weights_that_are_no_numbers_are_refused(bare: Model, tmp_path: Path) -> None:

@@ -137,10 +137,14 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> Model:
     config, training, regions, sha256 = _read_config(folder)
     weights = _tensors(folder / WEIGHTS)
     # Checked before memory is taken for a network as large as the config says.
-    if _shapes(config) != {name: tensor.shape for name, tensor in weights.items()}:
+    wanted, found = _shapes(config), {name: tensor.shape for name, tensor in weights.items()}
+    if wanted != found:
+        odd = min(name for name, _ in wanted.items() ^ found.items())
         raise MnadError(
             f"{folder / WEIGHTS} does not fit {folder / CONFIG}: its tensors have other names or "
-            "shapes; copy the whole folder again from where it was trained."
+            f"shapes, {odd} for one; copy the whole folder again from where it was trained. Of a "
+            "network that was changed or compiled in Python the weights are there, but only that "
+            "network takes them: read them by safetensors.torch.load_file."
         )
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise MnadError(
