@@ -106,6 +106,23 @@ def frames() -> np.ndarray:
     return clip
 
 
+@pytest.mark.parametrize("form", ["openvino", "ncnn", "onnx"])
+def test_what_a_program_has_set_of_torch_changes_no_export(form: str, tmp_path: Path) -> None:
+    """Autocast, or double as the usual type: that of ONNX was written, and could not be read."""
+    torch.manual_seed(0)
+    config = ModelConfig(SMALL)
+    model = Model(config, build_network(config).eval().requires_grad_(False))
+    save_model(tmp_path, model)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            export_model(tmp_path, model, form)  # type: ignore[arg-type]
+            found = Detector.load(tmp_path, runtime=form).score(frames())  # type: ignore[arg-type]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    np.testing.assert_allclose(found.psnr, Detector(model).score(frames()).psnr, rtol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["openvino", "openvino-int8", "ncnn", "onnx", "onnx-int8"])
 def test_an_export_scores_as_the_model_does(made: Path, name: str) -> None:
     expected = Detector.load(made, runtime="torch").score(frames())

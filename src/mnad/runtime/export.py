@@ -28,9 +28,11 @@ from mnad.runtime.exports import FORMAT, RECORD, graph_of, sources_of
 from mnad.runtime.pick import PACKAGES, open_graph, require
 from mnad.runtime.quantize import quantize
 from mnad.runtime.runtime import Runtime
+from mnad.runtime.usual import usual_torch
 from mnad.scoring.windows import Windows
 
 
+@usual_torch()
 def export_model(
     folder: Path,
     model: Model,

@@ -119,7 +119,8 @@ def loaded(folder: Path, network: MNAD, method: MethodConfig) -> Run:
 
     @torch.inference_mode()
     def run(arrays: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
-        return [part.numpy() for part in graph(*map(torch.from_numpy, arrays))]
+        with torch.autocast("cpu", enabled=False):  # of a program's own network
+            return [part.numpy() for part in graph(*map(torch.from_numpy, arrays))]
 
     return run
 

@@ -18,6 +18,7 @@ from mnad.models.normal import NORMAL, load_normal
 from mnad.runtime.exports import EXPORTED, Export, command, find_export
 from mnad.runtime.runtime import GraphRuntime, Runtime
 from mnad.runtime.torch import TorchRuntime
+from mnad.runtime.usual import usual_torch
 
 _LOG = logging.getLogger("mnad")
 PACKAGES: dict[str, tuple[str, ...]] = {
@@ -135,6 +136,7 @@ def _own_normal(export: Export) -> Path | None:
     return export.folder / NORMAL
 
 
+@usual_torch()
 def open_graph(model: Model, name: RuntimeName, folder: Path | None = None) -> GraphRuntime:
     """An engine with the graph of a model, from an export or, for OpenVINO, converted now.
 

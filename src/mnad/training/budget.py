@@ -10,6 +10,7 @@ import torch
 
 from mnad.config import ModelConfig, TrainConfig
 from mnad.models.folder import build_network
+from mnad.runtime.usual import usual_torch
 from mnad.scoring.windows import Windows
 from mnad.training.loop import Fitter, Footage
 from mnad.training.order import NORMAL

@@ -32,12 +32,12 @@ from mnad.network.memory import update
 from mnad.network.mnad import MNAD, Output
 from mnad.network.window import moving, split_window
 from mnad.progress import hidden
+from mnad.runtime.usual import usual_torch
 from mnad.scoring.windows import Windows
 from mnad.training.checkpoint import State, load_state, save_state
 from mnad.training.log import Log
 from mnad.training.order import epoch_order, skipping_order
 from mnad.training.precision import computes_bf16, takes_bf16
-from mnad.training.usual import usual_torch
 from mnad.video.regions import Regions
 
 _LOG = logging.getLogger("mnad")

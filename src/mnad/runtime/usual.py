@@ -1,4 +1,4 @@
-"""torch as nobody has changed it, for the length of a training."""
+"""torch as nobody has changed it, where weights are made and graphs are traced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ def usual_torch() -> Iterator[None]:
     """Gradients, no autocast, and fp32 where no type is said, whatever a program has set.
 
     A notebook that scores has switched off gradients for all of torch, without which no step can
-    be taken; in another type or under autocast the same seed would come to another model.
+    be taken; in another type or under autocast the same seed would come to another model, and the
+    graph of a model to one that no engine computes.
     """
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
