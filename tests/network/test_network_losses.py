@@ -10,10 +10,8 @@ import reference
 import torch
 
 from mnad.config import MethodConfig, preset_of
-from mnad.network.losses import reconstruction, skipping, training_losses
-from mnad.network.memory import similarity, to_queries
 from mnad.errors import UsageError
-from mnad.network.losses import compactness, reconstruction, separateness, training_losses
+from mnad.network.losses import compactness, reconstruction, separateness, skipping, training_losses
 from mnad.network.memory import similarity, to_queries, update
 from mnad.network.mnad import Output
 

@@ -14,7 +14,6 @@ from mnad.runtime.usual import usual_torch
 from mnad.scoring.windows import Windows
 from mnad.training.loop import Fitter, Footage
 from mnad.training.order import NORMAL
-from mnad.training.usual import usual_torch
 
 _LOG = logging.getLogger("mnad")
 FEWEST_EPOCHS = 4
