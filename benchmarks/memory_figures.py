@@ -112,11 +112,17 @@ def trainings() -> dict[str, dict[tuple[float, float], None]]:
     return found
 
 
-def changes(file: Path) -> None:
-    found = trainings()
-    figure = new_figure(8.5, 6.4)
+def begun(inches: float) -> tuple[Any, Any]:
+    """A figure of a height, and its axes."""
+    figure = new_figure(8.5, inches)
     axes: Any = figure.subplots()
     plain(axes)
+    return figure, axes
+
+
+def changes(file: Path) -> None:
+    found = trainings()
+    figure, axes = begun(6.4)
     axes.grid(False, axis="y")
     official = [auc for auc, _ in found[OFFICIAL]]
     axes.axvspan(min(official), max(official), color=ABNORMAL, alpha=0.6, lw=0)
@@ -154,9 +160,7 @@ def numbers_of_items() -> dict[int, list[dict[str, float]]]:
 
 
 def items(file: Path) -> None:
-    figure = new_figure(8.5, 4.0)
-    axes: Any = figure.subplots()
-    plain(axes)
+    figure, axes = begun(4.0)
     found = numbers_of_items()
     for what, colour in zip(PARTS, CURVES, strict=False):
         means = [fmean(one[what] for one in found[own]) for own in found]
@@ -180,9 +184,7 @@ def items(file: Path) -> None:
 
 
 def widths(file: Path) -> None:
-    figure = new_figure(8.5, 4.0)
-    axes: Any = figure.subplots()
-    plain(axes)
+    figure, axes = begun(4.0)
     places = range(len(WIDTHS))
     numbers = [
         next(row["numbers"] for row in rows_of(name) if row["name"] == "loss-norm")
@@ -201,9 +203,7 @@ def widths(file: Path) -> None:
 
 
 def moving(file: Path) -> None:
-    figure = new_figure(8.5, 4.0)
-    axes: Any = figure.subplots()
-    plain(axes)
+    figure, axes = begun(4.0)
     for (name, label), colour in zip(MOVING.items(), CURVES, strict=False):
         found = json.loads((RESULTS / f"item-scenery-{name}.json").read_text())
         bands = found["another_item_than_usual_by_motion"]
@@ -223,9 +223,7 @@ def moving(file: Path) -> None:
 
 
 def remembered(file: Path) -> None:
-    figure = new_figure(8.5, 4.4)
-    axes: Any = figure.subplots()
-    plain(axes)
+    figure, axes = begun(4.4)
     axes.grid(False, axis="y")
     for y, name in enumerate(REMEMBERED):
         found = json.loads((RESULTS / f"query-bank-{name}.json").read_text())
