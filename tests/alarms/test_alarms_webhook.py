@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import logging
+import shutil
 import socket
 import ssl
 import subprocess
@@ -270,6 +271,8 @@ def test_a_server_that_is_away_is_no_reason_to_give_up() -> None:
 def test_a_certificate_that_is_not_trusted_is_named_as_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is missing")
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     asked = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
     names = ["-addext", "subjectAltName=DNS:localhost"]
