@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -29,6 +30,7 @@ from mnad.errors import MnadError
 from mnad.models.folder import Model, build_network, load_model
 from mnad.network.mnad import MNAD
 from mnad.network.window import moving, split_window
+from mnad.runtime.usual import usual_torch
 from mnad.scoring.windows import Windows
 from mnad.training.alone import alone
 from mnad.training.checkpoint import State, load_state, save_state
@@ -147,6 +149,21 @@ def test_a_training_that_is_gone_on_with_skips_the_same_frames() -> None:
     whole = [fast for fast in fitter._fast_batches(2, 13) if fast is not None]
     rest = [fast for fast in fitter._fast_batches(2, 4) if fast is not None]
     assert len(whole) == 13 and all(map(torch.equal, whole[-4:], rest))
+
+
+def test_steps_in_bf16_compute_with_the_weights_of_the_step_before() -> None:
+    """An autocast around all of them kept the first step's, in bf16, to the end of the training."""
+    found = []
+    for around in (nullcontext, usual_torch):
+        with around():
+            torch.manual_seed(0)
+            config = ModelConfig(SMALL)
+            windows = Windows([moving_square(30, 0)], ["a"], 5)
+            train = TrainConfig(epochs=1, learning_rate=1e-2, precision="bf16")
+            fitter = Fitter(windows, config, train, build_network(config).train())
+            losses = [fitter.step(windows.batch(range(8)))[1] for _ in range(5)]
+        found.append(torch.stack(losses))
+    assert torch.equal(*found) and found[0][-1, 0] < 0.7 * found[0][0, 0]
 
 
 def test_windows_that_skip_frames_move_no_item() -> None:

@@ -22,8 +22,10 @@ def usual_torch() -> Iterator[None]:
         with (
             torch.inference_mode(False),
             torch.enable_grad(),
-            torch.autocast("cpu", enabled=False),
-            torch.autocast("cuda", enabled=False),
+            # Nothing cached: what an autocast within these keeps of the weights in bf16 would be
+            # thrown away where the outermost one ends only, and all steps take those of the first.
+            torch.autocast("cpu", enabled=False, cache_enabled=False),
+            torch.autocast("cuda", enabled=False, cache_enabled=False),
         ):
             yield
     finally:
