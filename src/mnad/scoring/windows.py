@@ -54,10 +54,10 @@ class Windows:
             require_long(clips, names, length)
         self.clips, self.length = clips, length
         self.places = [
-            (clip, slice(first, first + span, step))
+            (clip, first, step)
             for clip, frames in enumerate(clips)
-            for step, span in ((step, step * (length - 1) + 1) for step in steps)
-            for first in range(len(frames) - span + 1)
+            for step in steps
+            for first in range(len(frames) - step * (length - 1))
         ]
         if not self.places:
             raise MnadError(
@@ -85,8 +85,11 @@ class Windows:
 
     def batch(self, indices: Sequence[int]) -> Tensor:
         """Windows (B, T, H, W, c) uint8."""
-        chosen = (self.places[i] for i in indices)
-        return torch.from_numpy(np.stack([self.clips[clip][frames] for clip, frames in chosen]))
+        windows = [
+            self.clips[clip][first : first + step * self.length : step]
+            for clip, first, step in (self.places[i] for i in indices)
+        ]
+        return torch.from_numpy(np.stack(windows))
 
     def batches(self, order: Sequence[Sequence[int]], device: torch.device) -> Iterator[Tensor]:
         """The batches named by `order` on `device`, the next one gathered in the background."""

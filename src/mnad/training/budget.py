@@ -94,7 +94,9 @@ def _seconds_of_a_step(
     order = [
         [(size * step + i) % len(windows) for i in range(size)] for step in range(2 + TIMED_STEPS)
     ]
-    fast = None if fitter.fast is None else fitter.fast.batch([0] * max(1, size // NORMAL))
+    fast = None
+    if fitter.fast is not None:
+        fast = fitter.fast.batch([0] * max(1, size // NORMAL)).to(device)
     began = time.monotonic()
     for number, batch in enumerate(windows.batches(order, device)):
         if number == 2:
