@@ -7,8 +7,8 @@ that space.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, replace
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from mnad.errors import UsageError
 
@@ -29,8 +29,6 @@ RuntimeName = Literal[
 ]
 LiveRuntimeName = Literal["auto", "torch", "openvino"]
 ExportFormat = Literal["openvino", "ncnn", "onnx"]
-
-T = TypeVar("T")
 
 
 def _require(condition: bool, sentence: str) -> None:
@@ -386,27 +384,3 @@ _CAMERA = Scale(1, 0.125, 160, 256, 12, 10.0, 0.2, True, 30.0)
 def scale_of(preset: str) -> Scale:
     """The sizes that a preset stands for: the paper's, or those of a camera on a CPU."""
     return _CAMERA if preset == "camera" else Scale()
-
-
-def from_dict(kind: type[T], values: dict[str, Any], where: str) -> T:
-    """Build a configuration dataclass from JSON, naming what does not belong.
-
-    Raises:
-        UsageError: unknown keys, values of another kind or out of range.
-    """
-    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - known)
-    _require(
-        not unknown,
-        f"{where} has the unknown key {', '.join(unknown)}; "
-        "it was probably written by a newer version of mnad: update mnad.",
-    )
-    for field in fields(kind):  # type: ignore[arg-type]
-        value, usual = values.get(field.name, field.default), type(field.default)
-        # True is an int to Python, and 4 may stand for 4.0.
-        _require(
-            type(value) is usual or (usual is float and type(value) is int),
-            f"{where}: {field.name} is {value!r}, and no {usual.__name__}: copy it again from "
-            "where it was written.",
-        )
-    return kind(**values)

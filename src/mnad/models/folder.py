@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as tensors_to_bytes
 
 from mnad.calibration.result import Calibration
-from mnad.config import MethodConfig, ModelConfig, NetworkConfig, from_dict
+from mnad.config import MethodConfig, ModelConfig, NetworkConfig
 from mnad.errors import MnadError, UsageError
 from mnad.models.builtin import names, resolve
 from mnad.models.normal import NORMAL, Normal, load_normal, save_normal_file
@@ -32,6 +32,8 @@ from mnad.scoring.reference import Reference
 from mnad.scoring.stream import Blocks
 from mnad.video.regions import Regions
 from mnad.writing import make_folder, write, write_json
+
+T = TypeVar("T")
 
 FORMAT = 4
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -207,8 +209,8 @@ def _read_config(
                 f"which this version no longer reads; train the model again, or use that version."
             )
         config = ModelConfig(
-            network=from_dict(NetworkConfig, raw["network"], f"{file}: network"),
-            method=from_dict(MethodConfig, raw["method"], f"{file}: method"),
+            network=_from_dict(NetworkConfig, raw["network"], f"{file}: network"),
+            method=_from_dict(MethodConfig, raw["method"], f"{file}: method"),
             preset=raw["preset"],
             rate=None if raw.get("rate") is None else float(raw["rate"]),
         )
@@ -258,3 +260,27 @@ def _tensors(file: Path) -> dict[str, torch.Tensor]:
         return load_file(file)
     except (SafetensorError, OSError) as error:
         raise MnadError(f"{file} is damaged ({error}); copy the model folder again.") from None
+
+
+def _from_dict(kind: type[T], values: dict[str, Any], where: str) -> T:
+    """Build a configuration dataclass from JSON, naming what does not belong.
+
+    Raises:
+        UsageError: unknown keys, values of another kind or out of range.
+    """
+    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise UsageError(
+            f"{where} has the unknown key {', '.join(unknown)}; "
+            "it was probably written by a newer version of mnad: update mnad."
+        )
+    for one in fields(kind):  # type: ignore[arg-type]
+        value, usual = values.get(one.name, one.default), type(one.default)
+        # True is an int to Python, and 4 may stand for 4.0.
+        if not (type(value) is usual or (usual is float and type(value) is int)):
+            raise UsageError(
+                f"{where}: {one.name} is {value!r}, and no {usual.__name__}: copy it again from "
+                "where it was written."
+            )
+    return kind(**values)
