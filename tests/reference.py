@@ -130,8 +130,10 @@ def compactness(queries: Sequence[Array], items: Array, reading: str) -> float:
     }[reading]
 
 
-def skipping(queries: Sequence[Array], moves: Sequence[Array], items: Array, normal: int) -> float:
-    """The loss of skipped frames: queries (K, C) and where something moves (K,), frame by frame."""
+def pseudo_anomalous(
+    queries: Sequence[Array], moves: Sequence[Array], items: Array, normal: int
+) -> float:
+    """That loss: queries (K, C) and where something moves (K,), frame by frame."""
     near, near_moving, far_moving = [], [], []
     for number, frame in enumerate(queries):
         for k, query in enumerate(frame):

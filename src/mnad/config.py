@@ -22,6 +22,7 @@ Padding = Literal["zeros", "reflect"]
 ReconstructionLoss = Literal["mse", "norm", "norm_mean", "squared_sum"]
 MemoryLoss = Literal["official", "paper", "norm_mean", "squared_sum"]
 ItemLearning = Literal["update", "gradient"]
+PseudoAnomalies = Literal["both", "skip", "deform"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
 RuntimeName = Literal[
@@ -203,10 +204,12 @@ class MethodConfig:
         margin: alpha in eq. 12.
         lambda_compact: weight of eq. 10 in eq. 8.
         lambda_separate: weight of eq. 12 in eq. 8.
-        lambda_skip: weight of a loss that the paper has not: of windows that skip frames, in which
-            everything is faster than normal, the queries where something moves are driven off the
-            items, and those of normal windows onto them (`mnad.network.losses.skipping`). For
-            prediction with memory; 0 for none.
+        lambda_pseudo: weight of a loss that the paper has not: of pseudo-anomalies the queries
+            where something moves are driven off the items, and those of normal windows onto them
+            (`mnad.network.losses.pseudo_anomalous`). For prediction with memory; 0 for none.
+        pseudo_anomalies: what these are, made of normal windows: ``skip`` (frames are skipped, so
+            that everything is faster), ``deform`` (what moves is squashed, stretched, sheared or
+            upside down), or ``both`` (`mnad.training.pseudo`).
         lambda_score: weight of the PSNR part in eq. 16, 0..1; 1 means PSNR alone.
     """
 
@@ -223,7 +226,8 @@ class MethodConfig:
     margin: float = 1.0
     lambda_compact: float = 0.1
     lambda_separate: float = 0.1
-    lambda_skip: float = 0.0
+    lambda_pseudo: float = 0.0
+    pseudo_anomalies: PseudoAnomalies = "both"
     lambda_score: float = 0.6
 
     def __post_init__(self) -> None:
@@ -238,8 +242,8 @@ class MethodConfig:
             f"update_momentum is {self.update_momentum}; it is a share from 0 to below 1.",
         )
         _require(
-            self.lambda_skip >= 0,
-            f"lambda_skip is {self.lambda_skip}; it is a weight of 0 or more.",
+            self.lambda_pseudo >= 0,
+            f"lambda_pseudo is {self.lambda_pseudo}; it is a weight of 0 or more.",
         )
         _require(
             0 <= self.lambda_score <= 1,
@@ -304,9 +308,9 @@ class ModelConfig:
         _make_plain(self)
         network = self.network
         _require(
-            not self.method.lambda_skip or (network.task == "prediction" and network.memory),
-            "lambda_skip is for prediction with memory: a window of a reconstruction has no frame "
-            "before its target, and without memory there are no items to be driven off.",
+            not self.method.lambda_pseudo or (network.task == "prediction" and network.memory),
+            "lambda_pseudo is for prediction with memory: a window of a reconstruction has no "
+            "frame before its target, and without memory there are no items to be driven off.",
         )
 
 

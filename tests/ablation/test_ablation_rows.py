@@ -71,6 +71,8 @@ def test_each_training_is_one_named_change_of_the_preset() -> None:
             "no-bottleneck",
             "no-memory-loss-norm",
             "loss-norm-skip",
+            "loss-norm-deform",
+            "loss-norm-pseudo",
         )
         assert name in several or len(network) + len(method) == (0 if name == "official" else 1)
 

@@ -11,7 +11,13 @@ import torch
 
 from mnad.config import MethodConfig, preset_of
 from mnad.errors import UsageError
-from mnad.network.losses import compactness, reconstruction, separateness, skipping, training_losses
+from mnad.network.losses import (
+    compactness,
+    pseudo_anomalous,
+    reconstruction,
+    separateness,
+    training_losses,
+)
 from mnad.network.memory import similarity, to_queries, update
 from mnad.network.mnad import Output
 
@@ -60,18 +66,18 @@ def test_memory_losses_are_equation_8_to_13(reading: str, items: int) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
-def test_skipped_frames_are_driven_off_the_items_and_normal_ones_onto_them(share: float) -> None:
+def test_pseudo_anomalies_are_driven_off_the_items_and_normal_ones_onto_them(share: float) -> None:
     out, _, memory = example(4)
     moves = torch.rand(out.query.shape[:2], generator=torch.Generator().manual_seed(1)) < share
-    loss = skipping(out.similarity, moves, 2)
+    loss = pseudo_anomalous(out.similarity, moves, 2)
     frames = [q.numpy() for q in out.query]
-    slow = reference.skipping(frames, [m.numpy() for m in moves], memory.numpy(), 2)
+    slow = reference.pseudo_anomalous(frames, [m.numpy() for m in moves], memory.numpy(), 2)
     np.testing.assert_allclose(float(loss), slow, atol=1e-9)
 
 
 def test_what_is_at_right_angles_to_all_items_is_far_enough() -> None:
     cosine = torch.tensor([[[1.0, 0.2]], [[0.0, -1.0]]], requires_grad=True)
-    loss = skipping(cosine, torch.ones(2, 1, dtype=torch.bool), 1)
+    loss = pseudo_anomalous(cosine, torch.ones(2, 1, dtype=torch.bool), 1)
     loss.backward()  # type: ignore[no-untyped-call]
     assert float(loss.detach()) == 0 and cosine.grad is not None
     assert cosine.grad[0].tolist() == [[-2.0, 0.0]]  # from all of the places, and from the moving

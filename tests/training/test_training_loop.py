@@ -29,14 +29,14 @@ from mnad.config import MethodConfig, ModelConfig, NetworkConfig, TrainConfig, p
 from mnad.errors import MnadError
 from mnad.models.folder import Model, build_network, load_model
 from mnad.network.mnad import MNAD
-from mnad.network.window import moving, split_window
+from mnad.network.window import split_window
 from mnad.runtime.usual import usual_torch
 from mnad.scoring.windows import Windows
 from mnad.training.alone import alone
 from mnad.training.checkpoint import State, load_state, save_state
 from mnad.training.loop import Fitter, Footage
 from mnad.training.loop import main as train_loop
-from mnad.training.order import epoch_order, skipping_order
+from mnad.training.order import epoch_order
 from mnad.video.cache import load_clips
 
 SMALL = NetworkConfig(channels=1, width=0.1, height=32, image_width=32, items=3)
@@ -58,18 +58,6 @@ def test_an_epoch_takes_every_window_once_and_drops_an_incomplete_batch() -> Non
     assert order == epoch_order(10, 4, seed=1, epoch=0)
     assert order != epoch_order(10, 4, seed=1, epoch=1) != epoch_order(10, 4, seed=2, epoch=1)
     assert [len(batch) for batch in epoch_order(3, 4, seed=1, epoch=0)] == [3]
-
-
-def test_every_step_has_its_windows_of_skipped_frames() -> None:
-    order = skipping_order(50, 8, seed=1, epoch=0, steps=20)
-    assert [len(chosen) for chosen in order] == [2] * 20
-    assert len({one for chosen in order for one in chosen}) == 40
-    assert order == skipping_order(50, 8, seed=1, epoch=0, steps=20)
-    assert order != skipping_order(50, 8, seed=1, epoch=1, steps=20)
-    few = skipping_order(3, 4, seed=1, epoch=0, steps=7)
-    assert sorted(one for chosen in few[:3] for one in chosen) == [0, 1, 2]
-    assert few == [*few[:3], *few[:3], few[0]]
-    assert [len(chosen) for chosen in skipping_order(9, 1, seed=1, epoch=0, steps=2)] == [1, 1]
 
 
 def test_of_much_footage_each_epoch_takes_other_windows_from_all_of_it() -> None:
@@ -126,31 +114,6 @@ def test_windows_never_span_two_clips() -> None:
         Windows(clips, ["a", "b"][::-1], 7)
 
 
-def test_windows_that_skip_frames_do_so_within_a_clip() -> None:
-    clips = [np.arange(n, dtype=np.uint8).reshape(n, 1, 1, 1) for n in (6, 12)]
-    windows = Windows(clips, ["a", "b"], 5).skipping((2, 3, 4))
-    found = [window.flatten().tolist() for window in windows.batch(range(len(windows)))]
-    # The first clip has room for none, the second for 12 - 8 by twos, and none by threes and fours.
-    assert found == [[n, n + 2, n + 4, n + 6, n + 8] for n in range(4)]
-    with pytest.raises(MnadError, match="no clip has the 9 frames"):
-        Windows(clips[:1], ["a"], 5).skipping((2, 3))
-
-
-def skipping_fitter() -> tuple[Fitter, Windows]:
-    torch.manual_seed(0)
-    config = ModelConfig(SMALL, MethodConfig(lambda_skip=5.0))
-    windows = Windows([moving_square(30, 0), moving_square(30, 3)], ["a", "b"], 5)
-    train = TrainConfig(epochs=1, learning_rate=1e-3, seed=4)
-    return Fitter(windows, config, train, build_network(config).train()), windows
-
-
-def test_a_training_that_is_gone_on_with_skips_the_same_frames() -> None:
-    fitter, _ = skipping_fitter()
-    whole = [fast for fast in fitter._fast_batches(2, 13) if fast is not None]
-    rest = [fast for fast in fitter._fast_batches(2, 4) if fast is not None]
-    assert len(whole) == 13 and all(map(torch.equal, whole[-4:], rest))
-
-
 def test_steps_in_bf16_compute_with_the_weights_of_the_step_before() -> None:
     """An autocast around all of them kept the first step's, in bf16, to the end of the training."""
     found = []
@@ -164,41 +127,6 @@ def test_steps_in_bf16_compute_with_the_weights_of_the_step_before() -> None:
             losses = [fitter.step(windows.batch(range(8)))[1] for _ in range(5)]
         found.append(torch.stack(losses))
     assert torch.equal(*found) and found[0][-1, 0] < 0.7 * found[0][0, 0]
-
-
-def test_windows_that_skip_frames_move_no_item() -> None:
-    fitter, windows = skipping_fitter()
-    memory = fitter.network.memory
-    assert memory is not None and fitter.fast is not None
-    before = memory.items.clone()
-    out, losses = fitter.step(windows.batch([0, 2, 4, 6]), fitter.fast.batch([5]))
-    assert out.frame.shape[0] == 4
-    queries = [q.detach().double().numpy() for q in out.query]
-    expected = reference.update(queries, before.double().numpy(), "batch")
-    np.testing.assert_allclose(memory.items, expected, atol=1e-5)
-    total, reconstruction, compact, separate = losses.tolist()
-    assert total > reconstruction + 0.1 * compact + 0.1 * separate
-
-
-def test_a_memory_learns_how_fast_is_normal() -> None:
-    fitter, windows = skipping_fitter()
-    assert fitter.fast is not None
-    normal, fast = windows.batch(range(0, 50, 5)), fitter.fast.batch(range(0, 60, 6))
-
-    def away() -> list[float]:
-        network, found = fitter.network.eval(), []
-        for some in (normal, fast):
-            inputs, target = split_window(some, SMALL)
-            with torch.inference_mode():
-                far = 1 - network(inputs).similarity.amax(-1)
-            found.append(float(far[moving(inputs, target)].mean()))
-        network.train()
-        return found
-
-    for step in range(60):
-        fitter.step(windows.batch([step % 50]), fitter.fast.batch([7 * step % 60]))
-    near, far = away()
-    assert near < 0.2 < 0.5 < far
 
 
 @pytest.mark.parametrize("name", ["official", "paper"])

@@ -66,6 +66,11 @@ COUNTS = (1, 2, 5, 20, 50, 200, 2000)
 NO_GATE = 1e9
 """A gamma that no frame reaches."""
 
+
+def _pseudo(**kinds: str) -> Change:
+    return Change(method={"reconstruction_loss": "norm", "lambda_pseudo": 5.0, **kinds})
+
+
 CHANGES: dict[str, Change] = {
     "official": Change(),
     "paper": Change(preset="paper"),
@@ -76,7 +81,9 @@ CHANGES: dict[str, Change] = {
     "separateness": Change(method={"lambda_compact": 0.0}),
     "loss-norm": Change(method={"reconstruction_loss": "norm"}),
     "no-memory-loss-norm": Change({"memory": False}, {"reconstruction_loss": "norm"}),
-    "loss-norm-skip": Change(method={"reconstruction_loss": "norm", "lambda_skip": 5.0}),
+    "loss-norm-skip": _pseudo(pseudo_anomalies="skip"),
+    "loss-norm-deform": _pseudo(pseudo_anomalies="deform"),
+    "loss-norm-pseudo": _pseudo(),
     "loss-norm-mean": Change(method={"reconstruction_loss": "norm_mean"}),
     "loss-squared-sum": Change(method={"reconstruction_loss": "squared_sum"}),
     "memory-paper": Change(method={"memory_loss": "paper"}),
@@ -175,6 +182,10 @@ _ROWS = (
     Row("margin-2", "eq. 12: margin 2", "margin-2"),
     Row("loss-norm-skip", "eq. 9 as printed, and windows that skip frames driven off the items",
         "loss-norm-skip", "loss-norm"),
+    Row("loss-norm-deform", "eq. 9 as printed, and deformed things that move driven off the items",
+        "loss-norm-deform", "loss-norm"),
+    Row("loss-norm-pseudo", "eq. 9 as printed, and pseudo-anomalies of both kinds",
+        "loss-norm-pseudo", "loss-norm"),
     Row("as-memae", "towards MemAE: 2,000 learnt items, the read alone, temperature 0.1, no memory "
         "losses; memory not updated at test", "as-memae", policy="frozen"),
 

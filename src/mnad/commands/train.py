@@ -19,6 +19,7 @@ from mnad.config import (
     Padding,
     Precision,
     Preset,
+    PseudoAnomalies,
     ReconstructionLoss,
     Task,
     TrainConfig,
@@ -55,7 +56,8 @@ class MethodOptions:
         margin: alpha of eq. 12.
         lambda_compact: weight of eq. 10.
         lambda_separate: weight of eq. 12.
-        lambda_skip: weight of what drives windows that skip frames off the items; not in the paper.
+        lambda_pseudo: weight of what drives pseudo-anomalies off the items; not in the paper.
+        pseudo_anomalies: frames that are skipped, what moves deformed, or both.
         lambda_score: weight of the PSNR in eq. 16.
     """
 
@@ -72,7 +74,8 @@ class MethodOptions:
     margin: float | None = None
     lambda_compact: float | None = None
     lambda_separate: float | None = None
-    lambda_skip: float | None = None
+    lambda_pseudo: float | None = None
+    pseudo_anomalies: PseudoAnomalies | None = None
     lambda_score: float | None = None
 
     def applied_to(self, method: MethodConfig) -> MethodConfig:

@@ -95,15 +95,14 @@ FAR = 1.0
 """From 1 - cosine = 1 on, that is at right angles, a query is far enough from an item."""
 
 
-def skipping(cosine: Tensor, moves: Tensor, normal: int) -> Tensor:
-    """What tells the memory how fast is normal, which the paper has not.
+def pseudo_anomalous(cosine: Tensor, moves: Tensor, normal: int) -> Tensor:
+    """What tells the memory how what moves is normally, which the paper has not.
 
-    Windows that skip frames show what there is, but faster: anomalies that cost nothing to make
-    (as STEAL Net does it for reconstruction; Astrid et al., ICCVW 2021). Where something moves in
-    them, no item shall be near; in normal windows one shall be, where something moves and all over.
+    Where something moves in pseudo-anomalies (`mnad.training.pseudo`), no item shall be near; in
+    normal windows one shall be, where something moves and all over.
 
     Args:
-        cosine: (B, K, M) of queries and items; the skipping windows last.
+        cosine: (B, K, M) of queries and items; the pseudo-anomalies last.
         moves: (B, K) bool, from `mnad.network.window.moving`.
         normal: how many of the windows are normal.
 

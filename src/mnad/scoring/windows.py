@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -93,15 +93,22 @@ class Windows:
 
     def batches(self, order: Sequence[Sequence[int]], device: torch.device) -> Iterator[Tensor]:
         """The batches named by `order` on `device`, the next one gathered in the background."""
+        return ahead(self.batch, order, device)
 
-        def gather(indices: Sequence[int]) -> Tensor:
-            batch = self.batch(indices)
-            return batch.pin_memory() if device.type == "cuda" else batch
 
-        with ThreadPoolExecutor(1) as pool:
-            ahead = pool.submit(gather, order[0]) if order else None
-            for following in [*order[1:], None]:
-                assert ahead is not None
-                ready = ahead.result()
-                ahead = pool.submit(gather, following) if following is not None else None
-                yield ready.to(device, non_blocking=True)
+def ahead(
+    batch: Callable[[Sequence[int]], Tensor], order: Sequence[Sequence[int]], device: torch.device
+) -> Iterator[Tensor]:
+    """What `batch` makes of each of `order`, on `device`; the next one is made meanwhile."""
+
+    def gather(indices: Sequence[int]) -> Tensor:
+        made = batch(indices)
+        return made.pin_memory() if device.type == "cuda" else made
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(gather, order[0]) if order else None
+        for following in [*order[1:], None]:
+            assert coming is not None
+            ready = coming.result()
+            coming = pool.submit(gather, following) if following is not None else None
+            yield ready.to(device, non_blocking=True)

@@ -13,7 +13,6 @@ from mnad.models.folder import build_network
 from mnad.runtime.usual import usual_torch
 from mnad.scoring.windows import Windows
 from mnad.training.loop import Fitter, Footage
-from mnad.training.order import NORMAL
 
 _LOG = logging.getLogger("mnad")
 FEWEST_EPOCHS = 4
@@ -94,12 +93,10 @@ def _seconds_of_a_step(
     order = [
         [(size * step + i) % len(windows) for i in range(size)] for step in range(2 + TIMED_STEPS)
     ]
-    fast = None
-    if fitter.fast is not None:
-        fast = fitter.fast.batch([0] * max(1, size // NORMAL)).to(device)
+    along = fitter.pseudo_batches(0, len(order), len(order))
     began = time.monotonic()
     for number, batch in enumerate(windows.batches(order, device)):
         if number == 2:
             began = time.monotonic()
-        float(fitter.step(batch, fast)[1][0])
+        float(fitter.step(batch, next(along))[1][0])
     return (time.monotonic() - began) / TIMED_STEPS

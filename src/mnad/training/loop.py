@@ -27,7 +27,7 @@ from mnad.config import ModelConfig, TrainConfig
 from mnad.errors import MnadError, UsageError
 from mnad.evaluation.memory_use import item_similarity, query_facts, usage
 from mnad.models.folder import Model, build_network, save_model
-from mnad.network.losses import skipping, training_losses
+from mnad.network.losses import pseudo_anomalous, training_losses
 from mnad.network.memory import update
 from mnad.network.mnad import MNAD, Output
 from mnad.network.window import moving, split_window
@@ -36,15 +36,14 @@ from mnad.runtime.usual import usual_torch
 from mnad.scoring.windows import Windows
 from mnad.training.checkpoint import State, load_state, save_state
 from mnad.training.log import Log
-from mnad.training.order import epoch_order, skipping_order
+from mnad.training.order import epoch_order
 from mnad.training.precision import computes_bf16, takes_bf16
+from mnad.training.pseudo import Pseudo
 from mnad.video.regions import Regions
 
 _LOG = logging.getLogger("mnad")
 CHECKPOINT_SECONDS = 120.0
 LOSSES = ("loss", "reconstruction", "compactness", "separateness")
-SKIPS = (2, 3, 4, 5)
-"""From one frame to the next of windows that skip frames (`MethodConfig.lambda_skip`)."""
 
 
 @dataclass(frozen=True)
@@ -194,9 +193,6 @@ class Fitter:
         self, windows: Windows, config: ModelConfig, train: TrainConfig, network: MNAD
     ) -> None:
         self.windows, self.config, self.train, self.network = windows, config, train, network
-        self.fast: Windows | None = None
-        if config.method.lambda_skip:
-            self.fast = windows.skipping(SKIPS)
         self.optimizer = torch.optim.Adam(network.parameters(), lr=train.learning_rate, fused=True)
         self.device = next(network.parameters()).device
         bf16 = takes_bf16(train.precision, self.device)
@@ -204,6 +200,10 @@ class Fitter:
         self.count = min(len(windows), train.most_windows or len(windows))
         self.per_epoch = self.count // min(train.batch_size, self.count)
         self.steps = self.per_epoch * train.epochs
+        self.pseudo: Pseudo | None = None
+        if config.method.lambda_pseudo:
+            size = min(train.batch_size, self.count)
+            self.pseudo = Pseudo(windows, config.method.pseudo_anomalies, size, train.seed)
 
     def fit(
         self, folder: Path, recipe: str, state: State | None, log: Log, progress: bool
@@ -233,8 +233,9 @@ class Fitter:
                     len(self.windows), train.batch_size, train.seed, epoch, train.most_windows
                 )[done % self.per_epoch :]
                 batches = self.windows.batches(order, self.device)
-                for batch, fast in zip(batches, self._fast_batches(epoch, len(order)), strict=True):
-                    out, losses = self.step(batch, fast)
+                abnormal = self.pseudo_batches(epoch, self.per_epoch, len(order))
+                for batch, along in zip(batches, abnormal, strict=True):
+                    out, losses = self.step(batch, along)
                     sums += losses
                     done += 1
                     bar.update()
@@ -251,27 +252,24 @@ class Fitter:
                 saved = time.monotonic()
         return time.monotonic() - began
 
-    def _fast_batches(self, epoch: int, steps: int) -> Iterator[Tensor | None]:
-        """The windows of skipped frames of the last so many steps of an epoch, or None for each."""
-        if self.fast is None:
-            return iter([None] * steps)
-        train, count = self.train, len(self.fast)
-        size = min(train.batch_size, self.count)
-        order = skipping_order(count, size, train.seed, epoch, self.per_epoch)
-        return self.fast.batches(order[-steps:], self.device)
+    def pseudo_batches(self, epoch: int, steps: int, last: int) -> Iterator[Tensor | None]:
+        """The pseudo-anomalies of the last so many steps of an epoch, or None for each."""
+        if self.pseudo is None:
+            return iter([None] * last)
+        return self.pseudo.batches(epoch, steps, last, self.device)
 
-    def step(self, batch: Tensor, fast: Tensor | None = None) -> tuple[Output, Tensor]:
+    def step(self, batch: Tensor, abnormal: Tensor | None = None) -> tuple[Output, Tensor]:
         """One update of the weights, then of the items.
 
         Args:
             batch: (B, T, H, W, c) uint8.
-            fast: likewise, windows of skipped frames.
+            abnormal: likewise, pseudo-anomalies.
 
         Returns:
             The output for `batch`, and the four losses (4,) detached; nothing here waits for the
             device.
         """
-        both = batch if fast is None else torch.cat([batch, fast])
+        both = batch if abnormal is None else torch.cat([batch, abnormal])
         inputs, target = split_window(both, self.config.network)
         memory, method = self.network.memory, self.config.method
         with self.autocast:
@@ -279,9 +277,9 @@ class Fitter:
         out = Output(*(part[: len(batch)] for part in every))
         known = None if memory is None else memory.items
         losses = training_losses(out, target[: len(batch)], known, method)
-        if fast is not None:
-            more = skipping(every.similarity, moving(inputs, target), len(batch))
-            losses = losses._replace(total=losses.total + method.lambda_skip * more)
+        if abnormal is not None:
+            more = pseudo_anomalous(every.similarity, moving(inputs, target), len(batch))
+            losses = losses._replace(total=losses.total + method.lambda_pseudo * more)
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

@@ -7,7 +7,7 @@ from itertools import cycle, islice
 import torch
 
 NORMAL = 4
-"""Windows to each one that skips frames, where there are such."""
+"""Windows to each pseudo-anomaly of a kind, where there are such."""
 
 
 def epoch_order(
@@ -36,13 +36,13 @@ def epoch_order(
     return [chosen[i : i + size] for i in range(0, count - size + 1, size)]
 
 
-def skipping_order(
+def pseudo_order(
     windows: int, batch_size: int, seed: int, epoch: int, steps: int
 ) -> list[list[int]]:
-    """Which windows of skipped frames go along with each step, likewise a function of the epoch.
+    """Which pseudo-anomalies go along with each step, likewise a function of the epoch.
 
     Args:
-        windows: number of those windows.
+        windows: number of those there are.
         batch_size: of the normal ones.
         seed: of the training.
         epoch: from 0.
