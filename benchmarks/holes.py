@@ -128,7 +128,8 @@ def alarms(clip: Clip, rate: float) -> list[Row]:
         noticed, hidden = others[2 * index : 2 * index + 2]
         table = hidden[1]
         seconds = left[table["frame"].astype(int)] / rate
-        over = Scored(seconds, causal_mean(seconds, model.reference.score(table["peak"])))
+        single = model.reference.score(table["peak"], table["distance"])
+        over = Scored(seconds, causal_mean(seconds, single))
         score = model.calibration.threshold.score
         looked: Told = alarms_at(over, score), table | {"score": over.score}
         row: Row = {"clip": clip.name, "seconds": hole / rate}
@@ -190,7 +191,7 @@ def with_table(found: Detection) -> Told:
     """What `mnad detect` left of a file."""
     assert found.error is None and found.events is not None, found.error
     table = np.genfromtxt(found.out / "scores.csv", delimiter=",", names=True)
-    return found.events, {name: table[name] for name in ("frame", "peak", "score")}
+    return found.events, {name: table[name] for name in ("frame", "peak", "distance", "score")}
 
 
 def summed(clips: Sequence[Row], kept: Sequence[str], threshold: float) -> list[Row]:

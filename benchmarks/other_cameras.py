@@ -170,7 +170,8 @@ def calibrated(folder: Path) -> dict[str, Any]:
         # Further thresholds from the same scores, as api.calibrate sets the first.
         reference = load_model(model).reference
         assert reference is not None
-        stretch = smoothed(reference.score(reference.peak), calibration.rate)
+        single = reference.score(reference.peak, reference.distance)
+        stretch = smoothed(single, calibration.rate)
         found = {f"{PER_HOUR[0]:g}": calibration.threshold}
         found |= {f"{rate:g}": threshold_for([stretch], rate) for rate in PER_HOUR[1:]}
         thresholds = {key: asdict(one) for key, one in found.items()}

@@ -95,7 +95,8 @@ def promise() -> None:
     model = calibrated(given.work, frames, given.preset)
     assert model.calibration is not None and model.reference is not None
     # From the scores that calibrate_model set the first on, and further ones.
-    scores = np.split(model.reference.score(model.reference.peak), len(SEEDS["calibrate"]))
+    known = model.reference
+    scores = np.split(known.score(known.peak, known.distance), len(SEEDS["calibrate"]))
     stretches = [smoothed(single, RATE) for single in scores]
     thresholds = thresholds_for(stretches, PER_HOUR)
     assert abs(thresholds[0].score - model.calibration.threshold.score) < 1e-6

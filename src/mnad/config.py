@@ -211,6 +211,8 @@ class MethodConfig:
             that everything is faster), ``deform`` (what moves is squashed, stretched, sheared or
             upside down), or ``both`` (`mnad.training.pseudo`).
         lambda_score: weight of the PSNR part in eq. 16, 0..1; 1 means PSNR alone.
+        lambda_camera: weight of the worst place in the score for cameras, 0..1; the rest is that of
+            the distance to the memory, which tells something where pseudo-anomalies have taught it.
     """
 
     reconstruction_loss: ReconstructionLoss = "mse"
@@ -229,6 +231,7 @@ class MethodConfig:
     lambda_pseudo: float = 0.0
     pseudo_anomalies: PseudoAnomalies = "both"
     lambda_score: float = 0.6
+    lambda_camera: float = 1.0
 
     def __post_init__(self) -> None:
         _make_plain(self)
@@ -245,10 +248,9 @@ class MethodConfig:
             self.lambda_pseudo >= 0,
             f"lambda_pseudo is {self.lambda_pseudo}; it is a weight of 0 or more.",
         )
-        _require(
-            0 <= self.lambda_score <= 1,
-            f"lambda_score is {self.lambda_score}; it is a weight from 0 to 1.",
-        )
+        for name in ("lambda_score", "lambda_camera"):
+            weight = getattr(self, name)
+            _require(0 <= weight <= 1, f"{name} is {weight}; it is a weight from 0 to 1.")
 
 
 @dataclass(frozen=True)
@@ -311,6 +313,11 @@ class ModelConfig:
             not self.method.lambda_pseudo or (network.task == "prediction" and network.memory),
             "lambda_pseudo is for prediction with memory: a window of a reconstruction has no "
             "frame before its target, and without memory there are no items to be driven off.",
+        )
+        _require(
+            self.method.lambda_camera == 1 or network.memory,
+            f"lambda_camera is {self.method.lambda_camera}; without memory there is no distance to "
+            "have the rest of the weight: leave it at 1.",
         )
 
 

@@ -219,7 +219,8 @@ class LiveStream:
         score = np.nan
         boxes: tuple[Box, ...] = ()
         if reference is not None:
-            score = self._mean.push(seen.seconds, float(reference.score([parts.peak])[0]))
+            single = reference.score([parts.peak], [parts.distance])
+            score = self._mean.push(seen.seconds, float(single[0]))
         abnormal = self._threshold is not None and score >= self._threshold
         heat_of = None if self._where is None else _Heat(self._where, measured)
         if abnormal and heat_of is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ from mnad.calibration.measure import reference_of
 from mnad.calibration.rate import threshold_for
 from mnad.calibration.result import rounded
 from mnad.calibration.things import block_size
-from mnad.config import ModelConfig, NetworkConfig
+from mnad.config import MethodConfig, ModelConfig, NetworkConfig
+from mnad.detector import Detector
 from mnad.errors import MnadError, UsageError
 from mnad.events.machine import EventConfig
-from mnad.models.folder import Model, build_network
+from mnad.models.folder import Model, build_network, load_model, save_model
+from mnad.scoring.reference import Rank, squash
 from mnad.scoring.stream import Scorer
 from mnad.scoring.windows import Windows
 
@@ -50,14 +53,14 @@ def test_the_score_rests_on_every_frame_of_the_footage(model: Model, calibrated:
     for clip in CLIPS:
         stream = scorer.open()
         own = [p.peak for frame in clip if (p := scorer.push([stream], [frame])[0])]
-        single = reference.score(own)
+        single = reference.score(own, own)
         scores += smoothed_slowly(single, 10.0)
         peaks += own
     assert len(peaks) == calibration.frames == 180 + 130 - 2 * 4
     np.testing.assert_allclose(reference.peak, peaks, rtol=1e-4)
     np.testing.assert_allclose(calibration.score, scores, atol=5e-3)
     # A tenth of the frames is as rare as one in ten, but for frames that are alike.
-    assert 0.05 < (reference.score(reference.peak) >= 0.5).mean() < 0.12
+    assert 0.05 < (reference.score(reference.peak, reference.distance) >= 0.5).mean() < 0.12
     assert calibrated.network is model.network and model.reference is None
 
 
@@ -91,7 +94,7 @@ def test_an_imported_model_knows_nothing_of_places(model: Model) -> None:
 def test_the_threshold_is_that_of_the_two_clips(calibrated: Model) -> None:
     reference, calibration = calibrated.reference, calibrated.calibration
     assert reference is not None and calibration is not None
-    single = reference.score(reference.peak)
+    single = reference.score(reference.peak, reference.distance)
     stretches = [smoothed(single[:176], 10.0), smoothed(single[176:], 10.0)]
     assert calibration.threshold == threshold_for(stretches, 60.0)
     assert calibration.threshold.hours == pytest.approx(30.2 / 3600)
@@ -103,12 +106,38 @@ def test_the_threshold_is_that_of_the_two_clips(calibrated: Model) -> None:
     assert f"{calibration.threshold.score:.3f}" in said
 
 
+def test_with_a_weight_the_distance_counts_too_alike_in_file_and_stream(
+    model: Model, tmp_path: Path
+) -> None:
+    config = replace(model.config, method=MethodConfig(lambda_camera=0.6))
+    weighted = replace(model, config=config)
+    found = calibrate_model(weighted, CLIPS, NAMES, 10.0, 60.0, progress=False)
+    save_model(tmp_path / "m", found)
+    reference = load_model(tmp_path / "m").reference
+    assert reference is not None and reference.weight == 0.6
+    peak, distance = Rank(reference.peak), Rank(reference.distance)
+
+    def unusual(of_peak: np.ndarray, of_distance: np.ndarray) -> np.ndarray:
+        return 0.6 * peak.surprise(of_peak) + 0.4 * distance.surprise(of_distance)
+
+    rank = Rank(unusual(reference.peak, reference.distance))
+    seen = Detector.load(tmp_path / "m").score(CLIPS[0][:40], rate=10.0)
+    single = squash(rank.surprise(unusual(seen.peak, seen.distance)))
+    expected = smoothed_slowly(single.tolist(), 10.0)
+    np.testing.assert_allclose(seen.score, expected, atol=1e-6)
+    alone = calibrate_model(model, CLIPS, NAMES, 10.0, 60.0, progress=False)
+    assert alone.reference is not None and alone.reference.weight == 1
+    other = alone.reference.score(seen.peak, seen.distance)
+    assert np.abs(other - single).max() > 0.01
+
+
 def test_what_must_last_longer_to_be_an_event_needs_less(model: Model, calibrated: Model) -> None:
     longer = EventConfig(0.5, min_seconds=3.0)
     found = calibrate_model(model, CLIPS, NAMES, 10.0, 60.0, events=longer, progress=False)
     assert calibrated.calibration is not None and found.calibration is not None
     assert calibrated.reference is not None
-    single = calibrated.reference.score(calibrated.reference.peak)
+    reference = calibrated.reference
+    single = reference.score(reference.peak, reference.distance)
     stretches = [smoothed(single[:176], 10.0), smoothed(single[176:], 10.0)]
     assert found.calibration.threshold == threshold_for(stretches, 60.0, events=longer)
     assert found.calibration.threshold.score < calibrated.calibration.threshold.score

@@ -299,6 +299,16 @@ def test_every_bad_source_gets_its_sentence_and_the_good_one_its_results(
         ),
         (["train", "CLIP", "--out", "OUT", "--learning_rate", "0"], 2, "learning_rate is 0"),
         (
+            ["train", "CLIP", "--out", "OUT", "--method.lambda_camera", "1.5"],
+            2,
+            "lambda_camera is 1.5",
+        ),
+        (
+            ["train", "CLIP", "--out", "OUT", "--method.lambda_camera", "0.6", "--no_memory"],
+            2,
+            "without memory there is no distance",
+        ),
+        (
             ["train", "CLIP", "--out", "OUT", "--method.lambda_pseudo", "-1"],
             2,
             "lambda_pseudo is -1",

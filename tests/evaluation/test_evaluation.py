@@ -92,7 +92,7 @@ def test_the_numbers_follow_from_the_frames(trained: tuple[Path, Path], tmp_path
     assert result["parts"]["camera"]["causal_micro"] == pytest.approx(roc_auc_score(label, camera))
     reference = mnad.Detector.load(model).model.reference
     assert reference is not None
-    expected = smoothed_slowly(reference.score(one["peak"]), 25.0)
+    expected = smoothed_slowly(reference.score(one["peak"], one["distance"]), 25.0)
     np.testing.assert_allclose(one["camera"], expected, rtol=1e-6)
 
     def scaled(values: list[float]) -> np.ndarray:

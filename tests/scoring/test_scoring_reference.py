@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import expon
@@ -65,7 +67,7 @@ def test_the_score_of_one_frame_in_ten_is_a_half() -> None:
     assert squash(np.array([0.0, 1.0, 3.0])).tolist() == [0.0, 0.5, 0.75]
     of_peak, of_psnr = np.linspace(0, 0.2, 1001), np.linspace(20, 40, 1001)
     reference = make(of_peak, of_psnr, np.full(1001, np.nan))
-    assert float(reference.score([0.18])[0]) == pytest.approx(0.5, abs=1e-3)
+    assert float(reference.score([0.18], [np.nan])[0]) == pytest.approx(0.5, abs=1e-3)
     # A tenth has a PSNR of 22 dB or less.
     assert float(reference.causal_score([22.0], [np.nan], 0.6)[0]) == pytest.approx(0.5, abs=1e-3)
 
@@ -75,9 +77,29 @@ def test_the_score_means_the_same_on_every_camera() -> None:
     rng = np.random.default_rng(3)
     peak, other = rng.gamma(2, size=2000), rng.random(2000)
     asked = rng.gamma(3, size=200)
-    score = make(peak, other, other).score(asked)
-    np.testing.assert_allclose(make(7 * peak, -other, -other).score(7 * asked), score, rtol=1e-9)
+    score = make(peak, other, other).score(asked, asked)
+    np.testing.assert_allclose(
+        make(7 * peak, -other, -other).score(7 * asked, -asked), score, rtol=1e-9
+    )
     assert ((score >= 0) & (score < 1)).all()
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.6, 0.9])
+def test_with_a_weight_the_score_is_the_share_of_frames_as_unusual_by_both(weight: float) -> None:
+    """By counting, where that tells: not in the tails, which are fitted."""
+    rng = np.random.default_rng(5)
+    peak, distance = rng.gamma(2, size=4000), rng.random(4000)
+    reference = replace(make(peak, peak, distance), weight=weight)
+    share = [(values[:, None] <= values).mean(1) for values in (peak, distance)]
+    unusual = -weight * np.log10(share[0]) - (1 - weight) * np.log10(share[1])
+    expected = -np.log10((unusual[:, None] <= unusual).mean(1))
+    some = (expected < 1) & (np.min(share, axis=0) > 0.101)
+    assert some.sum() > 2000
+    score = reference.score(peak, distance)[some]
+    np.testing.assert_allclose(score / (1 - score), expected[some], atol=0.03)
+    # Each part counts by itself.
+    base, by_peak, by_distance = reference.score([1.7, 9.0, 1.7], [0.5, 0.5, 1.5])
+    assert by_distance > base + 0.1 and (by_peak > base + 0.1) is np.bool_(weight > 0)
 
 
 def test_both_parts_of_the_paper_count_by_their_weight() -> None:

@@ -103,7 +103,7 @@ def calibrate_model(
     if known is not None:
         reference = reference.widened(known)
     owner = np.array([clip for clip, _, _ in windows.places])
-    single = reference.score(reference.peak)
+    single = reference.score(reference.peak, reference.distance)
     stretches = [smoothed(single[owner == clip], rate) for clip in range(len(clips))]
     scores = np.concatenate([one.score for one in stretches])
     calibration = Calibration(

@@ -100,4 +100,5 @@ def measure(
         floor=levels.floor(1 - QUIET if by_place else BUSY),
         light=span_of(np.array(lights)),
         noise=noise,
+        weight=runtime.method.lambda_camera,
     )

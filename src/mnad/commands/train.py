@@ -59,6 +59,7 @@ class MethodOptions:
         lambda_pseudo: weight of what drives pseudo-anomalies off the items; not in the paper.
         pseudo_anomalies: frames that are skipped, what moves deformed, or both.
         lambda_score: weight of the PSNR in eq. 16.
+        lambda_camera: weight of the worst place in the score for cameras, the rest the distance's.
     """
 
     reconstruction_loss: ReconstructionLoss | None = None
@@ -77,6 +78,7 @@ class MethodOptions:
     lambda_pseudo: float | None = None
     pseudo_anomalies: PseudoAnomalies | None = None
     lambda_score: float | None = None
+    lambda_camera: float | None = None
 
     def applied_to(self, method: MethodConfig) -> MethodConfig:
         """`method` with these changes."""

@@ -49,6 +49,7 @@ def camera_rule(model: Model) -> dict[str, Any] | None:
     return {
         "block": reference.block,
         "by_place": reference.by_place,
+        "weight": reference.weight,
         "smoothing_seconds": SECONDS,
         "normal_frames": _normal_frames(model),
         "calibration": None if calibration is None else calibration.sentences(),

@@ -75,8 +75,9 @@ def combined(
 
 
 def camera_scores(clips: Sequence[ClipScores], reference: Reference) -> dict[str, Floats]:
-    """The score for cameras: of block peaks among normal frames, with a causal mean."""
-    return {clip.name: causal_mean(clip.seconds, reference.score(clip.peak)) for clip in clips}
+    """The score for cameras: of single frames among normal ones, with a causal mean."""
+    single = {clip.name: reference.score(clip.peak, clip.distance) for clip in clips}
+    return {clip.name: causal_mean(clip.seconds, single[clip.name]) for clip in clips}
 
 
 def measure(labels: PerClip, scores: Scores) -> dict[str, dict[str, float | None]]:

@@ -63,6 +63,8 @@ def normal_to_bytes(normal: Normal) -> bytes:
             arrays["light"] = np.array(normal.reference.light, np.float64)
         if normal.reference.noise is not None:
             arrays["noise"] = np.array([normal.reference.noise], np.float64)
+        if normal.reference.weight != 1:
+            arrays["weight"] = np.array([normal.reference.weight], np.float64)
     if normal.calibration is not None:
         calibration = normal.calibration
         arrays["score"] = calibration.score
@@ -128,11 +130,16 @@ def _reference(arrays: Mapping[str, NDArray[Any]]) -> Reference:
         low, high = arrays["light"].tolist()
         light = Span(tuple(low), tuple(high))
     noise = float(arrays["noise"][0]) if "noise" in arrays else None
+    weight = float(arrays["weight"][0]) if "weight" in arrays else 1.0
+    if not 0 <= weight <= 1:
+        raise ValueError(f"the weight of the worst place is {weight}")
+    if weight < 1:
+        _require_numbers("distance", values["distance"], 1)
     for name, axes in (("psnr", 1), ("peak", 1), ("level", 2), ("usual", values["usual"].ndim)):
         _require_numbers(name, values[name], axes)
     for name in ("block", "floor"):
         _require_above_0(name, numbers[name])
-    return Reference(**{**values, **numbers}, light=light, noise=noise)
+    return Reference(**{**values, **numbers}, light=light, noise=noise, weight=weight)
 
 
 def _calibration(arrays: Mapping[str, NDArray[Any]], facts: dict[str, Any]) -> Calibration:

@@ -66,6 +66,7 @@ class Reference:
         light: what mean and contrast of normal frames span (`mnad.scoring.light`); None if unknown.
         noise: standard deviation in grey levels of that of the noisiest normal frame
             (`mnad.scoring.noise`); None if unknown.
+        weight: of the peak in the score for cameras, 0..1; the rest is the distance's.
     """
 
     psnr: Floats
@@ -79,6 +80,7 @@ class Reference:
     floor: float
     light: Span | None = None
     noise: float | None = None
+    weight: float = 1.0
 
     @property
     def side(self) -> int:
@@ -99,16 +101,18 @@ class Reference:
             noise=noise if noise is None or other.noise is None else max(noise, other.noise),
         )
 
-    def score(self, peak: ArrayLike) -> Floats:
+    def score(self, peak: ArrayLike, distance: ArrayLike) -> Floats:
         """The score of single frames for cameras, 0..1, high = abnormal; needs no look-ahead.
 
-        With s the share of normal frames whose peak is at least as high, it is x / (1 + x),
-        x = -log10 s: 0.5 for one frame in 10, 0.75 for one in 1,000.
+        With s the share of normal frames that are at least as unusual, it is x / (1 + x),
+        x = -log10 s: 0.5 for one frame in 10, 0.75 for one in 1,000. How unusual a frame is, its
+        peak says; with a weight below 1 the mean surprise of peak and distance, so weighted.
 
         Args:
             peak: (m,).
+            distance: (m,); looked at with a weight below 1 only.
         """
-        return squash(self._peak_rank.surprise(peak))
+        return squash(self._rank.surprise(self._unusual(peak, distance)))
 
     def causal_score(self, psnr: ArrayLike, distance: ArrayLike, lambda_score: float) -> Floats:
         """The paper's two parts made causal, 0..1: as `score`, of the weighted mean surprise.
@@ -125,9 +129,20 @@ class Reference:
         of_distance = Rank(self.distance).surprise(distances)
         return squash(lambda_score * of_psnr + (1 - lambda_score) * of_distance)
 
+    def _unusual(self, peak: ArrayLike, distance: ArrayLike) -> Floats:
+        if self.weight == 1:
+            return np.asarray(peak, np.float64)
+        of_peak, of_distance = self._ranks
+        surprise = of_peak.surprise(peak), of_distance.surprise(distance)
+        return self.weight * surprise[0] + (1 - self.weight) * surprise[1]
+
     @cached_property
-    def _peak_rank(self) -> Rank:
-        return Rank(self.peak)
+    def _ranks(self) -> tuple[Rank, Rank]:
+        return Rank(self.peak), Rank(self.distance)
+
+    @cached_property
+    def _rank(self) -> Rank:
+        return Rank(self._unusual(self.peak, self.distance))
 
 
 def squash(surprise: Floats) -> Floats:
