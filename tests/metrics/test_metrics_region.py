@@ -387,6 +387,19 @@ def test_a_bool_mask_is_one_track(overlap: Any) -> None:
     assert track_boxes([mask]).tolist() == [[0, 0, 1, 1, 4, 2]]
 
 
+@pytest.mark.parametrize(
+    "masks",
+    [
+        [np.ones((4, 5, 1), bool)],  # as of an image with a channel
+        [np.ones((4, 5, 3), bool)],
+        [np.ones((4, 5), bool), np.ones((2, 5), bool)],
+    ],
+)
+def test_masks_that_make_no_tracks_are_refused(masks: list[Array]) -> None:
+    with pytest.raises(MnadError, match=r"Mask \d of a clip has the shape .*all of one size"):
+        list(track_maps(masks))
+
+
 @pytest.mark.parametrize("tracks", [np.full((4, 5), 0.5), np.full((4, 5), -1), np.zeros(20, int)])
 def test_what_are_no_tracks_is_refused(tracks: Array) -> None:
     with pytest.raises(MnadError, match="give whole numbers"):

@@ -116,11 +116,19 @@ def track_maps(masks: Iterable[ArrayLike]) -> Iterator[Labels]:
 
     Yields:
         (H, W): 0, or the number of the track plus 1; numbers begin at 0 in each clip.
+
+    Raises:
+        MnadError: a mask of another shape or with other values.
     """
     before: Labels | None = None
     begun = 0
-    for mask in masks:
-        shape = np.asarray(mask).shape if before is None else before.shape
+    for number, mask in enumerate(masks):
+        shape = np.asarray(mask).shape
+        if len(shape) != 2 or (before is not None and shape != before.shape):
+            raise MnadError(
+                f"Mask {number} of a clip has the shape {shape}; give masks (H, W), all of one "
+                "size."
+            )
         labels, boxes = components(checked_mask(mask, shape))
         track = np.zeros(len(boxes) + 1, np.int32)
         if before is not None:
