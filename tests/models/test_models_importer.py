@@ -463,8 +463,9 @@ def test_missing_file(tmp_path: Path) -> None:
         ({"items": unit_items()}, "holds no memory items"),
         (unit_items() * 3, "not of length 1"),
         (unit_items() * float("nan"), "not of length 1"),
+        (unit_items().numpy(), r"keys\.pt refers to 'numpy.*, or the items as one tensor"),
     ],
-    ids=["width", "vector", "dict", "scale", "nan"],
+    ids=["width", "vector", "dict", "scale", "nan", "numpy"],
 )
 def test_wrong_items(tmp_path: Path, items: Any, message: str) -> None:
     file = save(network(), tmp_path / "model.pth")

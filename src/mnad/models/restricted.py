@@ -158,8 +158,8 @@ class _Reader(pickle._Unpickler):
             return self.record
         raise MnadError(
             f"{self.file} refers to {full!r}, which no checkpoint of the public MNAD code needs "
-            "and which could run code, so it was not read; if you trust it, save the state dict "
-            "of its network and import that."
+            "and which could run code, so it was not read; if you trust it, load it by torch and "
+            "save its tensors alone: the state dict of the network, or the items as one tensor."
         )
 
     def persistent_load(self, pid: Any) -> Any:
