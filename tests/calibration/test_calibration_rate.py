@@ -16,6 +16,7 @@ from mnad.calibration.rate import (
     alarms_at,
     blocks_of,
     threshold_for,
+    thresholds_for,
 )
 from mnad.errors import MnadError
 from mnad.events.event import Observed
@@ -120,6 +121,16 @@ def test_seconds_of_footage_keep_the_promise_on_average(seconds: int) -> None:
         rates.append(alarms_at(footage(1, 0.9, 100 + seed), threshold.score))
         above += rates[-1] > threshold.interval[1]
     assert np.mean(rates) < 12 and above <= 6
+
+
+def test_what_is_expected_of_seconds_of_footage_lies_in_its_interval() -> None:
+    """As of ``mnad watch --learn 2m``: 1 an hour was expected, of 0 to 0.78."""
+    for seed in (9, 10, 13, 18):
+        x = np.random.default_rng(seed).exponential(0.5, (2, 120))
+        halves = [Scored(np.arange(120) / 10, score) for score in x / (1 + x)]
+        for found in thresholds_for(halves, (0.1, 1, 10)):
+            low, high = found.interval
+            assert low <= found.expected <= high
 
 
 def test_the_threshold_never_rises_with_the_allowed_rate() -> None:

@@ -63,7 +63,7 @@ class Threshold:
         per_hour: false alarms per hour that were asked for.
         expected: false alarms per hour at this threshold.
         interval: of that, 95 %, by a bootstrap over blocks in their order; if extrapolated, by how
-            well their tail is known too.
+            well their tail is known too. What is expected lies in it.
         counted: false alarms in the footage itself, by the event machine.
         hours: of normal footage.
         extrapolated: whether the footage is too short to have seen such scores.
@@ -146,6 +146,8 @@ def _threshold(
         for sample in samples
     ]
     low, high = np.quantile(shares, [0.025, 0.975]) * blocks_per_hour
+    # Of seconds of footage a few heavy tails carry the mean, which lies above all the others then.
+    high = max(high, expected * blocks_per_hour)
     # A frame at the threshold is abnormal: it lies just above the highest one allowed, by more
     # than the roundings between score and surprise.
     score = min(level / (1 + level) + 1e-12, 1.0)
