@@ -12,7 +12,9 @@ import pytest
 
 from mnad.errors import MnadError
 from mnad.watch.footage import INDEX, Footage, read_index
+from mnad.watch.learn import learn
 from mnad.watch.normal import load_footage, told_of
+from mnad.watch.site import MARKS, Settings, Site
 
 
 def frame(number: int) -> np.ndarray:
@@ -195,6 +197,19 @@ def test_where_nearly_all_has_events_it_is_said_that_they_may_be_marked(tmp_path
     with pytest.raises(MnadError, match=r"100 s have events: mark those that are normal"):
         load_footage(tmp_path, ())
     assert told_of(tmp_path, ()) == pytest.approx(100) and told_of(tmp_path, {"a"}) == 0
+
+
+def test_events_that_were_marked_as_anomalies_are_not_called_unmarked(tmp_path: Path) -> None:
+    site, settings = Site(tmp_path), Settings(16, 16)
+    site.begin(settings)
+    footage = Footage(site.footage, 1000)
+    record(footage, 0, 130, events=("a",))
+    footage.interrupt()
+    record(footage, 130, 10)
+    footage.flush()
+    (tmp_path / MARKS).write_text('{"event": "a", "as": "anomaly"}\n')
+    with pytest.raises(MnadError, match=r"13. s of footage have events: mark those that"):
+        learn(site, settings, tmp_path / "model")
 
 
 def test_an_index_that_may_not_be_read_is_one_sentence(

@@ -56,7 +56,7 @@ def learn(site: Site, settings: Settings, out: Path) -> None:
         seconds = SHORTEST_SECONDS / scale.hold_out
         told = told_of(site.footage, site.normal_events())
         remedy = (
-            f"{told:.0f} s of footage have unmarked events: mark those that are normal (mnad mark)"
+            f"{told:.0f} s of footage have events: mark those that are normal (mnad mark)"
             if told >= seconds
             else f"let it record {seconds:.0f} s or more (--learn)"
         )
