@@ -74,14 +74,17 @@ def _show_score_file(result: dict[str, Any], given: dict[str, Any]) -> None:
     print(scores_text(result))
 
 
-def _show_export(folder: Path, given: dict[str, Any]) -> None:
+def _show_export(folder: Path, given: dict[str, Any]) -> int:
     from mnad.models.normal import NORMAL, load_normal
+    from mnad.runtime.exports import RECORD
 
     size = sum(file.stat().st_size for file in folder.iterdir())
     print(f"{folder}: {size / 1e6:.1f} MB")
     own = load_normal(folder / NORMAL).calibration if (folder / NORMAL).exists() else None
     if own is not None:  # in int8 the model's threshold was set anew
         print("\n".join(own.sentences()))
+    record = json.loads((folder / RECORD).read_bytes())
+    return _complain(*record.get("calibration", {}).get("faults", ()))
 
 
 def _show_detect(found: list[Detection], given: dict[str, Any]) -> int:

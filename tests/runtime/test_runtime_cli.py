@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +90,23 @@ def test_train_export_detect(
     exports = mnad.info(model)["exports"]
     assert set(exports) == {"openvino", "openvino-int8"}
     assert all(export["usable"] for export in exports.values())
+
+
+def test_calibration_footage_that_cannot_be_read_is_told_and_in_the_exit_code(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As by mnad train and mnad calibrate; it was a warning, and the exit code 0."""
+    (tmp_path / "cut.mp4").write_bytes(b"half")
+    model = shutil.copytree(work / "model", tmp_path / "model")
+    words = ["export", str(model), "--int8", "--folder_rate", "10", "--calibration"]
+    assert main([*words, str(work / "normal"), str(tmp_path / "cut.mp4")]) == 1
+    told = capsys.readouterr()
+    assert "put the threshold at" in told.out
+    fault = f"{tmp_path}/cut.mp4 cannot be read as a video ("
+    assert told.err.splitlines()[-1].startswith(f"mnad: {fault}")
+    assert mnad.info(model)["exports"]["openvino-int8"]["usable"]
+    record = json.loads((model / "openvino-int8" / "export.json").read_text())["calibration"]
+    assert record["sources"] == ["normal"] and record["faults"][0].startswith(fault)
 
 
 def test_an_evaluation_names_its_runtime_and_takes_torch_unless_told(

@@ -33,7 +33,7 @@ def export(
         int8: convolutions in 8 bits, smaller and on most CPUs faster; scores change a little, so
             that the threshold is set anew for it.
         calibration: for int8: normal footage that the model was not trained on, as for mnad
-            calibrate.
+            calibrate; what of it cannot be read is left out and told.
         distances: for int8: keep in floating point what decides the distance to the memory, which
             the paper's score takes into account and the one for cameras does not; a little slower.
             By the norm of eq. 9 (preset camera) it is kept without.
@@ -65,11 +65,18 @@ def export(
     loaded = load_model(folder)
     if distances and loaded.network.memory is None:
         raise UsageError(f"{model} has no memory, and so no distances; leave --distances out.")
-    footage = None
+    footage, faults = None, dict[int, str]()
     if calibration:
-        faults: dict[int, str] = {}
         footage = normal_footage(loaded, calibration, folder_rate, cache_dir, faults)
         for sentence in faults.values():
             _LOG.warning("warning: %s", sentence)
         loaded = load_model(folder)  # which may have been calibrated anew while that was decoded
-    return export_model(folder, loaded, format, footage, distances=distances, trained_on=trained_on)
+    return export_model(
+        folder,
+        loaded,
+        format,
+        footage,
+        distances=distances,
+        trained_on=trained_on,
+        faults=[*faults.values()],
+    )

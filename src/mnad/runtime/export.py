@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -41,6 +41,7 @@ def export_model(
     *,
     distances: bool = False,
     trained_on: bool = False,
+    faults: Sequence[str] = (),
     progress: bool = True,
 ) -> Path:
     """Export a model into its folder, in int8 where footage is given.
@@ -55,6 +56,7 @@ def export_model(
         footage: normal footage of the camera that the model was not trained on.
         distances: in int8, keep in floating point what decides the distance to the memory.
         trained_on: accept footage that it was trained on.
+        faults: what of the footage could not be read, which the export says.
         progress: show progress bars.
 
     Returns:
@@ -83,6 +85,8 @@ def export_model(
             windows = Windows(footage.clips, footage.names, model.config.network.window)
             graph = quantize(graph, engine.nodes(graph), model.network, windows, distances)
             record["calibration"] = {"windows": len(windows), "sources": footage.names}
+            if faults:
+                record["calibration"]["faults"] = list(faults)
             record["distances"] = distances
         engine.save(graph, beside)
         record["graph"] = graph_of(beside)

@@ -34,7 +34,8 @@ class Export:
     Attributes:
         folder: where it lies.
         record: what ``export.json`` says: ``of`` (SHA-256 by file of the model), ``graph`` (the
-            same of the export's own), ``versions``, and for int8 ``calibration``.
+            same of the export's own), ``versions``, and for int8 ``calibration``, with the
+            ``faults`` of that footage if any.
         changed: files of the model that are not those it was made of; it must not be used then.
     """
 
