@@ -258,6 +258,34 @@ def test_what_breaks_off_leaves_what_was_there(
     assert not list(folder.glob(".*")) and not (folder / "onnx").exists()
 
 
+@pytest.mark.parametrize("end", ["kill", "interrupt"])
+def test_what_ends_between_the_two_renames_leaves_the_earlier_export(
+    folder: Path, end: str
+) -> None:
+    """It was moved aside, and gone with whatever was exported next."""
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from mnad.models.folder import load_model\n"
+        "from mnad.runtime.export import export_model\n"
+        f"folder, renamed = Path({str(folder)!r}), os.replace\n"
+        "def replace(old, new):\n"
+        "    if Path(new) == folder / 'openvino' and Path(old).name == '.openvino.part':\n"
+        f"        {'os._exit(9)' if end == 'kill' else 'raise KeyboardInterrupt'}\n"
+        "    renamed(old, new)\n"
+        "os.replace = replace\n"
+        "export_model(folder, load_model(folder), 'openvino')\n"
+    )
+    whole = (folder / "openvino" / "export.json").read_bytes()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 9 if end == "kill" else "KeyboardInterrupt" in done.stderr
+    export = find_export(folder, "openvino")
+    assert export is not None and export.folder == folder / "openvino"
+    assert (export.folder / "export.json").read_bytes() == whole
+    export_model(folder, load_model(folder), "openvino")
+    assert not list(folder.glob(".*"))
+
+
 def test_one_process_at_a_time_exports_into_a_folder(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

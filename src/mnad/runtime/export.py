@@ -24,7 +24,7 @@ from mnad.config import ExportFormat, RuntimeName
 from mnad.errors import MnadError
 from mnad.lock import locked
 from mnad.models.folder import CONFIG, Model, save_normal
-from mnad.runtime.exports import FORMAT, RECORD, graph_of, sources_of
+from mnad.runtime.exports import FORMAT, RECORD, before_of, graph_of, put_back, sources_of
 from mnad.runtime.pick import PACKAGES, open_graph, require
 from mnad.runtime.quantize import quantize
 from mnad.runtime.runtime import Runtime
@@ -127,8 +127,9 @@ def _measured(
 @contextmanager
 def _written(final: Path) -> Iterator[Path]:
     """A folder beside `final` that takes its place when the block has ended well."""
-    part, before = (final.with_name(f".{final.name}.{end}") for end in ("part", "before"))
+    part, before = final.with_name(f".{final.name}.part"), before_of(final)
     try:
+        put_back(final)
         for left_over in (part, before):
             shutil.rmtree(left_over, ignore_errors=True)
         part.mkdir()
@@ -142,5 +143,6 @@ def _written(final: Path) -> Iterator[Path]:
             "model folder."
         ) from error
     finally:
+        put_back(final)
         for left_over in (part, before):
             shutil.rmtree(left_over, ignore_errors=True)

@@ -7,6 +7,8 @@ normal footage scores with it, and ``export.json``, which says what it was made 
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -14,6 +16,7 @@ from typing import Any
 
 from mnad.config import RuntimeName
 from mnad.errors import MnadError
+from mnad.lock import locked
 from mnad.models.builtin import name_of_built_in
 from mnad.models.folder import CONFIG, WEIGHTS, sha256_of
 from mnad.models.normal import NORMAL
@@ -84,6 +87,17 @@ def graph_of(folder: Path) -> dict[str, str]:
     return {file.name: sha256_of(file) for file in folder.iterdir() if file.name not in own}
 
 
+def before_of(place: Path) -> Path:
+    """Where an export lies between the two renames by which another takes its place."""
+    return place.with_name(f".{place.name}.before")
+
+
+def put_back(place: Path) -> None:
+    """Bring an export back to its place if what was to follow it did not, as after a kill."""
+    if before_of(place).exists() and not place.exists():
+        os.replace(before_of(place), place)
+
+
 def find_export(model: Path, name: str) -> Export | None:
     """The export of a model for a runtime, or None.
 
@@ -91,6 +105,10 @@ def find_export(model: Path, name: str) -> Export | None:
         MnadError: it is damaged, or from a newer version.
     """
     file = model / name / RECORD
+    if before_of(file.parent).exists():
+        # Unless a process that is just now between the renames has the lock, or none may write.
+        with suppress(MnadError, OSError), locked(model, "", CONFIG, needed=False):
+            put_back(file.parent)
     if not file.is_file():
         return None
     try:
