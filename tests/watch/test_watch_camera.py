@@ -660,3 +660,8 @@ def test_the_command_watches_a_played_file_to_its_end(
     calm = video(tmp_path / "calm.mp4", street(40, 2))
     assert main(["watch", str(calm), "--out", str(site.path)]) == 0
     assert "36 frames scored, 0 event(s)" in capsys.readouterr().out
+    # Of one that is shorter than a window nothing is known, least of all that all is well.
+    short = video(tmp_path / "short.mp4", street(4, 2))
+    assert main(["watch", str(short), "--out", str(site.path)]) == 1
+    said = "short has fewer frames than the 5 that the model's window spans"
+    assert said in capsys.readouterr().err

@@ -610,6 +610,20 @@ def test_a_played_file_is_watched_to_its_end(
     assert len(list((out / "clips").glob("*.mp4"))) == 1
 
 
+def test_a_played_file_that_is_too_short_says_so(
+    model: Path, tmp_path: Path, unpaced: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the words of a file that is not played; it read "0 frames scored", with exit code 0."""
+    clip = video(tmp_path / "short.mp4", street(4, 2))
+    told = []
+    for live in ([], ["--live"]):
+        out = tmp_path / "-".join(["out", *live])
+        assert main(["detect", str(model), str(clip), *live, "--out", str(out)]) == 1
+        told.append(capsys.readouterr().err.splitlines()[-1])
+    assert told[0] == told[1]
+    assert told[0].startswith(f"mnad: {clip} has fewer frames than the 5")
+
+
 FULL = """
 import resource, sys
 from mnad.cli import main

@@ -144,6 +144,7 @@ class _Run:
         self._wanted = site.wants_another_model or site.model is None
         """Whether to train once there is enough footage."""
         self._training: Training | None = None
+        self._has_learnt = False
         pictures = options.clips or options.overlay
         self._now = Now(site.path, stream.name, "learning") if pictures else None
         """What the camera shows until something is learnt."""
@@ -231,7 +232,7 @@ class _Run:
         """A file has come to its end: what is being learnt from it is learnt.
 
         Raises:
-            MnadError: there was too little to learn from, or the training failed.
+            MnadError: there was too little to learn from, or to score; or the training failed.
         """
         if self._training is None and self.watcher is None:
             recorded, needed = self._recording.seconds, self._settings.learn_seconds
@@ -242,6 +243,9 @@ class _Run:
         while self._training is not None and not self._stopped():
             time.sleep(0.1)
             self.take(None)
+        watcher = self.watcher
+        if watcher is not None and not watcher.frames and not self._has_learnt:
+            raise MnadError(watcher.unscored(self._stream.name))
 
     def close(self) -> None:
         """End everything; a training that runs is given up."""
@@ -318,7 +322,7 @@ class _Run:
                 raise
             _LOG.error("%s The model before goes on.", error)
             return
-        self._stamp = self._site.stamp()
+        self._stamp, self._has_learnt = self._site.stamp(), True
         self._site.want_another_model(False)
         if self.watcher is None:
             self._begin(detector)

@@ -18,7 +18,6 @@ from mnad.progress import hidden
 from mnad.reports.plots import score_plot
 from mnad.video.ahead import ahead
 from mnad.video.source import open_source
-from mnad.video.thin import SLOWER
 from mnad.watch.folder import PLOT, SOURCE, remove_results, require_no_camera, write_source
 from mnad.watch.options import WatchOptions
 from mnad.watch.watcher import Watcher
@@ -114,7 +113,7 @@ def detect_source(
     if watcher is None or not watcher.frames:
         if watcher is not None:
             _leave_nothing(out)
-            broken = broken or _unscored(path, detector, watcher)
+            broken = broken or watcher.unscored(str(path))
         return failed(str(path), out, broken or "")
     try:
         with _DRAWING:
@@ -131,26 +130,6 @@ def detect_source(
         watcher.highest_at,
         None if watcher.threshold is None else watcher.told,
         broken,
-    )
-
-
-def _unscored(path: Path, detector: Detector, watcher: Watcher) -> str:
-    """Why none of its frames has a score, and what to do about it."""
-    window, known = detector.model.config.network.window, detector.model.calibration
-    if watcher.looked_at < window or known is None:
-        return (
-            f"{path} has fewer frames than the {window} that the model's window spans; give a "
-            "longer one."
-        )
-    if watcher.step > SLOWER / known.rate:
-        return (
-            f"{path}: its frames come every {watcher.step:.3g} s, and the model knows one every "
-            f"{1 / known.rate:.3g} s, so that none can be scored: give a source with more frames "
-            f"per second, or a model of so few (mnad train --rate {1 / watcher.step:.2g})."
-        )
-    return (
-        f"{path} has no {window} frames without a hole between them, as the model's window spans: "
-        "give a source that lacks fewer."
     )
 
 

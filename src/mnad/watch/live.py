@@ -13,9 +13,9 @@ from pathlib import Path
 from types import FrameType
 
 from mnad.detector import Detector
-from mnad.errors import UsageError
+from mnad.errors import MnadError, UsageError
 from mnad.lock import locked
-from mnad.video.address import is_live
+from mnad.video.address import is_live, redacted
 from mnad.video.live import Gap, LiveSource, open_live
 from mnad.video.played import PlayedSource
 from mnad.video.source import Frame
@@ -51,8 +51,8 @@ def watch_live(
 
     Raises:
         UsageError: another process watches into this folder, or this is not the main thread.
-        MnadError: no first frame came, a file over HTTP broke off, or something of the results
-            could not be written.
+        MnadError: no first frame came, a file over HTTP broke off, a file came to its end without
+            a score, or something of the results could not be written.
     """
     require_main_thread()
     channels = detector.model.config.network.channels
@@ -80,6 +80,8 @@ def watch_live(
                     watcher.idle()
                 status.show(watcher)
             status.end(watcher)
+    if not watcher.frames and not stopped():
+        raise MnadError(watcher.unscored(redacted(address)))
     return watcher
 
 

@@ -25,6 +25,7 @@ from mnad.video.ahead import runs
 from mnad.video.live import Gap
 from mnad.video.sink import recover
 from mnad.video.source import Frame
+from mnad.video.thin import SLOWER
 from mnad.watch.before import Past
 from mnad.watch.curve import Curve
 from mnad.watch.folder import REPORT, remove_results
@@ -238,6 +239,27 @@ class Watcher(Closing):
     def step(self) -> float:
         """Seconds between them lately."""
         return self._pairing.step
+
+    def unscored(self, source: str) -> str:
+        """Why no frame of a source has a score, and what to do about it; `source` by its path."""
+        window = self.detector.model.config.network.window
+        known = self.detector.model.calibration
+        if self.looked_at < window or known is None:
+            return (
+                f"{source} has fewer frames than the {window} that the model's window spans; give "
+                "a longer one."
+            )
+        if self.step > SLOWER / known.rate:
+            return (
+                f"{source}: its frames come every {self.step:.3g} s, and the model knows one every "
+                f"{1 / known.rate:.3g} s, so that none can be scored: give a source with more "
+                "frames per second, or a model of so few (mnad train --rate "
+                f"{1 / self.step:.2g})."
+            )
+        return (
+            f"{source} has no {window} frames without a hole between them, as the model's window "
+            "spans: give a source that lacks fewer."
+        )
 
     @property
     def waiting(self) -> int:
