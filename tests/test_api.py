@@ -214,6 +214,45 @@ def test_what_a_program_has_set_of_torch_stays_and_changes_nothing(
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 1.0),
+        ("batch_size", 4.0),
+        ("seed", 1.0),
+        ("most_windows", 8.0),
+        ("items", 2.5),
+        ("frames_in", 4.0),
+        ("channels", 1.0),
+        ("height", 32.0),
+        ("epochs", True),
+        ("epochs", "1"),
+    ],
+)
+def test_a_count_that_is_no_whole_number_is_refused_before_the_work(
+    name: str, value: object, own_folder: Path, tmp_path: Path, tiny: dict[str, Any]
+) -> None:
+    """The error was of torch or Python, after the footage was decoded, and a folder was there."""
+    with pytest.raises(mnad.UsageError, match=f"^{name} is {value!r}; it must be a whole number"):
+        mnad.train(own_folder, out=tmp_path / "m", **{**tiny, name: value})
+    assert not (tmp_path / "m").exists()
+    given: dict[str, Any] = {**tiny, "epochs": np.int64(1), "seed": np.arange(3)[1]}
+    if name == "epochs":  # what is one, of NumPy, is taken
+        assert mnad.train(own_folder, out=tmp_path / "m", **given).training["epochs"] == 1
+
+
+def test_of_figures_and_benchmarks_counts_are_whole_numbers(tmp_path: Path) -> None:
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: mnad.figures("m", data="ped2:none", out=tmp_path, scenes=2.0),  # type: ignore[arg-type]
+        lambda: api.bench("m", repeats=2.0),  # type: ignore[arg-type]
+        lambda: api.bench("m", threads=2.0),  # type: ignore[arg-type]
+        lambda: mnad.ablate("ped2:none", out=tmp_path, seeds=2.0),  # type: ignore[arg-type]
+    )
+    for call in calls:
+        with pytest.raises(mnad.UsageError, match=r"is 2\.0; it must be a whole number"):
+            call()
+
+
+@pytest.mark.parametrize(
     "set_by_a_program",
     [torch.no_grad, torch.inference_mode, lambda: torch.autocast("cpu", torch.bfloat16)],
 )

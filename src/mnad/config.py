@@ -8,6 +8,8 @@ that space.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral
+from types import NoneType
 from typing import Literal, get_args, get_origin, get_type_hints
 
 from mnad.errors import UsageError
@@ -48,11 +50,32 @@ def one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
     )
 
 
-def _require_choices(config: object) -> None:
-    """See that each field of a dataclass that has named values only holds one of these."""
+def _require_whole(name: str, value: object) -> None:
+    """See that a number is a whole one: as a count or size 1.0 fails once the work has begun."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    _require(whole, f"{name} is {value!r}; it must be a whole number.")
+
+
+def require_count(name: str, value: int) -> None:
+    """See that there is one or more of something.
+
+    Raises:
+        UsageError: it is not a whole number, or less.
+    """
+    _require_whole(name, value)
+    _require(value >= 1, f"{name} is {value}; it must be 1 or more.")
+
+
+def _require_kinds(config: object) -> None:
+    """See that each field of a dataclass that has named values only holds one of these, and each
+    whole number is one.
+    """
     for name, kind in get_type_hints(type(config)).items():
+        value, kinds = getattr(config, name), get_args(kind) or (kind,)
         if get_origin(kind) is Literal:
-            one_of(name, getattr(config, name), get_args(kind))
+            one_of(name, value, kinds)
+        if (int in kinds or 1 in kinds) and not (value is None and NoneType in kinds):
+            _require_whole(name, value)
 
 
 def _make_plain(config: object) -> None:
@@ -71,6 +94,7 @@ def require_seed(seed: int) -> None:
     Raises:
         UsageError: it is not.
     """
+    _require_whole("seed", seed)
     _require(0 <= seed < 2**32, f"seed is {seed}; give a whole number from 0 to {2**32 - 1}.")
 
 
@@ -121,10 +145,10 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         _make_plain(self)
-        _require_choices(self)
-        _require(self.frames_in >= 1, f"frames_in is {self.frames_in}; it must be 1 or more.")
+        _require_kinds(self)
+        require_count("frames_in", self.frames_in)
         _require(0.03 <= self.width <= 4, f"width is {self.width}; it must lie between 0.03 and 4.")
-        _require(self.items >= 1, f"items is {self.items}; it must be 1 or more.")
+        require_count("items", self.items)
         one_of("skip_maps", self.skip_maps, (0, 1, 2, 3))
         _require(
             self.decoder_input != "none" or (not self.memory and any(self.skips)),
@@ -235,7 +259,7 @@ class MethodConfig:
 
     def __post_init__(self) -> None:
         _make_plain(self)
-        _require_choices(self)
+        _require_kinds(self)
         _require(
             self.read_temperature > 0,
             f"read_temperature is {self.read_temperature}; it must be above 0.",
@@ -277,17 +301,15 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _make_plain(self)
-        _require_choices(self)
-        _require(self.epochs >= 1, f"epochs is {self.epochs}; it must be 1 or more.")
-        _require(self.batch_size >= 1, f"batch_size is {self.batch_size}; it must be 1 or more.")
+        _require_kinds(self)
+        require_count("epochs", self.epochs)
+        require_count("batch_size", self.batch_size)
         _require(
             self.learning_rate > 0, f"learning_rate is {self.learning_rate}; it must be above 0."
         )
         require_seed(self.seed)
-        _require(
-            self.most_windows is None or self.most_windows >= 1,
-            f"most_windows is {self.most_windows}; it must be 1 or more.",
-        )
+        if self.most_windows is not None:
+            require_count("most_windows", self.most_windows)
 
 
 @dataclass(frozen=True)

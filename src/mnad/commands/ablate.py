@@ -5,8 +5,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from mnad.config import Device, Precision, Task
-from mnad.errors import UsageError
+from mnad.config import Device, Precision, Task, require_count
 
 
 def ablate(
@@ -66,10 +65,8 @@ def ablate(
     from mnad.training.precision import takes_bf16
     from mnad.writing import write, write_json
 
-    if seeds < 1:
-        raise UsageError(f"seeds is {seeds}; it must be 1 or more.")
-    if jobs < 1:
-        raise UsageError(f"jobs is {jobs}; it must be 1 or more.")
+    require_count("seeds", seeds)
+    require_count("jobs", jobs)
     chosen = choose(rows)
     where = pick_device(device)
     dataset = open_dataset(data)

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from mnad.config import Device
+from mnad.config import Device, require_count
 from mnad.errors import UsageError
 
 
@@ -55,8 +55,8 @@ def bench(
     from mnad.writing import require_folder, write, write_json
 
     for name, value in (("repeats", repeats), ("threads", threads)):
-        if value is not None and value < 1:
-            raise UsageError(f"{name} is {value}; it must be 1 or more.")
+        if value is not None:
+            require_count(name, value)
     for file in (json, markdown):
         if file is not None:
             require_folder(Path(file))

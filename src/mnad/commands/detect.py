@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnad.alarms.alarms import AlarmConfig
-from mnad.config import Device, Policy, RuntimeName
+from mnad.config import Device, Policy, RuntimeName, require_count
 from mnad.errors import MnadError, UsageError
 from mnad.watch.options import EventTimes, Kind, WatchOptions
 
@@ -89,8 +89,8 @@ def detect(
 
     sources = listed(sources)
     watch = WatchOptions(overlay, clips, threshold, events, most_gigabytes, alarms, picture)
-    if at_once is not None and at_once < 1:
-        raise UsageError(f"at_once is {at_once}; give 1 or more.")
+    if at_once is not None:
+        require_count("at_once", at_once)
     streams = [source for source in sources if live or is_live(source)]
     if streams and len(sources) > 1:
         raise UsageError(

@@ -5,7 +5,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnad.config import Device, Policy, RuntimeName
+from mnad.config import Device, Policy, RuntimeName, require_count
 from mnad.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ def evaluate(
     from mnad.runtime.pick import load_runtime
     from mnad.writing import make_folder, require_folder, write_json
 
-    if streams < 1:
-        raise UsageError(f"streams is {streams}; it must be 1 or more.")
+    require_count("streams", streams)
     if report is not None:
         make_folder(Path(report))
     if plot is not None:

@@ -6,8 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from mnad.config import Device, require_seed
-from mnad.errors import UsageError
+from mnad.config import Device, require_count, require_seed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,8 +73,7 @@ def figures(
     from mnad.runtime.pick import pick_device
     from mnad.writing import discard, make_folder, write_json
 
-    if scenes < 1:
-        raise UsageError(f"scenes is {scenes}; it must be 1 or more.")
+    require_count("scenes", scenes)
     require_seed(seed)
     folder, where = Path(out), pick_device(device)
     paths = [Path(model)] if against is None else [Path(model), Path(against)]
