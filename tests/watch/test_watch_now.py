@@ -199,3 +199,28 @@ def test_the_report_leads_to_what_is_seen_now(tmp_path: Path) -> None:
     Now(tmp_path, "gate")
     write_page(tmp_path / "report.html", report)
     assert (tmp_path / "report.html").read_text().count(f'href="{NOW_PAGE}"') == 1
+
+
+def test_what_is_seen_now_leads_to_no_report_that_is_not_there(
+    tmp_path: Path, trained: type[Training], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The link was there while a first model is learnt, and a minute before the first report."""
+    site, linked = tmp_path / "site", []
+
+    def look() -> bool:
+        link = 'href="report.html"' in (site / NOW_PAGE).read_text()
+        linked.append((link, (site / "report.html").exists()))
+        return True
+
+    def watching() -> bool:
+        return bool(json.loads((site / "status.json").read_text())["state"] == "watching")
+
+    monkeypatch.setattr(status, "FILE_SECONDS", 0.0)
+    normal = as_frames(street(1300, 1))
+    items: list[Any] = [
+        *(normal[:100], look, normal[100:], watching),
+        *(as_frames(street(10, 2), 1300, 130.0), look, STOP),
+    ]
+    monkeypatch.setattr(camera, "PlayedSource", lambda source, channels: Camera(*items))
+    watch_camera(Site(site), "cam", GIVEN, CLIPS, learn_seconds=SHORTEST_LEARNING)
+    assert linked == [(False, False), (True, True)]

@@ -20,6 +20,7 @@ from mnad.video.live import Gap, LiveSource, open_live
 from mnad.video.played import PlayedSource
 from mnad.video.source import Frame
 from mnad.watch.absent import awaited
+from mnad.watch.folder import REPORT
 from mnad.watch.live import Wall, require_main_thread, stoppable
 from mnad.watch.now import Now
 from mnad.watch.options import EventTimes, WatchOptions
@@ -146,7 +147,8 @@ class _Run:
         self._training: Training | None = None
         self._has_learnt = False
         pictures = options.clips or options.overlay
-        self._now = Now(site.path, stream.name, "learning") if pictures else None
+        report = REPORT if (site.path / REPORT).exists() else None
+        self._now = Now(site.path, stream.name, "learning", report) if pictures else None
         """What the camera shows until something is learnt."""
         self._status = Status(site.path, stream)
         self._away: tuple[Gap, float] | None = None

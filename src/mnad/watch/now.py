@@ -16,6 +16,7 @@ from mnad.reports.html import write_html
 from mnad.reports.overlay import Overlay
 from mnad.reports.page import NOW_PAGE
 from mnad.video.source import shrunk
+from mnad.watch.folder import REPORT
 from mnad.writing import discard, write
 
 _LOG = logging.getLogger("mnad")
@@ -38,16 +39,24 @@ class Now:
         folder: of the camera; it is there.
         name: of the camera, without credentials, for the page.
         unscored: what the picture says in place of a score while there is none.
+        report: the page to link to; None while there is none.
     """
 
-    def __init__(self, folder: Path, name: str, unscored: str = "warming up") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        unscored: str = "warming up",
+        report: str | None = REPORT,
+    ) -> None:
         self._file, self._unscored = folder / NOW, unscored
         self._overlay: Overlay | None = None
         self._threshold: float | None = None
         self._drawn = float("-inf")
         self._failed = False
         try:
-            write_html(folder / NOW_PAGE, "now.html.j2", {"name": name, "picture": NOW})
+            shown = {"name": name, "picture": NOW, "report": report}
+            write_html(folder / NOW_PAGE, "now.html.j2", shown)
         except MnadError as error:
             _LOG.error("%s", error)
 

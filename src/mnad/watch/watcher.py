@@ -111,6 +111,8 @@ class Watcher(Closing):
         self._last = 0.0
         self._kept_house = time.monotonic()
         self._reported = True
+        self._awaited = self.live and not (out / REPORT).exists()
+        """Whether a first report is to be written at once: the page of what is now links to it."""
         self._gap: tuple[float, float] | None = None
         """When the gap that lasts began, in seconds of the source and by the clock."""
 
@@ -118,6 +120,9 @@ class Watcher(Closing):
         """Take in the next frame."""
         for pair in self._pairing.push([frame]):
             self.show(pair)
+        if self._awaited and self.frames:
+            self._awaited = False
+            self._report()
         self._keep_house_in_time()
 
     def idle(self) -> None:
