@@ -236,6 +236,8 @@ def twice(path: Path) -> Path:
         (text("clip,frame,score\n"), "has no scores in it", 1),
         (text(""), "is empty", 1),
         (text("clip,frame,score\n1,x,3\n"), "line 2: 'x' is no frame number", 1),
+        # Of more than 64 bits, as when a row was pasted in pieces: Python's OverflowError.
+        (text(f"clip,frame,score\n1,{2**63},3\n"), "'9223372036854775808' is no frame number", 1),
         (text("clip,frame,score\n1,0,3\n1,0,4\n"), "line 3: frame 0 is there twice", 1),
         (text("clip,frame,score\n1,0,high\n"), "line 2: 'high' is no number", 1),
         (text("clip,frame,score\n1,0\n"), "line 2, has 2 columns, not 3", 1),

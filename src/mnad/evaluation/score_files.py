@@ -27,6 +27,8 @@ from mnad.video.find import natural
 
 Floats = NDArray[np.float64]
 Frames = NDArray[np.int64]
+_DIGITS = 18
+"""Of a frame number, at most, which fits into 64 bits then."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +210,7 @@ def _series(
         numbered: dict[int, float] = {}
         for line, row in rows:
             text = row[first]
-            if not text.isdecimal():
+            if not text.isdecimal() or len(text) > _DIGITS:
                 raise MnadError(f"{path}, line {line}: {text!r} is no frame number, 0, 1, 2, …")
             if int(text) in numbered:
                 raise MnadError(f"{path}, line {line}: frame {text} is there twice.")
