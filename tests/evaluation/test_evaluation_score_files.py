@@ -169,6 +169,24 @@ def test_labels_of_a_data_set(own_folder: Path, tmp_path: Path) -> None:
     assert "files beside the clips" in found["protocol"]["label_source"]
 
 
+def test_the_controls_of_an_evaluation_are_those_of_its_scores(
+    trained: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Those of random were others, as they were drawn for the scored frames alone."""
+    model, data = trained
+    result = mnad.evaluate(model, str(data))
+    scores = {name: np.array(one["score"]) for name, one in result["frames_detail"].items()}
+    for found in (
+        mnad.score_file(archive(tmp_path / "s.npz", scores), str(data), first_frame=4),
+        mnad.score_file(table(tmp_path / "s.csv", scores, "score", 4), str(data)),
+    ):
+        assert found["frame"]["controls"] == {
+            name: result["controls"][name]
+            for name in ("constant", "random", "frame_index", "clip_id")
+        }
+        assert found["frame"]["auc"]["causal_micro"] == result["auc"]["causal_micro"]
+
+
 def test_the_command_prints_and_writes(
     tmp_path: Path, labels: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,11 +27,12 @@ from mnad.metrics.video import video_metrics
 
 
 class Matched(NamedTuple):
-    """The scored frames of a clip: their numbers, scores and labels, (T,) each."""
+    """The scored frames of a clip, (T,) each: numbers, scores, labels, places among all frames."""
 
     frames: Frames
     scores: Floats
     labels: Floats
+    places: Frames
 
 
 def evaluate_scores(
@@ -105,7 +106,11 @@ def _frame_level(
     clips: Mapping[str, Matched], labels: dict[str, Floats], given: dict[str, Floats]
 ) -> dict[str, Any]:
     main = single(given)
-    blind = {name: blind_scores(len(c.frames), n) for n, (name, c) in enumerate(clips.items())}
+    # Those of the scored ones among all frames of a clip, as `mnad.evaluation.frames` has them.
+    blind = {
+        name: {key: every[c.places] for key, every in blind_scores(c.places[-1] + 1, n).items()}
+        for n, (name, c) in enumerate(clips.items())
+    }
     controls = {
         **{key: {name: own[key] for name, own in blind.items()} for key in ("constant", "random")},
         "frame_index": {name: clip.frames.astype(np.float64) for name, clip in clips.items()},
@@ -148,7 +153,7 @@ def _matched(name: str, series: Series, scores: Floats, labels: Series, first: i
     count = len(scores)
     frames = series.frames if series.frames is not None else np.arange(first, first + count)
     if labels.whole:
-        return Matched(frames, scores, np.full(count, float(labels.values)))
+        return Matched(frames, scores, np.full(count, float(labels.values)), np.arange(count))
     numbers = labels.frames if labels.frames is not None else np.arange(len(labels.values))
     known = dict(zip(numbers.tolist(), labels.values.tolist(), strict=True))
     strange = [n for n in frames.tolist() if n not in known]
@@ -163,7 +168,8 @@ def _matched(name: str, series: Series, scores: Floats, labels: Series, first: i
             f"Clip {name} has a score of frame {strange[0]} but no label of it; its labels are of "
             f"frames {numbers.min()} to {numbers.max()}: frames count from 0."
         )
-    return Matched(frames, scores, np.array([known[n] for n in frames.tolist()]))
+    found = np.array([known[n] for n in frames.tolist()])
+    return Matched(frames, scores, found, np.searchsorted(numbers, frames))
 
 
 def _unscored(clip: Matched, labels: Series) -> int:
