@@ -23,7 +23,8 @@ from mnad import api
 from mnad.alarms.alarms import AlarmConfig
 from mnad.cli import main
 from mnad.errors import MnadError, UsageError
-from mnad.events.log import read_events
+from mnad.events.log import EventLog, read_events
+from mnad.events.message import camera_event
 from mnad.lock import locked
 from mnad.models.folder import load_model
 from mnad.runtime.pick import installed
@@ -38,6 +39,7 @@ from mnad.watch.now import NOW
 from mnad.watch.options import EventTimes, WatchOptions
 from mnad.watch.site import SHORTEST_LEARNING, Settings, Site
 from mnad.watch.watcher import Watcher
+from mnad.writing import write_json
 
 GIVEN = Settings(HEIGHT, WIDTH, 1, float(RATE), 6.0, 0.02, 0)
 QUIET = WatchOptions(overlay=False, clips=False)
@@ -556,6 +558,35 @@ def test_a_camera_that_is_away_at_the_start_is_sought_and_told_of(
     lost, over = f"lost, event {told[0].id}", f"end of lost, event {told[0].id}"
     expected = ["refused. It is sought on.", lost, "password. It is sought on.", over]
     assert [text for text in said if text in expected] == expected
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_what_a_kill_left_open_of_a_camera_lasted_to_what_is_known(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, away: bool
+) -> None:
+    """The end was that of the start, however long the camera had been away."""
+    site, tries = Site(tmp_path / "site"), list[str]()
+
+    def connect(source: str, channels: int, *, quiet: bool) -> Camera:
+        tries.append(source)
+        if away and len(tries) < 3:
+            raise MnadError("refused.")
+        return Camera(as_frames(street(20, 1)), STOP)
+
+    monkeypatch.setattr(camera, "open_live", connect)
+    monkeypatch.setattr("mnad.watch.absent.PAUSE", 0.01)
+    in_use(site, model)
+    noon = datetime(2026, 5, 4, 12, tzinfo=UTC)
+    lost = camera_event("lost", "10.0.0.7-cam", noon, 3600.0, 0)
+    covered = camera_event("covered", "10.0.0.7-cam", noon, 1800.0, 0)
+    with EventLog(site.path / "events.jsonl") as log:
+        log.append(covered)  # which ended unseen, as the last status does not tell of it
+        log.append(lost)
+    # Killed ten minutes later.
+    write_json(site.path / "status.json", {"at": "2026-05-04T13:10:00+00:00", "camera": ["lost"]})
+    watch_camera(site, "rtsp://10.0.0.7/cam", GIVEN, QUIET)
+    ends = [one for one in read_events(site.path / "events.jsonl") if one.phase == "end"]
+    assert [(one.id, one.end) for one in ends] == [(covered.id, 1800.0), (lost.id, 4200.0)]
 
 
 def test_what_is_stopped_while_its_camera_is_away_says_so(

@@ -6,9 +6,11 @@ import json
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from mnad.closing import Closing
 from mnad.errors import MnadError
@@ -118,7 +120,11 @@ def latest(events: Iterable[Event]) -> list[Event]:
     return list({event.id: event for event in events}.values())
 
 
-def close_open(events: Iterable[Event], folder: str | Path) -> list[Event]:
+def close_open(
+    events: Iterable[Event],
+    folder: str | Path,
+    suffered: Mapping[str, datetime] = MappingProxyType({}),
+) -> list[Event]:
     """The missing ``end`` messages of events that a crash left open; append them at a restart.
 
     Such an event ends at the last moment known of it. Its picture and clip are named only where
@@ -127,7 +133,15 @@ def close_open(events: Iterable[Event], folder: str | Path) -> list[Event]:
     Args:
         events: messages read from the record.
         folder: of the results, which the paths in the messages are relative to.
+        suffered: when it was last known of a camera that it suffers something, by what that is.
     """
+
+    def known(event: Event) -> float:
+        last = event.peak_seconds
+        if event.kind == "camera" and event.at is not None and event.what in suffered:
+            lasted = suffered[event.what] - datetime.fromisoformat(event.at)
+            last = event.start + lasted.total_seconds()
+        return max(event.start, last)
 
     def found(name: str | None) -> str | None:
         return name if name is not None and (Path(folder) / name).is_file() else None
@@ -136,7 +150,7 @@ def close_open(events: Iterable[Event], folder: str | Path) -> list[Event]:
         replace(
             event,
             phase="end",
-            end=max(event.start, event.peak_seconds),
+            end=known(event),
             thumbnail=found(event.thumbnail),
             clip=found(event.clip),
         )

@@ -17,10 +17,10 @@ from pathlib import Path
 from mnad.alarms.alarms import AlarmConfig, Alarms
 from mnad.errors import MnadError, UsageError
 from mnad.events.event import Event
-from mnad.events.log import EventLog
+from mnad.events.log import EventLog, close_open, read_events
 from mnad.events.message import camera_event
 from mnad.video.live import LiveSource
-from mnad.watch.folder import EVENTS
+from mnad.watch.folder import EVENTS, last_suffered
 from mnad.watch.judge import LOST
 from mnad.watch.now import NOW
 from mnad.watch.status import write_status
@@ -61,7 +61,8 @@ def awaited(
             sender.send(event)
             with EventLog(folder / EVENTS) as log:
                 log.append(event)
-            _LOG.info("%s: %slost, event %s", name, "end of " * (event.phase == "end"), event.id)
+            over = "end of " * (event.phase == "end")
+            _LOG.info("%s: %s%s, event %s", name, over, event.what, event.id)
 
         stream: LiveSource | None = None
         try:
@@ -76,7 +77,12 @@ def awaited(
                         _LOG.error("%s It is sought on.", error)
                     if sender is None:
                         sender = stack.enter_context(Alarms(alarms, folder, name))
-                    write_status(folder, name, "lost")
+                        # Of a watch that was killed, before its last status is written over.
+                        record = folder / EVENTS
+                        earlier = read_events(record) if record.exists() else []
+                        for left in close_open(earlier, folder, last_suffered(folder)):
+                            tell(left)
+                    write_status(folder, name, "lost", camera=[] if lost is None else [LOST])
                     if lost is None and time.monotonic() - began >= LOST_SECONDS:
                         lost = camera_event(LOST, name, started, 0.0, 0)
                         tell(lost)

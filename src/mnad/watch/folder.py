@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+from datetime import datetime
 from pathlib import Path
 
 from mnad.errors import MnadError, UsageError
 
 EVENTS, REPORT = "events.jsonl", "report.html"
 PLOT = "scores.png"
+STATUS = "status.json"
 OF_A_FILE = (
     *(EVENTS, REPORT, PLOT, "scores.csv", "overlay.mp4", "clips/*.mp4", "thumbnails/*.jpg"),
     *(".*.part.*", "clips/.*.part.*"),
@@ -16,6 +19,15 @@ OF_A_FILE = (
 """What is written of a file, and what a run that was killed has left of it."""
 SOURCE = "source.txt"
 """In the folder of the results: the path of what they are of."""
+
+
+def last_suffered(folder: Path) -> dict[str, datetime]:
+    """What the camera suffered when ``status.json`` was last written, with that time."""
+    try:
+        status = json.loads((folder / STATUS).read_bytes())
+        return dict.fromkeys(status.get("camera", ()), datetime.fromisoformat(status["at"]))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
 
 
 def write_source(folder: Path, path: Path) -> None:

@@ -10,7 +10,7 @@ from mnad.alarms.alarms import AlarmConfig, Alarms
 from mnad.closing import Closing
 from mnad.events.event import Event
 from mnad.events.log import EventLog, close_open, latest, read_events
-from mnad.watch.folder import EVENTS
+from mnad.watch.folder import EVENTS, last_suffered
 
 _LOG = logging.getLogger("mnad")
 UNSEEN = {"covered", "frozen"}
@@ -51,7 +51,7 @@ class Messages(Closing):
         self.open: set[str] = set()
         self._log = EventLog(record)
         self._alarms = Alarms(alarms, folder, name)
-        self.tell(close_open(earlier, folder))
+        self.tell(close_open(earlier, folder, last_suffered(folder)))
 
     def tell(self, events: Iterable[Event]) -> None:
         """Take in what is told now, in order."""

@@ -13,12 +13,12 @@ from typing import Any, Literal, NamedTuple
 from mnad.errors import MnadError
 from mnad.video.live import LiveSource
 from mnad.video.played import PlayedSource
+from mnad.watch.folder import STATUS
 from mnad.watch.judge import LOST
 from mnad.watch.watcher import Watcher
 from mnad.writing import write_json
 
 _LOG = logging.getLogger("mnad")
-STATUS = "status.json"
 FILE_SECONDS = 10.0
 """Between two writings of the file."""
 LEARNING_SECONDS = 10.0
