@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import get_args
+import json
+from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ import torch
 from footage import moving_square
 from scipy import ndimage
 
+import mnad
+from mnad.api import MethodOptions
 from mnad.config import (
     MethodConfig,
     ModelConfig,
@@ -169,8 +173,25 @@ def test_pseudo_anomalies_move_no_item() -> None:
     queries = [q.detach().double().numpy() for q in out.query]
     expected = reference.update(queries, before.double().numpy(), "batch")
     np.testing.assert_allclose(memory.items, expected, atol=1e-5)
-    total, reconstruction, compact, separate = losses.tolist()
-    assert total > reconstruction + 0.1 * compact + 0.1 * separate
+    total, reconstruction, compact, separate, more = losses.tolist()
+    expected = reconstruction + 0.1 * compact + 0.1 * separate + 5 * more
+    assert total == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_log_has_their_loss_where_there_is_one(
+    own_folder: Path, tmp_path: Path, tiny: dict[str, Any]
+) -> None:
+    """It was in the total alone: nobody saw whether the memory learns to tell them."""
+    rows = {}
+    for weight in (0.0, 5.0):
+        method = MethodOptions(lambda_pseudo=weight)
+        out = tmp_path / f"{weight:g}"
+        mnad.train(own_folder, out=out, preset="official", method=method, **tiny)
+        rows[weight] = json.loads((out / "train.jsonl").read_text().splitlines()[0])
+    assert rows[5.0].keys() - rows[0.0].keys() == {"pseudo_anomalies"}
+    parts = rows[5.0]
+    expected = parts["reconstruction"] + 0.1 * (parts["compactness"] + parts["separateness"])
+    assert parts["loss"] == pytest.approx(expected + 5 * parts["pseudo_anomalies"], rel=1e-4)
 
 
 @pytest.mark.parametrize("kinds", KINDS)

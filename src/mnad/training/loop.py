@@ -201,7 +201,9 @@ class Fitter:
         self.per_epoch = self.count // min(train.batch_size, self.count)
         self.steps = self.per_epoch * train.epochs
         self.pseudo: Pseudo | None = None
+        self.losses: tuple[str, ...] = LOSSES
         if config.method.lambda_pseudo:
+            self.losses = (*LOSSES, "pseudo_anomalies")
             size = min(train.batch_size, self.count)
             self.pseudo = Pseudo(windows, config.method.pseudo_anomalies, size, train.seed)
 
@@ -221,7 +223,8 @@ class Fitter:
             The seconds spent, earlier runs included.
         """
         train, done = self.train, state.step if state else 0
-        sums = state.sums.to(self.device) if state else torch.zeros(4, device=self.device)
+        sums = torch.zeros(len(self.losses)) if state is None else state.sums
+        sums = sums.to(self.device)
         saved = time.monotonic()
         began = saved - (state.seconds if state else 0.0)  # as if it had been done in one run
         bar = tqdm(total=self.steps, initial=done, unit="step", disable=hidden(progress))
@@ -266,8 +269,8 @@ class Fitter:
             abnormal: likewise, pseudo-anomalies.
 
         Returns:
-            The output for `batch`, and the four losses (4,) detached; nothing here waits for the
-            device.
+            The output for `batch`, and the losses detached, as many as `losses` names; nothing here
+            waits for the device.
         """
         both = batch if abnormal is None else torch.cat([batch, abnormal])
         inputs, target = split_window(both, self.config.network)
@@ -277,11 +280,13 @@ class Fitter:
         out = Output(*(part[: len(batch)] for part in every))
         known = None if memory is None else memory.items
         losses = training_losses(out, target[: len(batch)], known, method)
+        total, told = losses.total, [*losses[1:]]
         if abnormal is not None:
             more = pseudo_anomalous(every.similarity, moving(inputs, target), len(batch))
-            losses = losses._replace(total=losses.total + method.lambda_pseudo * more)
+            total = total + method.lambda_pseudo * more
+            told.append(more)
         self.optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()  # type: ignore[no-untyped-call]
+        total.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         if memory is not None and method.item_learning == "gradient":
             memory.to_unit()
@@ -293,7 +298,7 @@ class Fitter:
                 method.update_momentum,
             )
             memory.items.copy_(moved[0])
-        return out, torch.stack(losses).detach()
+        return out, torch.stack([total, *told]).detach()
 
     def _set_learning_rate(self, epoch: int) -> None:
         # Cosine annealing to zero, stepped per epoch, as a function of the epoch alone.
@@ -310,7 +315,7 @@ class Fitter:
         speed = bar.format_dict["rate"] or 0.0
         bar.set_description(f"epoch {epoch + 1}/{self.train.epochs}", refresh=False)
         bar.set_postfix_str(
-            " ".join(f"{n[:7]} {v:.4g}" for n, v in zip(LOSSES, mean, strict=True))
+            " ".join(f"{n[:7]} {v:.4g}" for n, v in zip(self.losses, mean, strict=True))
             + f" {speed * min(self.train.batch_size, self.count):.1f} frames/s"
         )
 
@@ -322,7 +327,7 @@ class Fitter:
                 "lower --learning_rate or with --precision fp32, into another --out."
             )
         row = {"epoch": epoch + 1, "seconds": round(seconds, 1)}
-        row |= {name: float(f"{v:.6g}") for name, v in zip(LOSSES, mean, strict=True)}
+        row |= {name: float(f"{v:.6g}") for name, v in zip(self.losses, mean, strict=True)}
         return row | memory_facts(out, self.network, self.config.method.read_temperature)
 
 
