@@ -114,15 +114,24 @@ def test_only_the_model_in_use_and_the_one_before_are_kept(tmp_path: Path) -> No
     assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["2", "3"]
 
 
-def test_what_trainings_that_were_killed_left_does_not_pile_up(tmp_path: Path) -> None:
-    """As where the machine has too little memory, and a service begins anew each time."""
+@pytest.mark.parametrize("left", ["training/state.pt", "config.json"])
+def test_what_watches_that_were_killed_learnt_does_not_pile_up(tmp_path: Path, left: str) -> None:
+    """As where the machine has too little memory, and a service begins anew each time.
+
+    Killed when it takes in what was learnt, as another model beside the first takes memory, each
+    left a whole one that nobody had used.
+    """
     site = Site(tmp_path)
-    (tmp_path / "models" / "whole").mkdir(parents=True)
-    for _ in range(3):
+    for name in ("20260101T120000Z", "20260102T120000Z"):  # that before is kept
+        (tmp_path / "models" / name).mkdir(parents=True)
+        site.use(tmp_path / "models" / name)
+    kept = {"20260101T120000Z", "20260102T120000Z"}
+    for number in range(3):
         model = site.new_model()
-        (model / "training").mkdir(parents=True)
-        (model / "training" / "state.pt").write_bytes(b"half")
-        assert {one.name for one in model.parent.iterdir()} == {"whole", model.name}
+        model = model.with_name(f"{model.name}{number}")  # three in a second
+        (model / left).parent.mkdir(parents=True)
+        (model / left).write_bytes(b"half")
+        assert {one.name for one in model.parent.iterdir()} == {*kept, model.name}
 
 
 def test_a_model_is_looked_at_while_a_folder_in_it_is_replaced(

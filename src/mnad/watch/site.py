@@ -217,10 +217,15 @@ class Site:
         return model, tuple(times)
 
     def new_model(self) -> Path:
-        """A folder for the next model; what trainings that were killed have left goes."""
-        models = self.path / "models"
-        for unfinished in models.glob("*/training"):
-            shutil.rmtree(unfinished.parent, ignore_errors=True)
+        """A folder for the next model; what was learnt and not taken into use goes.
+
+        A watch that is killed in a training, or when it takes in what came of it, begins anew.
+        """
+        models, current = self.path / "models", self.model
+        for other in models.glob("*"):
+            unused = current is None or other.name > current.name  # they are named by their time
+            if unused or (other / "training").exists():
+                shutil.rmtree(other, ignore_errors=True)
         return models / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
     def use(self, model: Path) -> None:
