@@ -32,21 +32,14 @@ from script import run
 from mnad import __version__
 from mnad.calibration.calibrate import calibrate_model, smoothed
 from mnad.calibration.rate import Threshold, thresholds_for
-from mnad.config import (
-    ModelConfig,
-    NetworkConfig,
-    Precision,
-    Preset,
-    TrainConfig,
-    preset_of,
-    scale_of,
-)
+from mnad.config import ModelConfig, NetworkConfig, Precision, Preset, TrainConfig
 from mnad.detector import Detector
 from mnad.events.event import Observed
 from mnad.events.machine import EventConfig, EventMachine
 from mnad.metrics.events import poisson_interval, wilson_interval
 from mnad.metrics.frame import causal_micro
 from mnad.models.folder import Model, load_model, save_model
+from mnad.presets import preset_of, scale_of
 from mnad.runtime.pick import open_graph
 from mnad.scene.scene import SceneConfig, render
 from mnad.scene.traffic import KINDS

@@ -8,8 +8,8 @@ import pytest
 
 from mnad.ablation.plan import Common, trainings
 from mnad.ablation.rows import CHANGES, COUNTS, GROUPS, ROWS, choose
-from mnad.config import preset_of
 from mnad.errors import UsageError
+from mnad.presets import preset_of
 
 SMALL = Common(width=0.05, channels=1, height=32, image_width=32, epochs=1)
 

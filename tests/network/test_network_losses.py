@@ -9,7 +9,7 @@ import pytest
 import reference
 import torch
 
-from mnad.config import MethodConfig, preset_of
+from mnad.config import MethodConfig
 from mnad.errors import UsageError
 from mnad.network.losses import (
     compactness,
@@ -20,6 +20,7 @@ from mnad.network.losses import (
 )
 from mnad.network.memory import similarity, to_queries, update
 from mnad.network.mnad import Output
+from mnad.presets import preset_of
 
 
 def example(

@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from mnad.config import NetworkConfig, preset_of
+from mnad.config import NetworkConfig
 from mnad.errors import UsageError
 from mnad.network.losses import training_losses
 from mnad.network.mnad import MNAD
 from mnad.network.window import moving, split_window
+from mnad.presets import preset_of
 
 P = NetworkConfig()
 R = NetworkConfig(task="reconstruction", frames_in=1)

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from mnad.cli import main
-from mnad.config import preset_of
 from mnad.models.folder import load_model
+from mnad.presets import preset_of
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 

@@ -11,8 +11,9 @@ import torch
 from footage import moving_square
 from networks import SMALL, graph_runtime, trained
 
-from mnad.config import MethodConfig, ModelConfig, preset_of
+from mnad.config import MethodConfig, ModelConfig
 from mnad.models.folder import build_network
+from mnad.presets import preset_of
 from mnad.runtime.runtime import Runtime
 from mnad.runtime.torch import TorchRuntime
 from mnad.scoring.parts import PSNR_CAP

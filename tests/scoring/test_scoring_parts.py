@@ -7,9 +7,10 @@ import pytest
 import reference
 import torch
 
-from mnad.config import MethodConfig, preset_of
+from mnad.config import MethodConfig
 from mnad.network.memory import similarity, to_queries
 from mnad.network.mnad import Output
+from mnad.presets import preset_of
 from mnad.scoring.parts import PSNR_CAP, distance, frame_parts, psnr, regular_score
 
 

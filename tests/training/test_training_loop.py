@@ -25,11 +25,12 @@ from safetensors.torch import load_file
 
 import mnad
 from mnad.calibration.holdout import hold_out, known_share
-from mnad.config import MethodConfig, ModelConfig, NetworkConfig, TrainConfig, preset_of
+from mnad.config import MethodConfig, ModelConfig, NetworkConfig, TrainConfig
 from mnad.errors import MnadError
 from mnad.models.folder import Model, build_network, load_model
 from mnad.network.mnad import MNAD
 from mnad.network.window import split_window
+from mnad.presets import preset_of
 from mnad.runtime.usual import usual_torch
 from mnad.scoring.windows import Windows
 from mnad.training.alone import alone

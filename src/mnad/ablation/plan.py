@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mnad.ablation.rows import CHANGES, Row
-from mnad.config import ModelConfig, NetworkConfig, Precision, Task, TrainConfig, preset_of
+from mnad.config import ModelConfig, NetworkConfig, Precision, Task, TrainConfig
 from mnad.datasets.clip import Dataset
 from mnad.errors import MnadError, UsageError
+from mnad.presets import preset_of
 from mnad.writing import write_json
 
 FILE = "plan.json"

@@ -16,10 +16,11 @@ from mnad.bench.process import Answer, Json, serve
 from mnad.calibration.footage import NormalFootage
 from mnad.calibration.measure import reference_of
 from mnad.calibration.things import block_size
-from mnad.config import ModelConfig, NetworkConfig, preset_of
+from mnad.config import ModelConfig, NetworkConfig
 from mnad.models.builtin import copy_folder
 from mnad.models.folder import Model, build_network, load_model, save_model
 from mnad.models.normal import NORMAL
+from mnad.presets import preset_of
 from mnad.runtime.export import export_model
 from mnad.runtime.exports import find_export
 from mnad.scoring.windows import Windows

@@ -5,7 +5,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnad.config import Device, scale_of
+from mnad.config import Device
+from mnad.presets import scale_of
 
 if TYPE_CHECKING:
     from mnad.calibration.result import Calibration

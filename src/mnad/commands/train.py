@@ -24,10 +24,9 @@ from mnad.config import (
     Task,
     TrainConfig,
     Upsampling,
-    preset_of,
-    scale_of,
 )
 from mnad.errors import UsageError
+from mnad.presets import preset_of, scale_of
 
 if TYPE_CHECKING:
     from mnad.models.folder import Model

@@ -14,10 +14,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from mnad.config import ModelConfig, NetworkConfig, preset_of
+from mnad.config import ModelConfig, NetworkConfig
 from mnad.errors import MnadError, UsageError
 from mnad.models.folder import Model, build_network
 from mnad.models.restricted import read_saved
+from mnad.presets import preset_of
 
 # Public name to ours, by prefix; the first that fits counts.
 _PREFIXES = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mnad.config import Policy, Precision, Preset, Task, preset_of, scale_of
+from mnad.config import Policy, Precision, Preset, Task
 from mnad.evaluation.protocol import PUBLISHED
+from mnad.presets import preset_of, scale_of
 
 Name = Literal["ped2", "avenue", "shanghaitech", "mvtec", "loco", "phantom", "ssv2"]
 

@@ -14,9 +14,10 @@ import torch
 
 from mnad.calibration.calibrate import SHORTEST_SECONDS, calibrate_model
 from mnad.calibration.holdout import hold_out
-from mnad.config import ModelConfig, NetworkConfig, Precision, TrainConfig, preset_of, scale_of
+from mnad.config import ModelConfig, NetworkConfig, Precision, TrainConfig
 from mnad.errors import MnadError
 from mnad.models.folder import Model
+from mnad.presets import preset_of, scale_of
 from mnad.runtime.export import export_model
 from mnad.runtime.pick import installed
 from mnad.scoring.steady import Steady
