@@ -223,8 +223,9 @@ class Fitter:
             The seconds spent, earlier runs included.
         """
         train, done = self.train, state.step if state else 0
-        sums = torch.zeros(len(self.losses)) if state is None else state.sums
-        sums = sums.to(self.device)
+        sums = torch.zeros(len(self.losses), device=self.device)
+        if state is not None:
+            sums.copy_(state.sums)
         saved = time.monotonic()
         began = saved - (state.seconds if state else 0.0)  # as if it had been done in one run
         bar = tqdm(total=self.steps, initial=done, unit="step", disable=hidden(progress))
