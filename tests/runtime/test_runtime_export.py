@@ -26,6 +26,7 @@ from mnad.calibration.holdout import fingerprints
 from mnad.config import MethodConfig, ModelConfig
 from mnad.detector import Detector
 from mnad.errors import MnadError, UsageError
+from mnad.events.machine import EventConfig
 from mnad.models.folder import Model, build_network, load_model, save_model, save_normal
 from mnad.models.normal import load_normal, save_normal_file
 from mnad.runtime import export as room
@@ -376,6 +377,33 @@ def test_what_is_known_of_normal_footage_lies_with_what_auto_takes(folder: Path)
     shutil.rmtree(folder / "openvino-int8")
     shutil.rmtree(folder / "onnx-int8")
     assert in_use(folder) == ("ncnn", folder / "normal.safetensors")
+
+
+def test_a_threshold_set_anew_is_for_what_made_an_event_before(folder: Path) -> None:
+    """A site's model was learnt for its --events; an export, and mnad calibrate, took the usual."""
+    longer = EventConfig(0.5, min_seconds=1.5)
+    learnt = calibrate_model(load_model(folder), *NORMAL, 60.0, events=longer, progress=False)
+    save_model(folder, learnt)
+    model = load_model(folder)
+    again = calibrate_model(model, *NORMAL, 60.0, progress=False)
+    assert learnt.calibration is not None and again.calibration is not None
+    assert again.calibration.threshold == learnt.calibration.threshold
+    assert again.calibration.threshold != calibrated_as_usual(folder)
+    export_model(folder, model, "openvino", NORMAL, progress=False)
+    _, runtime = load_runtime(folder, name="openvino-int8")
+    known = load_normal(folder / "openvino-int8" / "normal.safetensors").calibration
+    expected = calibrate_model(
+        model, *NORMAL, 60.0, runtime=runtime, events=longer, progress=False
+    ).calibration
+    assert known is not None and expected is not None
+    assert known.threshold == expected.threshold
+
+
+def calibrated_as_usual(folder: Path) -> object:
+    usual = EventConfig(0.5)
+    found = calibrate_model(load_model(folder), *NORMAL, 60.0, events=usual, progress=False)
+    assert found.calibration is not None
+    return found.calibration.threshold
 
 
 def test_a_model_without_a_threshold_gets_none_by_an_export(tmp_path: Path) -> None:

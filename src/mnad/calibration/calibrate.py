@@ -38,7 +38,7 @@ def calibrate_model(
     runtime: Runtime | None = None,
     by_place: bool = False,
     trained_on: bool = False,
-    events: EventConfig = USUAL,
+    events: EventConfig | None = None,
     progress: bool = True,
 ) -> Model:
     """A model whose score and threshold rest on normal footage that it was not trained on.
@@ -55,7 +55,7 @@ def calibrate_model(
         runtime: what will score its frames, as a threshold holds for one runtime; None: torch.
         by_place: measure the error of each block against what is usual at its place.
         trained_on: accept footage that the model was trained on.
-        events: what makes an event, at any threshold.
+        events: what makes an event, at any threshold; None: what its calibration was for, if any.
         progress: show a progress bar.
 
     Raises:
@@ -65,6 +65,8 @@ def calibrate_model(
             window.
     """
     require_per_hour(per_hour)
+    if events is None:
+        events = USUAL if model.calibration is None else model.calibration.events
     share = trained_share(clips, model.known, trained_on)
     seconds = sum(map(len, clips)) / rate
     if seconds < SHORTEST_SECONDS:
@@ -114,6 +116,7 @@ def calibrate_model(
         trained_on=share,
         score=thinned(scores),
         view=View.learn((frame for clip in clips for frame in clip), rate),
+        events=events,
     )
     return replace(model, reference=reference, calibration=calibration)
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mnad.calibration.rate import Threshold
+from mnad.calibration.rate import USUAL, Threshold
 from mnad.camera.view import View
+from mnad.events.machine import EventConfig
 
 _ALIKE = 0.1
 """Highest smoothed score of normal footage in which nothing happens. Where anything does, a frame
@@ -28,6 +29,7 @@ class Calibration:
         score: (n,) smoothed scores of its frames, to notice when normal scores drift.
         view: what the camera normally shows, to notice when something happens to the camera; None
             for a model that is given to others, as it holds a picture of the place.
+        events: what makes an event, at any threshold, that this one was set for.
         faults: a sentence for each source that could not be read, or not to its end; not kept.
     """
 
@@ -39,6 +41,7 @@ class Calibration:
     score: NDArray[np.float64]
     view: View | None
     faults: tuple[str, ...] = ()
+    events: EventConfig = USUAL
 
     def sentences(self) -> list[str]:
         """The facts for people, one sentence each."""

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from mnad.calibration.rate import Threshold
+from mnad.calibration.rate import USUAL, Threshold
 from mnad.calibration.result import Calibration
 from mnad.camera.view import View
 from mnad.errors import MnadError
+from mnad.events.machine import EventConfig
 from mnad.scoring.light import Span
 from mnad.scoring.reference import Reference
 from mnad.writing import write
@@ -76,6 +77,7 @@ def normal_to_bytes(normal: Normal) -> bytes:
             "frames": calibration.frames,
             "sources": calibration.sources,
             "trained_on": calibration.trained_on,
+            "events": asdict(calibration.events),
         }
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     # In one entry: of several, safetensors writes now this one first and now that.
@@ -160,6 +162,8 @@ def _calibration(arrays: Mapping[str, NDArray[Any]], facts: dict[str, Any]) -> C
         trained_on=facts["trained_on"],
         score=arrays["score"],
         view=View.from_arrays(view) if view else None,
+        # Older files do not say it, which are of the usual but for those of some sites.
+        events=EventConfig(**facts["events"]) if "events" in facts else USUAL,
     )
 
 
