@@ -18,13 +18,13 @@
 # anew, so take more where machines are lent for much longer than one training takes. Dry run on a CPU: DEVICE=cpu SEEDS=1 ROWS=no-memory OPTIONS="--epochs 1 --width 0.05 --height 32
 # --image_width 32 --channels 1".
 # Sixty epochs of an eighth of the width, official and by the norm (benchmarks/memory.md#longer; two hours each on a CPU):
-# WORK=runs/narrow STEPS=ablation ROWS=loss-norm,loss-norm-skip OPTIONS="--width 0.125 --channels 1 --height 160 --image_width 256
+# WORK=runs/narrow STEPS=ablation ROWS=loss-norm,loss-norm-skip,loss-norm-pseudo OPTIONS="--width 0.125 --channels 1 --height 160 --image_width 256
 # --learning_rate 1e-3".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=${1:?usage: gpu.sh DATA OUT} out=${2:?usage: gpu.sh DATA OUT}
 limit=${SECONDS_LEFT:-540} seeds=${SEEDS:-3} device=${DEVICE:-cuda}
-steps=${STEPS:-official ablation speed} rows=${ROWS:-loss-norm,loss-norm-skip,paper,no-memory,no-memory-loss-norm,table1,table2,items,readings,memory}
+steps=${STEPS:-official ablation speed} rows=${ROWS:-loss-norm,loss-norm-skip,loss-norm-pseudo,paper,no-memory,no-memory-loss-norm,table1,table2,items,readings,memory}
 python=${PYTHON:-$(test -x .venv/bin/python && echo .venv/bin/python || echo python3)}
 export PYTHONPATH=src${PYTHONPATH:+:$PYTHONPATH}
 work=${WORK:-runs/gpu} from=${FROM:-$out}

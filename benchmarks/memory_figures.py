@@ -57,11 +57,12 @@ ABOUT = {
     "loss-norm": "equation 9 alone as printed: norms, summed",
     "no-memory-loss-norm": "the same without memory",
     "loss-norm-skip": "the same with memory, and skipped frames",
+    "loss-norm-pseudo": "those, and deformed things that move",
 }
 """What each row is called, from the top down."""
 FILES = (
     *("width-0.125", "width-0.125-seed-1", "avx512-seeds", "avx512", "readings", "memory", "items"),
-    *("loss-parts", "loss-norm", "loss-norm-no-memory", "loss-norm-skip"),
+    *("loss-parts", "loss-norm", "loss-norm-no-memory", "loss-norm-skip", "loss-norm-pseudo"),
 )
 SHOWN = {
     "auc": "the paper's number (per clip)",
