@@ -55,7 +55,20 @@ RUN = 8
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    over_models(of_model, str(__doc__), "smoothing.py")
+
+
+def over_models(
+    of_model: Callable[[Model, Dataset, Path], dict[str, dict[str, float]]], doc: str, script: str
+) -> None:
+    """Ask models what the command line of a script names, and write and print their means.
+
+    Args:
+        of_model: AUC of a model by form, then by what it is over.
+        doc: of the script: a line, the command up to ``--json FILE``, the protocol.
+        script: its name.
+    """
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("ped2", type=Path)
     parser.add_argument("clips", type=Path, help="the fixed-camera clips things are cut out of")
     parser.add_argument("--models", nargs="+", type=Path, required=True, help="of Ped2")
@@ -70,8 +83,8 @@ def main() -> None:
         for form, of_form in by_model[0].items()
     }
     result = {
-        "protocol": " ".join(str(__doc__).partition("--json FILE")[2].split()),
-        "command": "python benchmarks/smoothing.py PED2 CLIPS --models MODEL ... --json FILE",
+        "protocol": " ".join(doc.partition("--json FILE")[2].split()),
+        "command": f"python benchmarks/{script} PED2 CLIPS --models MODEL ... --json FILE",
         "models": [about(model, dataset) for model in models],
         "auc": auc,
         "by_model": by_model,

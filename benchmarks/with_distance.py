@@ -16,58 +16,28 @@ frozen. Frame AUC over doctored copies of the kept clips (`usual_ways.py`), mean
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from script import run
-from smoothing import RUN, Floats, Tested, about, auc_of, mean_of, on_usual_ways
+from smoothing import RUN, Floats, Tested, auc_of, mean_of, on_usual_ways, over_models
 from tqdm import tqdm
 from usual_ways import FAMILIES
 
-from mnad import __version__
-from mnad.datasets import open_dataset
 from mnad.datasets.clip import Dataset
-from mnad.models.folder import Model, load_model
+from mnad.models.folder import Model
 from mnad.scoring.reference import Rank, squash
 from mnad.scoring.smooth import SECONDS
 from mnad.scoring.stream import Scorer
 from mnad.video.cache import load_clips
-from mnad.writing import require_folder
 
 WEIGHTS = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 """Of the highest block; the rest is the distance's. The paper's lambda is 0.6."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("ped2", type=Path)
-    parser.add_argument("clips", type=Path, help="the fixed-camera clips things are cut out of")
-    parser.add_argument("--models", nargs="+", type=Path, required=True, help="of Ped2")
-    parser.add_argument("--json", type=Path, required=True)
-    given = parser.parse_args()
-    require_folder(given.json)
-    dataset = open_dataset(f"ped2:{given.ped2}")
-    models = [load_model(path) for path in given.models]
-    by_model = [of_model(model, dataset, given.clips) for model in models]
-    auc = {
-        weight: {on: round(float(np.mean([m[weight][on] for m in by_model])), 4) for on in row}
-        for weight, row in by_model[0].items()
-    }
-    result = {
-        "protocol": " ".join(str(__doc__).partition("--json FILE")[2].split()),
-        "command": "python benchmarks/with_distance.py PED2 CLIPS --models MODEL ... --json FILE",
-        "models": [about(model, dataset) for model in models],
-        "auc": auc,
-        "by_model": by_model,
-        "versions": {"mnad": __version__, "torch": torch.__version__, "numpy": np.__version__},
-    }
-    given.json.write_text(json.dumps(result, indent=1) + "\n")
-    for weight, row in auc.items():
-        print(f"block {weight}", *(f"{on} {value:.4f}" for on, value in row.items()))
+    over_models(of_model, str(__doc__), "with_distance.py")
 
 
 def of_model(model: Model, dataset: Dataset, clips: Path) -> dict[str, dict[str, float]]:
