@@ -94,14 +94,13 @@ def test_upside_down_by_hand() -> None:
     """A triangle of 3 rows on black, whose mass lies in the middle of rows 3 to 5."""
     window = np.zeros((2, 9, 7, 1), np.uint8)
     window[:, 3, 3], window[:, 4, 3], window[:, 5, 2:5] = 200, 200, 200
-    middle = (3 + 4 + 3 * 5) / 5  # 4.4: rows 3, 4, 5 come to 5.8, 4.8, 3.8
+    # About row (3 + 4 + 3 * 5) / 5 = 4.4, so that rows 3, 4, 5 come to 5.8, 4.8, 3.8.
     seed = next(s for s in range(99) if way_of(s) == 0)
     found = deformed(window, np.zeros((9, 7, 1), np.float32), np.random.default_rng(seed))
     column = found[0, :, 3, 0] / 200
     np.testing.assert_allclose(column[[2, 3, 4, 5, 6, 7]], [0, 0.2, 1, 1, 0.8, 0], atol=0.02)
     side = found[0, :, 2, 0] / 200
     np.testing.assert_allclose(side[[2, 3, 4, 5]], [0, 0.2, 0.8, 0], atol=0.02)
-    assert middle == pytest.approx(4.4)
 
 
 def way_of(seed: int) -> int:
