@@ -18,7 +18,7 @@ import os
 import platform
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ from script import run
 from mnad import __version__
 from mnad.calibration.calibrate import calibrate_model, smoothed
 from mnad.calibration.rate import Threshold, thresholds_for
-from mnad.config import ModelConfig, NetworkConfig, Precision, Preset, TrainConfig
+from mnad.config import MethodConfig, ModelConfig, NetworkConfig, Precision, Preset, TrainConfig
 from mnad.detector import Detector
 from mnad.events.event import Observed
 from mnad.events.machine import EventConfig, EventMachine
@@ -80,12 +80,19 @@ def promise() -> None:
     arguments.add_argument("--json", type=Path, required=True)
     arguments.add_argument("--minutes", type=float, default=120.0)
     arguments.add_argument("--preset", default="camera", help="or official: the squares of eq. 9")
+    arguments.add_argument("--lambda_pseudo", type=float, default=0.0, help="pseudo-anomalies")
+    arguments.add_argument("--lambda_camera", type=float, default=1.0)
     given = arguments.parse_args()
     require_folder(given.json)
+    method = replace(
+        preset_of(given.preset, "prediction")[0],
+        lambda_pseudo=given.lambda_pseudo,
+        lambda_camera=given.lambda_camera,
+    )
     given.work.mkdir(parents=True, exist_ok=True)
     seconds = {part: 60 * given.minutes * SHARES[part] / len(SEEDS[part]) for part in SEEDS}
     frames = {part: round(RATE * length) for part, length in seconds.items()}
-    model = calibrated(given.work, frames, given.preset)
+    model = calibrated(given.work, frames, given.preset, method)
     assert model.calibration is not None and model.reference is not None
     # From the scores that calibrate_model set the first on, and further ones.
     known = model.reference
@@ -101,7 +108,8 @@ def promise() -> None:
     result = {
         "protocol": " ".join(str(__doc__).partition("120]")[2].split()),
         "command": "python benchmarks/promise.py --work FOLDER "
-        f"--minutes {given.minutes:g} --preset {given.preset}",
+        f"--minutes {given.minutes:g} --preset {given.preset} "
+        f"--lambda_pseudo {given.lambda_pseudo:g} --lambda_camera {given.lambda_camera:g}",
         "versions": {"mnad": __version__}
         | {package.__name__: package.__version__ for package in (torch, np, scipy)},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} used",
@@ -118,21 +126,19 @@ def promise() -> None:
     given.json.write_text(json.dumps(result, indent=2) + "\n")
 
 
-def calibrated(work: Path, frames: dict[str, int], preset: Preset) -> Model:
+def calibrated(work: Path, frames: dict[str, int], preset: Preset, method: MethodConfig) -> Model:
     """The model, of a camera's size, calibrated; what of it `work` holds is not made again."""
     for done in ("calibrated", "model"):
         if (work / done / "config.json").exists():
             model = load_model(work / done)
-            if model.config.preset != preset:
-                raise SystemExit(
-                    f"{work / done} is by preset {model.config.preset}: another --work"
-                )
+            if (model.config.preset, model.config.method) != (preset, method):
+                raise SystemExit(f"{work / done} was trained otherwise: another --work")
             if done == "calibrated":
                 return model
     if not (work / "model" / "config.json").exists():
         width = scale_of("camera").width
         network = NetworkConfig(channels=1, width=width, height=96, image_width=128)
-        config = ModelConfig(network, preset_of(preset, "prediction")[0], preset, RATE)
+        config = ModelConfig(network, method, preset, RATE)
         clips = normal_clips(work, "train", frames)
         footage = Footage("rendered scene", tuple(map(str, SEEDS["train"])), clips)
         device = torch.device("cpu")

@@ -290,6 +290,8 @@ class TrainConfig:
             ``auto``: bf16 on a CUDA GPU that computes it (from Ampere on), fp32 elsewhere.
         most_windows: train on at most so many windows in each epoch, evenly spread over the
             footage, others in each; None for all.
+        vary_light: each window is up to this share brighter or darker, as a whole, 0 to below 1.
+        vary_noise: the input of each has up to this much Gaussian noise, in grey levels of 0..255.
     """
 
     epochs: int = 60
@@ -298,6 +300,8 @@ class TrainConfig:
     seed: int = 0
     precision: Precision = "auto"
     most_windows: int | None = None
+    vary_light: float = 0.0
+    vary_noise: float = 0.0
 
     def __post_init__(self) -> None:
         _make_plain(self)
@@ -310,6 +314,14 @@ class TrainConfig:
         require_seed(self.seed)
         if self.most_windows is not None:
             require_count("most_windows", self.most_windows)
+        _require(
+            0 <= self.vary_light < 1,
+            f"vary_light is {self.vary_light}; it is a share from 0 to below 1.",
+        )
+        _require(
+            0 <= self.vary_noise <= 100,
+            f"vary_noise is {self.vary_noise}; give grey levels from 0 to 100.",
+        )
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -232,9 +233,9 @@ def test_training_reads_no_label(own_folder: Path, tmp_path: Path, tiny: dict[st
 def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bits(
     own_folder: Path, tmp_path: Path, tiny: dict[str, object]
 ) -> None:
-    mnad.train(str(own_folder), out=tmp_path / "whole", **{**tiny, "epochs": 12})  # type: ignore[arg-type]
+    options: dict[str, Any] = {**tiny, "epochs": 12, "vary_light": 0.2, "vary_noise": 5.0}
+    mnad.train(str(own_folder), out=tmp_path / "whole", **options)
     killed = tmp_path / "killed"
-    options = {**tiny, "epochs": 12}
     command = (
         "import mnad, mnad.training.loop as loop, time\n"
         "loop.CHECKPOINT_SECONDS = 0\n"  # in the middle of epochs too

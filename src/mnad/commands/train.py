@@ -112,6 +112,8 @@ def train(
     epochs: int | None = None,
     training_minutes: float | None = None,
     most_windows: int | None = None,
+    vary_light: float = 0.0,
+    vary_noise: float = 0.0,
     batch_size: int = 4,
     learning_rate: float | None = None,
     seed: int = 0,
@@ -165,6 +167,9 @@ def train(
             in each epoch, and fewer epochs. null: 30 by the camera preset on one's own footage,
             unless epochs or most_windows are given; else no limit.
         most_windows: of each epoch at most, evenly spread, others in each; null: all.
+        vary_light: each window up to this share brighter or darker, so that the light of one hour
+            is not all that is learnt; not in the paper.
+        vary_noise: the input of each with up to this much noise, in grey levels of 0..255.
         batch_size: windows per step.
         learning_rate: at the start; null: the preset's.
         seed: of weights, items and order.
@@ -225,6 +230,8 @@ def train(
         seed,
         precision,
         most_windows,
+        vary_light,
+        vary_noise,
     )
     if training_minutes is None and dataset.own and epochs is None and most_windows is None:
         training_minutes = scale.minutes

@@ -39,6 +39,7 @@ from mnad.training.log import Log
 from mnad.training.order import epoch_order
 from mnad.training.precision import computes_bf16, takes_bf16
 from mnad.training.pseudo import Pseudo
+from mnad.training.vary import Vary
 from mnad.video.regions import Regions
 
 _LOG = logging.getLogger("mnad")
@@ -200,6 +201,7 @@ class Fitter:
         self.count = min(len(windows), train.most_windows or len(windows))
         self.per_epoch = self.count // min(train.batch_size, self.count)
         self.steps = self.per_epoch * train.epochs
+        self.vary = Vary(train.vary_light, train.vary_noise, train.seed, self.device)
         self.pseudo: Pseudo | None = None
         self.losses: tuple[str, ...] = LOSSES
         if config.method.lambda_pseudo:
@@ -239,7 +241,7 @@ class Fitter:
                 batches = self.windows.batches(order, self.device)
                 abnormal = self.pseudo_batches(epoch, self.per_epoch, len(order))
                 for batch, along in zip(batches, abnormal, strict=True):
-                    out, losses = self.step(batch, along)
+                    out, losses = self.step(batch, along, done)
                     sums += losses
                     done += 1
                     bar.update()
@@ -262,12 +264,15 @@ class Fitter:
             return iter([None] * last)
         return self.pseudo.batches(epoch, steps, last, self.device)
 
-    def step(self, batch: Tensor, abnormal: Tensor | None = None) -> tuple[Output, Tensor]:
+    def step(
+        self, batch: Tensor, abnormal: Tensor | None = None, number: int = 0
+    ) -> tuple[Output, Tensor]:
         """One update of the weights, then of the items.
 
         Args:
             batch: (B, T, H, W, c) uint8.
             abnormal: likewise, pseudo-anomalies.
+            number: of the step, by which light and noise are drawn.
 
         Returns:
             The output for `batch`, and the losses detached, as many as `losses` names; nothing here
@@ -276,14 +281,16 @@ class Fitter:
         both = batch if abnormal is None else torch.cat([batch, abnormal])
         inputs, target = split_window(both, self.config.network)
         memory, method = self.network.memory, self.config.method
+        moves = None if abnormal is None else moving(inputs, target)  # noise moves nothing
+        inputs, target = self.vary(inputs, target, number)
         with self.autocast:
             every: Output = self.network(inputs)
         out = Output(*(part[: len(batch)] for part in every))
         known = None if memory is None else memory.items
         losses = training_losses(out, target[: len(batch)], known, method)
         total, told = losses.total, [*losses[1:]]
-        if abnormal is not None:
-            more = pseudo_anomalous(every.similarity, moving(inputs, target), len(batch))
+        if moves is not None:
+            more = pseudo_anomalous(every.similarity, moves, len(batch))
             total = total + method.lambda_pseudo * more
             told.append(more)
         self.optimizer.zero_grad(set_to_none=True)
