@@ -78,7 +78,7 @@ def _require_kinds(config: object) -> None:
             _require_whole(name, value)
 
 
-def _make_plain(config: object) -> None:
+def make_plain(config: object) -> None:
     """Make NumPy's numbers, as of ``for seed in np.arange(3)``, numbers of Python.
 
     Others are not written to JSON, nor taken by a generator of random numbers.
@@ -144,7 +144,7 @@ class NetworkConfig:
     image_width: int = 256
 
     def __post_init__(self) -> None:
-        _make_plain(self)
+        make_plain(self)
         _require_kinds(self)
         require_count("frames_in", self.frames_in)
         _require(0.03 <= self.width <= 4, f"width is {self.width}; it must lie between 0.03 and 4.")
@@ -258,7 +258,7 @@ class MethodConfig:
     lambda_camera: float = 1.0
 
     def __post_init__(self) -> None:
-        _make_plain(self)
+        make_plain(self)
         _require_kinds(self)
         _require(
             self.read_temperature > 0,
@@ -304,7 +304,7 @@ class TrainConfig:
     vary_noise: float = 0.0
 
     def __post_init__(self) -> None:
-        _make_plain(self)
+        make_plain(self)
         _require_kinds(self)
         require_count("epochs", self.epochs)
         require_count("batch_size", self.batch_size)
@@ -341,7 +341,7 @@ class ModelConfig:
     rate: float | None = None
 
     def __post_init__(self) -> None:
-        _make_plain(self)
+        make_plain(self)
         network = self.network
         _require(
             not self.method.lambda_pseudo or (network.task == "prediction" and network.memory),

@@ -15,6 +15,7 @@ from scipy import ndimage
 
 import mnad
 from mnad.api import MethodOptions
+from mnad.bench.measure import training_steps
 from mnad.config import (
     MethodConfig,
     ModelConfig,
@@ -175,6 +176,16 @@ def test_pseudo_anomalies_move_no_item() -> None:
     total, reconstruction, compact, separate, more = losses.tolist()
     expected = reconstruction + 0.1 * compact + 0.1 * separate + 5 * more
     assert total == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_step_that_is_measured_has_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`mnad bench` told the speed of a training without them."""
+    fitter, _ = fitter_of("both")
+    seen: list[Any] = []
+    step = fitter.step
+    monkeypatch.setattr(fitter, "step", lambda *given: (seen.append(given), step(*given))[1])
+    assert training_steps(fitter)["windows"] == 4
+    assert seen and all(len(abnormal) == 2 for _, abnormal in seen)
 
 
 def test_the_log_has_their_loss_where_there_is_one(

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mnad import api
@@ -42,6 +43,13 @@ def test_the_settings_of_the_beginning_stay(tmp_path: Path) -> None:
     (tmp_path / "site" / "site.json").write_text("{")
     with pytest.raises(MnadError, match="cannot be read"):
         site.settings(GIVEN)
+
+
+def test_the_numbers_of_numpy_are_kept_too(tmp_path: Path) -> None:
+    """`for seed in np.arange(3)`: a site could not be begun, as its file takes none of them."""
+    site = Site(tmp_path)
+    site.begin(Settings(seed=np.arange(4)[3], height=np.int64(48), rate=np.float32(5.0)))
+    assert site.known_settings() == Settings(seed=3, height=48, rate=5.0)
 
 
 def test_what_is_given_to_a_site_that_has_another_is_said(

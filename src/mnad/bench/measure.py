@@ -145,11 +145,12 @@ def training(config: ModelConfig, frames: Frames, device: torch.device, precisio
 
 
 def training_steps(fitter: Fitter) -> dict[str, Any]:
-    """Whole steps: forward, losses, backward, Adam, memory update."""
+    """Whole steps: forward, losses, pseudo-anomalies if any, backward, Adam, memory update."""
     batch = fitter.windows.batch(range(fitter.train.batch_size)).to(fitter.device)
+    along = next(fitter.pseudo_batches(0, 1, 1))
     return {
         "windows": len(batch),
-        "seconds": repeated(lambda: fitter.step(batch), fitter.device),
+        "seconds": repeated(lambda: fitter.step(batch, along), fitter.device),
     }
 
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mnad.config import make_plain
 from mnad.errors import MnadError, UsageError
 from mnad.events.event import Event
 from mnad.events.log import latest, read_events
@@ -57,6 +58,9 @@ class Settings:
     by_place: bool = True
     learn_seconds: float = 900.0
     events: dict[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        make_plain(self)
 
     @property
     def looked(self) -> Regions | None:
