@@ -37,7 +37,8 @@ class Vary:
         alike = torch.empty((2, len(inputs), 1, 1, 1), device=inputs.device, dtype=inputs.dtype)
         light, noise = alike.uniform_(generator=draws)
         gain = 1 + self.light * (2 * light - 1)
-        deviation = noise * (self.noise * 2 / 255)
-        grain = torch.empty_like(inputs).normal_(generator=draws)
         lit, seen = ((x + 1) * gain - 1 for x in (inputs, target))
-        return (lit + deviation * grain).clamp(-1, 1), seen.clamp(-1, 1)
+        if self.noise:
+            deviation = noise * (self.noise * 2 / 255)
+            lit = lit + deviation * torch.empty_like(inputs).normal_(generator=draws)
+        return lit.clamp(-1, 1), seen.clamp(-1, 1)
