@@ -29,7 +29,7 @@ from mnad.network.window import moving, split_window
 from mnad.scoring.windows import Windows
 from mnad.training.loop import Fitter
 from mnad.training.order import pseudo_order
-from mnad.training.pseudo import STRETCH, Deformed, deformed
+from mnad.training.pseudo import STRETCH, Deformed, Pseudo, deformed
 
 SMALL = NetworkConfig(channels=1, width=0.1, height=32, image_width=32, items=3)
 KINDS = get_args(PseudoAnomalies)
@@ -161,6 +161,18 @@ def test_a_training_that_is_gone_on_with_has_the_same_pseudo_anomalies(
     for one, other in zip(whole[-4:], rest, strict=True):
         assert one is not None and other is not None and torch.equal(one, other)
         assert one.shape == (size, 5, 32, 32, 1)
+
+
+def test_of_clips_too_short_to_skip_frames_of_what_moves_is_deformed_alone() -> None:
+    """A camera's own preset asks for both: footage that could be trained on before still can."""
+    windows = Windows([moving_square(8, 0), moving_square(6, 3)], ["a", "b"], 5)
+    made = Pseudo(windows, "both", 4, 0)
+    assert made.fast is None
+    (batch,) = made.batches(0, 1, 1, torch.device("cpu"))
+    assert batch.shape == (1, 5, 32, 32, 1)
+    assert Pseudo(Windows([moving_square(9, 0)], ["a"], 5), "both", 4, 0).fast is not None
+    with pytest.raises(MnadError, match="no clip has the 9 frames"):
+        Pseudo(windows, "skip", 4, 0)
 
 
 def test_pseudo_anomalies_move_no_item() -> None:

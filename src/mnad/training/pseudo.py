@@ -42,19 +42,21 @@ class Pseudo:
 
     Args:
         windows: the normal ones.
-        kinds: which are made.
+        kinds: which are made; of ``both`` the first only where a clip is long enough for it.
         batch_size: of the normal windows.
         seed: of the training.
 
     Raises:
-        MnadError: no clip is long enough for a window that skips frames.
+        MnadError: no clip is long enough for a window that skips frames, and no others are made.
     """
 
     def __init__(
         self, windows: Windows, kinds: PseudoAnomalies, batch_size: int, seed: int
     ) -> None:
         self.batch_size, self.seed = batch_size, seed
-        self.fast = windows.skipping(STEPS) if kinds != "deform" else None
+        longest = max(map(len, windows.clips))
+        long = kinds == "skip" or longest > min(STEPS) * (windows.length - 1)
+        self.fast = windows.skipping(STEPS) if kinds != "deform" and long else None
         self.deformed = Deformed(windows) if kinds != "skip" else None
 
     def batches(self, epoch: int, steps: int, last: int, device: torch.device) -> Iterator[Tensor]:
