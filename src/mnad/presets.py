@@ -32,21 +32,30 @@ _PRESETS: dict[tuple[str, str], tuple[MethodConfig, float]] = {
     ("paper", "reconstruction"): (_as_printed(_RECONSTRUCTION), 2e-5),
     # A camera's model reads the equations as the public code does, but for eq. 9, whose norm
     # predicts better than its squares after as many steps; it is smaller, and is trained in minutes
-    # by a higher learning rate.
-    ("camera", "prediction"): (MethodConfig(reconstruction_loss="norm"), 1e-3),
+    # by a higher learning rate. Asked to keep pseudo-anomalies off its items, its distance tells
+    # what moves otherwise, and has a share of the score.
+    ("camera", "prediction"): (
+        MethodConfig(reconstruction_loss="norm", lambda_pseudo=5.0, lambda_camera=0.6),
+        1e-3,
+    ),
     ("camera", "reconstruction"): (_RECONSTRUCTION, 2e-4),
 }
 
 
-def preset_of(name: str, task: str) -> tuple[MethodConfig, float]:
+def preset_of(name: str, task: str, memory: bool = True) -> tuple[MethodConfig, float]:
     """The reading of the equations and the learning rate that `name` stands for.
+
+    Without memory there is no distance, to teach or to score by.
 
     Raises:
         UsageError: no such preset or task.
     """
     one_of("preset", name, ("official", "paper", "camera"))
     one_of("task", task, ("prediction", "reconstruction"))
-    return _PRESETS[name, task]
+    method, learning_rate = _PRESETS[name, task]
+    if not memory:
+        method = replace(method, lambda_pseudo=0.0, lambda_camera=1.0)
+    return method, learning_rate
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,8 @@ class Scale:
         hold_out: share of the normal footage kept back to calibrate on.
         by_place: whether errors are measured against what is usual at their place.
         minutes: how long a training on one's own footage may take, about; None for any time.
+        vary_light: windows are up to this share brighter or darker in training.
+        vary_noise: and have up to this much noise, in grey levels of 0..255.
     """
 
     channels: Literal[1, 3] = 3
@@ -74,9 +85,11 @@ class Scale:
     hold_out: float = 0.0
     by_place: bool = False
     minutes: float | None = None
+    vary_light: float = 0.0
+    vary_noise: float = 0.0
 
 
-_CAMERA = Scale(1, 0.125, 160, 256, 12, 10.0, 0.2, True, 30.0)
+_CAMERA = Scale(1, 0.125, 160, 256, 12, 10.0, 0.2, True, 30.0, 0.2, 5.0)
 
 
 def scale_of(preset: str) -> Scale:

@@ -37,8 +37,8 @@ class FrameScore:
         distance: to the memory, high = abnormal; NaN without memory.
         peak: error of the most unusual block (`mnad.scoring.peaks`), 0 and more; NaN for a model
             that was never shown normal footage.
-        score: causal score in 0..1, high = abnormal: how rare such a peak is in normal footage
-            (`mnad.scoring.reference`), its mean over about the last quarter second
+        score: causal score in 0..1, high = abnormal: how rare such a peak and distance are in
+            normal footage (`mnad.scoring.reference`), its mean over about the last quarter second
             (`mnad.scoring.smooth`); NaN likewise.
         abnormal: whether the score reaches the threshold; False without a calibration.
         boxes: where, in shares of the frame's width and height; only of an abnormal frame.

@@ -27,7 +27,7 @@ from safetensors.torch import load_file
 import mnad
 from mnad.calibration.holdout import hold_out, known_share
 from mnad.config import MethodConfig, ModelConfig, NetworkConfig, TrainConfig
-from mnad.errors import MnadError
+from mnad.errors import MnadError, UsageError
 from mnad.models.folder import Model, build_network, load_model
 from mnad.network.mnad import MNAD
 from mnad.network.window import split_window
@@ -437,6 +437,10 @@ def test_ones_own_footage_gives_a_calibrated_model_by_default(
     options = {**tiny, "epochs": 1, "rate": 5.0, "false_alarms_per_hour": 60.0}
     model = mnad.train(str(video), out=tmp_path / "m", **options)  # type: ignore[arg-type]
     assert model.config.preset == "camera" and model.config.rate == 5
+    method, told = model.config.method, model.training
+    assert (method.lambda_pseudo, method.lambda_camera) == (5, 0.6)
+    assert (told["vary_light"], told["vary_noise"]) == (0.2, 5)
+    assert model.reference is not None and model.reference.weight == 0.6
     calibration = model.calibration
     assert calibration is not None and calibration.trained_on == 0 and calibration.rate == 5
     # 15 pieces of 7.3 s, of which a fifth is kept back and no window of the rest reaches over.
@@ -447,6 +451,18 @@ def test_ones_own_footage_gives_a_calibrated_model_by_default(
     assert known_share(trained, model.known) == 1 and known_share(held, model.known) == 0
     assert mnad.info(tmp_path / "m")["training"]["data"]["frames"] == sum(map(len, trained))
     assert mnad.Detector.load(tmp_path / "m").threshold == calibration.threshold.score
+
+
+def test_without_memory_a_camera_has_no_distance_to_teach_or_to_score_by(
+    tmp_path: Path, tiny: dict[str, object]
+) -> None:
+    options = {**tiny, "preset": "camera", "epochs": 1, "memory": False, "hold_out": 0}
+    video = long_footage(tmp_path / "yard", 5)
+    model = mnad.train(str(video), out=tmp_path / "m", **options)  # type: ignore[arg-type]
+    method = model.config.method
+    assert (method.lambda_pseudo, method.lambda_camera) == (0, 1)
+    with pytest.raises(UsageError, match="without memory there are no items"):
+        ModelConfig(model.config.network, preset_of("camera", "prediction")[0])
 
 
 def test_frames_that_come_again_are_no_reason_to_lose_a_training(

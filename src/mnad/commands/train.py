@@ -55,10 +55,12 @@ class MethodOptions:
         margin: alpha of eq. 12.
         lambda_compact: weight of eq. 10.
         lambda_separate: weight of eq. 12.
-        lambda_pseudo: weight of what drives pseudo-anomalies off the items; not in the paper.
+        lambda_pseudo: weight of what drives pseudo-anomalies off the items; not in the paper;
+            5 by the camera preset, else 0.
         pseudo_anomalies: frames that are skipped, what moves deformed, or both.
         lambda_score: weight of the PSNR in eq. 16.
-        lambda_camera: weight of the worst place in the score for cameras, the rest the distance's.
+        lambda_camera: weight of the worst place in the score for cameras, the rest the distance's;
+            0.6 by the camera preset, else 1.
     """
 
     reconstruction_loss: ReconstructionLoss | None = None
@@ -112,8 +114,8 @@ def train(
     epochs: int | None = None,
     training_minutes: float | None = None,
     most_windows: int | None = None,
-    vary_light: float = 0.0,
-    vary_noise: float = 0.0,
+    vary_light: float | None = None,
+    vary_noise: float | None = None,
     batch_size: int = 4,
     learning_rate: float | None = None,
     seed: int = 0,
@@ -131,9 +133,10 @@ def train(
             or folder of one's own; what of that cannot be read is left out and told.
         out: the model folder to write.
         preset: official (the public code's reading of the equations), paper (as printed), or
-            camera (official, but for eq. 9 of the prediction, whose norm it takes as printed; small
-            enough for a CPU, a fifth of the footage kept back for calibration); null: official for
-            a known data set, camera for one's own footage.
+            camera (official, but for eq. 9 of the prediction, whose norm it takes as printed, and
+            for pseudo-anomalies, by which the distance earns a share in the score for cameras;
+            small enough for a CPU, a fifth of the footage kept back for calibration); null:
+            official for a known data set, camera for one's own footage.
         task: prediction of the next frame, or reconstruction.
         frames_in: frames in the input window; null: 4 for prediction, 1 for reconstruction
             (16 there gives reconstruction with motion cues).
@@ -168,8 +171,9 @@ def train(
             unless epochs or most_windows are given; else no limit.
         most_windows: of each epoch at most, evenly spread, others in each; null: all.
         vary_light: each window up to this share brighter or darker, so that the light of one hour
-            is not all that is learnt; not in the paper.
-        vary_noise: the input of each with up to this much noise, in grey levels of 0..255.
+            is not all that is learnt; not in the paper. null: the preset's (0, camera 0.2).
+        vary_noise: the input of each with up to this much noise, in grey levels of 0..255; null:
+            the preset's (0, camera 5).
         batch_size: windows per step.
         learning_rate: at the start; null: the preset's.
         seed: of weights, items and order.
@@ -200,7 +204,7 @@ def train(
     for sentence in dataset.warnings:
         _LOG.warning("warning: %s", sentence)
     named = preset or ("camera" if dataset.own else "official")
-    reading, usual_learning_rate = preset_of(named, task)
+    reading, usual_learning_rate = preset_of(named, task, memory)
     scale = scale_of(named)
     network = NetworkConfig(
         task,
@@ -230,8 +234,8 @@ def train(
         seed,
         precision,
         most_windows,
-        vary_light,
-        vary_noise,
+        _given(vary_light, scale.vary_light),
+        _given(vary_noise, scale.vary_noise),
     )
     if training_minutes is None and dataset.own and epochs is None and most_windows is None:
         training_minutes = scale.minutes

@@ -70,7 +70,11 @@ def learn(site: Site, settings: Settings, out: Path) -> None:
         "site", tuple(f"piece {number + 1}" for number in range(len(trained))), trained
     )
     precision: Precision = "bf16" if computes_bf16(device) else "fp32"
-    recipe = TrainConfig(scale.epochs, 4, learning_rate, settings.seed, precision)
+    recipe = TrainConfig(
+        *(scale.epochs, 4, learning_rate, settings.seed, precision),
+        vary_light=scale.vary_light,
+        vary_noise=scale.vary_noise,
+    )
     recipe = affordable(footage, config, recipe, device, settings.training_minutes)
 
     def finish(model: Model) -> Model:
