@@ -8,6 +8,8 @@ One place, seen by one camera. A model is trained on normal footage, its thresho
 normal footage for 1 and for 10 false alarms per hour, and both are tested on as much normal footage
 again and on footage with an anomaly every 15 s. Every clip has people, weather and noise of its own
 seed. Live scoring and events, as on a camera. FOLDER keeps what is finished: a killed run goes on.
+One moment of the footage moves a threshold for 1 per hour, so what is found at as many false alarms
+in all normal footage that was not trained on, by whatever threshold, is said beside it.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ from script import run
 
 from mnad import __version__
 from mnad.calibration.calibrate import calibrate_model, smoothed
-from mnad.calibration.rate import Threshold, thresholds_for
-from mnad.config import MethodConfig, ModelConfig, NetworkConfig, Precision, Preset, TrainConfig
+from mnad.calibration.rate import Scored, Threshold, thresholds_for
+from mnad.config import MethodConfig, ModelConfig, NetworkConfig, Preset, TrainConfig
 from mnad.detector import Detector
 from mnad.events.event import Observed
 from mnad.events.machine import EventConfig, EventMachine
@@ -60,6 +62,8 @@ SEEDS = {
 }
 SHARES = {"train": 1 / 6, "calibrate": 1.0, "test": 1.0, "anomalies": 0.45}  # of --minutes
 PER_HOUR = (1.0, 10.0)
+FALSE_ALARMS = (0, 1, 2, 3, 5, 8, 12, 20)
+STEP = 0.002  # between thresholds
 SLACK = 0.5  # seconds in which an alarm is still that of an anomaly that has left
 SIZES = {"below 10 %": 0.1, "10 to 20 %": 0.2, "above 20 %": 1.01}
 
@@ -80,19 +84,33 @@ def promise() -> None:
     arguments.add_argument("--json", type=Path, required=True)
     arguments.add_argument("--minutes", type=float, default=120.0)
     arguments.add_argument("--preset", default="camera", help="or official: the squares of eq. 9")
-    arguments.add_argument("--lambda_pseudo", type=float, default=0.0, help="pseudo-anomalies")
-    arguments.add_argument("--lambda_camera", type=float, default=1.0)
+    arguments.add_argument("--lambda_pseudo", type=float, help="the preset's, unless given")
+    arguments.add_argument("--lambda_camera", type=float, help="the preset's, unless given")
+    arguments.add_argument("--vary_light", type=float, help="the preset's, unless given")
+    arguments.add_argument("--vary_noise", type=float, help="the preset's, unless given")
+    arguments.add_argument("--seed", type=int, default=0, help="of the training")
+    arguments.add_argument("--most_windows", type=int, help="of each of the two epochs")
     given = arguments.parse_args()
     require_folder(given.json)
-    method = replace(
-        preset_of(given.preset, "prediction")[0],
-        lambda_pseudo=given.lambda_pseudo,
-        lambda_camera=given.lambda_camera,
-    )
+    names = ("lambda_pseudo", "lambda_camera")
+    changes = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
+    method = replace(preset_of(given.preset, "prediction")[0], **changes)
+    scale = scale_of(given.preset)
+    light = scale.vary_light if given.vary_light is None else given.vary_light
+    noise = scale.vary_noise if given.vary_noise is None else given.vary_noise
     given.work.mkdir(parents=True, exist_ok=True)
     seconds = {part: 60 * given.minutes * SHARES[part] / len(SEEDS[part]) for part in SEEDS}
     frames = {part: round(RATE * length) for part, length in seconds.items()}
-    model = calibrated(given.work, frames, given.preset, method)
+    recipe = TrainConfig(
+        epochs=2,
+        learning_rate=1e-3,
+        precision="bf16" if computes_bf16(torch.device("cpu")) else "fp32",
+        seed=given.seed,
+        vary_light=light,
+        vary_noise=noise,
+        most_windows=given.most_windows,
+    )
+    model = calibrated(given.work, frames, given.preset, method, recipe)
     assert model.calibration is not None and model.reference is not None
     # From the scores that calibrate_model set the first on, and further ones.
     known = model.reference
@@ -109,7 +127,9 @@ def promise() -> None:
         "protocol": " ".join(str(__doc__).partition("120]")[2].split()),
         "command": "python benchmarks/promise.py --work FOLDER "
         f"--minutes {given.minutes:g} --preset {given.preset} "
-        f"--lambda_pseudo {given.lambda_pseudo:g} --lambda_camera {given.lambda_camera:g}",
+        f"--lambda_pseudo {method.lambda_pseudo:g} --lambda_camera {method.lambda_camera:g} "
+        f"--vary_light {light:g} --vary_noise {noise:g} --seed {given.seed}"
+        + (f" --most_windows {given.most_windows}" if given.most_windows else ""),
         "versions": {"mnad": __version__}
         | {package.__name__: package.__version__ for package in (torch, np, scipy)},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} used",
@@ -122,16 +142,21 @@ def promise() -> None:
         "block": model.reference.block,
         "causal_auc": causal_micro(*pooled).auc,
         "thresholds": [judged(one, normal, odd) for one in thresholds],
+        "at_as_many_false_alarms": at_as_many([*map(clip_of, stretches), *normal], odd),
     }
     given.json.write_text(json.dumps(result, indent=2) + "\n")
 
 
-def calibrated(work: Path, frames: dict[str, int], preset: Preset, method: MethodConfig) -> Model:
+def calibrated(
+    work: Path, frames: dict[str, int], preset: Preset, method: MethodConfig, recipe: TrainConfig
+) -> Model:
     """The model, of a camera's size, calibrated; what of it `work` holds is not made again."""
     for done in ("calibrated", "model"):
         if (work / done / "config.json").exists():
             model = load_model(work / done)
-            if (model.config.preset, model.config.method) != (preset, method):
+            if (model.config.preset, model.config.method) != (preset, method) or (
+                model.training["seed"] != recipe.seed
+            ):
                 raise SystemExit(f"{work / done} was trained otherwise: another --work")
             if done == "calibrated":
                 return model
@@ -142,8 +167,6 @@ def calibrated(work: Path, frames: dict[str, int], preset: Preset, method: Metho
         clips = normal_clips(work, "train", frames)
         footage = Footage("rendered scene", tuple(map(str, SEEDS["train"])), clips)
         device = torch.device("cpu")
-        precision: Precision = "bf16" if computes_bf16(device) else "fp32"
-        recipe = TrainConfig(epochs=2, learning_rate=1e-3, precision=precision)
         main(footage, work / "model", config, recipe, device, resume=True)
     clips, names = normal_clips(work, "calibrate", frames), [*map(str, SEEDS["calibrate"])]
     model = load_model(work / "model")
@@ -165,7 +188,7 @@ def normal_clips(work: Path, part: str, frames: dict[str, int]) -> list[NDArray[
 
 
 def scored(work: Path, model: Model, seed: int, frames: int) -> Clip:
-    """A clip scored live: seconds, peak, score and label (n,) of its frames, and its boxes.
+    """A clip scored live: seconds, peak, distance, score and label (n,) of its frames; its boxes.
 
     A box is a row: number of the frame, number of the track, index of its kind, height in pixels.
     """
@@ -177,10 +200,12 @@ def scored(work: Path, model: Model, seed: int, frames: int) -> Clip:
         for number, frame in enumerate(render(PLACE, seed, frames, seed in SEEDS["anomalies"])):
             found = stream.push(frame.pixels, number / RATE)
             if found is not None:
-                rows.append((number / RATE, found.peak, found.score, frame.label))
+                row = (number / RATE, found.peak, found.distance, found.score, frame.label)
+                rows.append(row)
             for b in frame.boxes:
                 boxes.append((number, b.track, KINDS.index(b.kind), b.y1 - b.y0 + 1))
-        columns = dict(zip(("seconds", "peak", "score", "label"), np.array(rows).T, strict=True))
+        names = ("seconds", "peak", "distance", "score", "label")
+        columns = dict(zip(names, np.array(rows).T, strict=True))
         columns["boxes"] = np.array(boxes, np.int64).reshape(-1, 4)
         np.savez(beside := work / f"part-{seed}.npz", **columns)
         os.replace(beside, file)
@@ -208,6 +233,36 @@ def judged(threshold: Threshold, normal: list[Clip], odd: list[Clip]) -> dict[st
         "by_kind": {k: recalled([one for one in anomalies if one.kind == k]) for k in KINDS},
         "by_size": {s: recalled([one for one in anomalies if one.size == s]) for s in SIZES},
     }
+
+
+def clip_of(stretch: Scored) -> Clip:
+    """Of calibration footage what `events_of` looks at."""
+    return {"seconds": stretch.seconds, "score": stretch.score}
+
+
+def at_as_many(normal: list[Clip], odd: list[Clip]) -> dict[str, Any]:
+    """What is found by the lowest threshold with no more than so many false alarms."""
+    hours = sum(len(clip["seconds"]) for clip in normal) / RATE / 3600
+    lowest: dict[int, float] = {}
+    threshold, alarms = 1.0, 0
+    while alarms <= FALSE_ALARMS[-1] and threshold > 0:
+        lowest |= {most: threshold for most in FALSE_ALARMS if alarms <= most}
+        threshold -= STEP
+        alarms = max(alarms, sum(len(events_of(clip, threshold)) for clip in normal))
+    rows = []
+    for most, at in lowest.items():
+        found = [one for clip in odd for one in anomalies_of(clip, events_of(clip, at), at)]
+        by_kind = {k: sum(one.delay is not None for one in found if one.kind == k) for k in KINDS}
+        rows.append(
+            {
+                "false_alarms": most,
+                "threshold": at,
+                "anomalies": len(found),
+                "found": sum(by_kind.values()),
+                "by_kind": by_kind,
+            }
+        )
+    return {"hours": hours, "rows": rows}
 
 
 def events_of(clip: Clip, threshold: float) -> list[Told]:

@@ -22,17 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from promise import RATE, SEEDS, SLACK, Clip, anomalies_of, events_of
+from promise import SEEDS, SLACK, Clip, anomalies_of, events_of
 from script import run
-from short_calibration import drawn, hours_of, ranked
+from short_calibration import by, calibrated_on, drawn, hours_of, known_from, ranked
 from tqdm.auto import tqdm
 
 from mnad import __version__
-from mnad.calibration.calibrate import smoothed
 from mnad.calibration.rate import Scored, alarms_at, threshold_for
 from mnad.models.folder import load_model
-from mnad.scoring.reference import Rank, squash
 from mnad.writing import require_folder
 
 SECONDS, PER_HOUR, DRAWS = 180, 1.0, 100
@@ -48,7 +45,7 @@ def review() -> None:
     require_folder(given.json)
     reference = load_model(given.work / "calibrated").reference
     assert reference is not None
-    clips = np.split(reference.peak, len(SEEDS["calibrate"]))
+    clips = calibrated_on(reference)
     test, (put, *odd) = (
         [dict(np.load(given.work / f"scores-{seed}.npz")) for seed in SEEDS[part]]
         for part in ("test", "anomalies")
@@ -58,16 +55,16 @@ def review() -> None:
         rng = np.random.default_rng([SECONDS, draw])
         (piece,) = drawn(clips, SECONDS, rng)
         # That clip is not watched: some of it was calibrated on.
-        others = [clip for clip in clips if not np.isin(piece, clip).all()]
-        rank = Rank(piece)
-        first = threshold_for([by(rank, piece)], PER_HOUR)
-        tests = [ranked(clip, rank) for clip in test], [ranked(clip, rank) for clip in odd]
+        others = [clip for clip in clips if not np.shares_memory(piece, clip)]
+        known = known_from(reference, [piece])
+        first = threshold_for([by(known, piece)], PER_HOUR)
+        tests = [ranked(clip, known) for clip in test], [ranked(clip, known) for clip in odd]
         draws.setdefault("three minutes", []).append(counted(first.score, *tests))
         order = rng.permutation(len(others))
         for count in WATCHED_CLIPS:
-            watched = [by(rank, others[index]) for index in order[:count]]
+            watched = [by(known, others[index]) for index in order[:count]]
             hours = sum(one.duration for one in watched) / 3600
-            strange = anomalies_in(ranked(put, rank), round(hours), rng)
+            strange = anomalies_in(ranked(put, known), round(hours), rng)
             missed = [one for one in strange if not alarms_at(one, first.score)]
             for name, also in {
                 "no anomalies": [],
@@ -87,11 +84,6 @@ def review() -> None:
         "rows": {name: summed(rows) for name, rows in draws.items()},
     }
     given.json.write_text(json.dumps(result, indent=2) + "\n")
-
-
-def by(rank: Rank, peaks: NDArray[np.float64]) -> Scored:
-    """Scores of consecutive frames by these ranks."""
-    return smoothed(squash(rank.surprise(peaks)), RATE)
 
 
 def anomalies_in(clip: Clip, count: int, rng: np.random.Generator) -> list[Scored]:

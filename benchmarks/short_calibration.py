@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,13 @@ from tqdm.auto import tqdm
 
 from mnad import __version__
 from mnad.calibration.calibrate import smoothed
-from mnad.calibration.rate import threshold_for
+from mnad.calibration.rate import Scored, threshold_for
 from mnad.models.folder import load_model
-from mnad.scoring.reference import Rank, squash
+from mnad.scoring.reference import Reference
 from mnad.writing import require_folder
 
-Peaks = NDArray[np.float64]
+Parts = NDArray[np.float64]
+"""Peak and distance of frames, (2, n)."""
 
 SECONDS = (20, 60, 180, 600, 1800, 3600)
 PER_HOUR = (1.0, 6.0)
@@ -47,7 +49,7 @@ def short_calibration() -> None:
     require_folder(given.json)
     reference = load_model(given.work / "calibrated").reference
     assert reference is not None
-    clips = np.split(reference.peak, len(SEEDS["calibrate"]))
+    clips = calibrated_on(reference)
     test, odd = (
         [dict(np.load(given.work / f"scores-{seed}.npz")) for seed in SEEDS[part]]
         for part in ("test", "anomalies")
@@ -58,7 +60,7 @@ def short_calibration() -> None:
         "mnad": __version__,
         "test_hours": hours_of(test),
         "rows": [
-            counted(clips, test, odd, seconds, per_hour)
+            counted(reference, clips, test, odd, seconds, per_hour)
             for seconds in tqdm(SECONDS)
             for per_hour in PER_HOUR
         ],
@@ -66,8 +68,15 @@ def short_calibration() -> None:
     given.json.write_text(json.dumps(result, indent=2) + "\n")
 
 
+def calibrated_on(reference: Reference) -> list[Parts]:
+    """The clips that the reference was made of."""
+    parts = np.stack([reference.peak, reference.distance])
+    return np.split(parts, len(SEEDS["calibrate"]), axis=1)
+
+
 def counted(
-    clips: Sequence[Peaks],
+    known: Reference,
+    clips: Sequence[Parts],
     test: Sequence[Clip],
     odd: Sequence[Clip],
     seconds: int,
@@ -76,7 +85,8 @@ def counted(
     """What came of thresholds from so many seconds.
 
     Args:
-        clips: peaks of normal frames to draw from, at `RATE`.
+        known: what ranks are made as.
+        clips: normal ones to draw from, at `RATE`.
         test: normal clips to count alarms in.
         odd: clips with anomalies.
         seconds: to draw.
@@ -85,14 +95,14 @@ def counted(
     draws: list[dict[str, Any]] = []
     for draw in range(DRAWS):
         parts = drawn(clips, seconds, np.random.default_rng([seconds, draw]))
-        rank = Rank(np.concatenate(parts))
-        found = threshold_for([smoothed(squash(rank.surprise(p)), RATE) for p in parts], per_hour)
-        alarms = sum(len(events_of(ranked(clip, rank), found.score)) for clip in test)
+        own = known_from(known, parts)
+        found = threshold_for([by(own, part) for part in parts], per_hour)
+        alarms = sum(len(events_of(ranked(clip, own), found.score)) for clip in test)
         told = [
             one.delay is not None
             for clip in odd
-            for own in [ranked(clip, rank)]
-            for one in anomalies_of(own, events_of(own, found.score), found.score)
+            for scored in [ranked(clip, own)]
+            for one in anomalies_of(scored, events_of(scored, found.score), found.score)
         ]
         draws.append(
             {
@@ -116,9 +126,20 @@ def counted(
     }
 
 
-def ranked(clip: Clip, rank: Rank) -> Clip:
+def known_from(known: Reference, parts: Sequence[Parts]) -> Reference:
+    """The same reference with the ranks of these frames alone."""
+    peak, distance = np.concatenate(parts, axis=1)
+    return replace(known, peak=peak, distance=distance)
+
+
+def by(known: Reference, parts: Parts) -> Scored:
+    """Scores of consecutive frames by the ranks of a reference."""
+    return smoothed(known.score(*parts), RATE)
+
+
+def ranked(clip: Clip, known: Reference) -> Clip:
     """The clip with the scores that these ranks give it."""
-    return clip | {"score": smoothed(squash(rank.surprise(clip["peak"])), RATE).score}
+    return clip | {"score": by(known, np.stack([clip["peak"], clip["distance"]])).score}
 
 
 def hours_of(clips: Sequence[Clip]) -> float:
@@ -126,14 +147,14 @@ def hours_of(clips: Sequence[Clip]) -> float:
     return sum(len(clip["seconds"]) for clip in clips) / RATE / 3600
 
 
-def drawn(clips: Sequence[Peaks], seconds: int, rng: np.random.Generator) -> list[Peaks]:
-    """Peaks of `seconds` of footage: a piece of one clip, or whole clips and a piece."""
+def drawn(clips: Sequence[Parts], seconds: int, rng: np.random.Generator) -> list[Parts]:
+    """`seconds` of footage: a piece of one clip, or whole clips and a piece."""
     left, parts = round(seconds * RATE), []
     for clip in rng.permutation(len(clips)):
-        peaks = clips[clip]
-        count = min(left, len(peaks))
-        start = rng.integers(0, len(peaks) - count + 1)
-        parts.append(peaks[start : start + count])
+        whole = clips[clip]
+        count = min(left, whole.shape[1])
+        start = rng.integers(0, whole.shape[1] - count + 1)
+        parts.append(whole[:, start : start + count])
         left -= count
         if left < 2:
             break
