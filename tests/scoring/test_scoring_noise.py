@@ -138,6 +138,6 @@ def test_normal_footage_stays_normal_under_noise(data: Path) -> None:
     loud = noise(frames, np.random.default_rng(0), sigma=10.0)
     watched, without = (watch_clip(one, "03", loud, 10.0) for one in (detector, blind))
     assert (watched.score >= detector.threshold).mean() < 0.03 and not watched.events
-    assert (without.score >= detector.threshold).all()
+    assert without.events and without.score.mean() > watched.score.mean() + 0.1
     usual, as_ever = (watch_clip(one, "03", frames, 10.0).score for one in (detector, blind))
     assert np.array_equal(usual, as_ever)
