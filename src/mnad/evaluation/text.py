@@ -75,7 +75,8 @@ def report_text(result: dict[str, Any]) -> str:
         "over all clips; causal = no look-ahead, two parts by ranks among normal frames, one alone",
         "as it is; macro = mean of the clips' AUC. EER is interpolated. Only the camera score is",
         "smoothed: a causal mean over a quarter second of the rank of the highest error of a",
-        "block, against the contrast around it or what is usual at its place.",
+        "block, against the contrast around it or what is usual at its place, and of the distance",
+        "where the model leaves it a share (lambda_camera below 1).",
         f"memory: {memory['policy']}, {100 * memory['share_of_frames_that_updated']:.1f} % of the "
         f"frames passed the gate (regular score < {memory['gamma']:g})",
     ]
