@@ -37,7 +37,7 @@ def demo(out: Path = Path("demo"), *, seed: int = 0, epochs: int = 2) -> str:
         height=config.height // 4,
         image_width=config.width // 4,
         epochs=epochs,
-        learning_rate=1e-3,  # high, to get far in two minutes
+        learning_rate=1e-3,  # high, to get far in a few minutes
         false_alarms_per_hour=6,  # one an hour is much to extrapolate from a minute kept back
         seed=seed,
     )
