@@ -154,8 +154,9 @@ def calibrated(
     for done in ("calibrated", "model"):
         if (work / done / "config.json").exists():
             model = load_model(work / done)
-            if (model.config.preset, model.config.method) != (preset, method) or (
-                model.training["seed"] != recipe.seed
+            usual, asked = asdict(TrainConfig()), asdict(recipe)
+            if (model.config.preset, model.config.method) != (preset, method) or any(
+                model.training.get(name, usual[name]) != asked[name] for name in asked
             ):
                 raise SystemExit(f"{work / done} was trained otherwise: another --work")
             if done == "calibrated":
